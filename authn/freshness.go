@@ -1,0 +1,83 @@
+package authn
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+)
+
+// freshness knows which answers of the store still hold. It is the
+// store.Watcher behind a cache.
+//
+// Every change gets the next number and leaves it in the bucket of the id it
+// is about. An answer carries the number that was current *before* the store
+// was asked, and holds while its buckets show nothing newer: so an answer that
+// was on its way while a change was committed is stale on arrival. Two ids
+// that share a bucket cost a needless read, no more.
+//
+// Independently of that an answer ends with its lease, which begins when the
+// store was asked and is renewed by every sign of life of the stream, so that
+// a stream that hangs half-open cannot break the bound.
+type freshness struct {
+	lease   time.Duration
+	base    time.Time
+	last    atomic.Uint64 // number of the newest change
+	gap     atomic.Uint64 // number of the newest gap
+	alive   atomic.Int64  // since base: all changes before are known; 0: never
+	buckets [1024]atomic.Uint64
+}
+
+// A stamp is what an answer is about and the number it must not be behind.
+type stamp struct {
+	number       uint64
+	key, account uint16
+}
+
+var seed = maphash.MakeSeed()
+
+func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % 1024) }
+
+// Forget implements store.Watcher.
+func (f *freshness) Forget(id string) { raise(&f.buckets[bucket(id)], f.last.Add(1)) }
+
+// Gap implements store.Watcher.
+func (f *freshness) Gap() { raise(&f.gap, f.last.Add(1)) }
+
+// Alive implements store.Watcher.
+func (f *freshness) Alive(at time.Time) {
+	d := int64(at.Sub(f.base))
+	for {
+		old := f.alive.Load()
+		if d <= old || f.alive.CompareAndSwap(old, d) {
+			return
+		}
+	}
+}
+
+// raise never lowers: two changes may arrive here in either order.
+func raise(a *atomic.Uint64, to uint64) {
+	for {
+		old := a.Load()
+		if to <= old || a.CompareAndSwap(old, to) {
+			return
+		}
+	}
+}
+
+// holds reports whether e may be used at now.
+func (f *freshness) holds(e *entry, now time.Time) bool {
+	n := e.stamp.number
+	return f.gap.Load() <= n &&
+		f.buckets[e.stamp.key].Load() <= n &&
+		f.buckets[e.stamp.account].Load() <= n &&
+		(now.Sub(e.read) < f.lease || int64(now.Sub(f.base)) < f.alive.Load()+int64(f.lease) && f.alive.Load() > 0)
+}
+
+// untouched reports whether nothing at all has changed since e: the condition
+// of a remembered refusal, because a key that did not exist has no id to be
+// forgotten by.
+func (f *freshness) untouched(e *entry, now time.Time) bool {
+	return f.last.Load() == e.stamp.number && now.Sub(e.read) < min(f.lease, negativeLease)
+}
+
+const negativeLease = time.Second

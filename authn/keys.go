@@ -1,0 +1,269 @@
+package authn
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// KeysConfig configures Keys.
+type KeysConfig struct {
+	// Store answers for the keys that requests bring. Required.
+	Store store.Keys
+	// Admin changes keys, for Issue, Rotate and Revoke. Default: they are
+	// refused.
+	Admin store.KeyAdmin
+	// Changes tells what to forget; see Run. Default: nothing does, and what
+	// was read once is believed for Lease.
+	Changes store.Changes
+	// Model compiles grants into rights. Required.
+	Model *authz.Model
+	// Formats of the keys, by environment: "live": mt_live_…. Required.
+	Formats map[string]keyfmt.Format
+	// Peppers digest the keys; keyfmt.Unpeppered() goes without. Required.
+	Peppers *keyfmt.Keyring
+	// Quota is the most live keys that an account may hold. Default: no bound.
+	Quota int
+	// CacheSize is how many verified keys are remembered. Default: 65,536.
+	CacheSize int
+	// Lease is how long an answer of the store is believed without a sign of
+	// life from Changes. Default: 5 s.
+	Lease time.Duration
+	// Timeout bounds one read of the store. Default: 2 s.
+	Timeout time.Duration
+	// Logger hears of outages, once per change. Default: none.
+	Logger *slog.Logger
+}
+
+// Keys is the Authenticator for API keys, and their life cycle.
+type Keys struct {
+	config   KeysConfig
+	formats  []format
+	fresh    freshness
+	verified *cache
+	refused  *cache // apart, so that made-up tokens cannot push out real ones
+	flights  flights
+	uses     uses
+}
+
+type format struct {
+	environment string
+	keyfmt.Format
+}
+
+// NewKeys checks the configuration. Run must be started for revocations to
+// arrive by push and for uses to be recorded.
+func NewKeys(c KeysConfig) (*Keys, error) {
+	var errs []error
+	require := func(ok bool, text string) {
+		if !ok {
+			errs = append(errs, errors.New("authn: KeysConfig."+text))
+		}
+	}
+	require(c.Store != nil, "Store is required")
+	require(c.Model != nil, "Model is required")
+	require(c.Peppers != nil, "Peppers is required; keyfmt.Unpeppered() goes without")
+	require(len(c.Formats) > 0, "Formats is required: one format for every environment")
+	require(c.Quota >= 0 && c.CacheSize >= 0 && c.Lease >= 0 && c.Timeout >= 0, "Quota, CacheSize, Lease and Timeout cannot be negative")
+	if c.CacheSize == 0 {
+		c.CacheSize = 65_536
+	}
+	if c.Lease == 0 {
+		c.Lease = 5 * time.Second
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 2 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	k := &Keys{config: c, verified: newCache(c.CacheSize), refused: newCache(c.CacheSize / 16)}
+	k.fresh.lease, k.fresh.base = c.Lease, time.Now()
+	for env, f := range c.Formats {
+		require(env != "", "Formats has an environment without a name")
+		require(f.Prefix() != "", "Formats["+env+"] is the zero Format")
+		for _, other := range k.formats {
+			require(!strings.HasPrefix(f.Prefix(), other.Prefix()) && !strings.HasPrefix(other.Prefix(), f.Prefix()),
+				"Formats: the prefixes "+f.Prefix()+" and "+other.Prefix()+" cannot be told apart")
+		}
+		k.formats = append(k.formats, format{env, f})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// MaxRevocationDelay is the longest time for which a key that has been revoked
+// (or whose account was suspended, or whose rights changed) can still pass on
+// any node that uses the same store. It does not depend on Changes or Run:
+// those make it milliseconds, as a rule.
+func (k *Keys) MaxRevocationDelay() time.Duration { return k.config.Lease }
+
+// parse tells whose credential it is from its prefix and refuses a malformed
+// one, before any hashing or I/O.
+func (k *Keys) parse(c Credential) (keyfmt.Token, string, error) {
+	if c.Scheme != "bearer" {
+		return keyfmt.Token{}, "", ErrNotMine
+	}
+	for i := range k.formats {
+		f := &k.formats[i]
+		if strings.HasPrefix(c.token, f.Prefix()) {
+			t, err := f.Parse(c.token)
+			if err != nil {
+				return keyfmt.Token{}, "", ErrRejected
+			}
+			return t, f.environment, nil
+		}
+	}
+	return keyfmt.Token{}, "", ErrNotMine
+}
+
+// Recall implements Recaller.
+func (k *Keys) Recall(c Credential, now time.Time) *Principal {
+	t, _, err := k.parse(c)
+	if err != nil {
+		return nil
+	}
+	sum := digest(t)
+	e := k.verified.get(&sum)
+	if e == nil || !k.fresh.holds(e, now) || e.principal.expired(now) {
+		return nil
+	}
+	k.uses.saw(e, now)
+	return e.principal
+}
+
+// digest is the cache's key: the token itself stays out of memory that lives
+// longer than the request.
+func digest(t keyfmt.Token) [32]byte {
+	var b [128]byte // no token is longer, so none is allocated for
+	return sha256.Sum256(append(b[:0], t.Reveal()...))
+}
+
+func (p *Principal) expired(now time.Time) bool {
+	return !p.Expires.IsZero() && !now.Before(p.Expires)
+}
+
+// Authenticate implements Authenticator. The order is that of cost: shape,
+// checksum, memory, store; and within the record what ended for ever, what
+// ended with time, and the environment.
+func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*Principal, error) {
+	t, env, err := k.parse(c)
+	if err != nil {
+		return nil, err
+	}
+	sum := digest(t)
+	if e := k.verified.get(&sum); e != nil {
+		if k.fresh.holds(e, now) && !e.principal.expired(now) {
+			k.uses.saw(e, now)
+			return e.principal, nil
+		}
+		k.verified.drop(e)
+	}
+	if e := k.refused.get(&sum); e != nil && k.fresh.untouched(e, now) {
+		return nil, e.err
+	}
+	e, err := k.lookup(ctx, t, env, sum, now)
+	if err != nil {
+		return nil, err
+	}
+	if e.err != nil {
+		return nil, e.err
+	}
+	if e.principal.expired(now) {
+		return nil, ErrExpired
+	}
+	k.uses.saw(e, now)
+	return e.principal, nil
+}
+
+// lookup asks the store, once for all who ask at the same time. Whoever joins
+// a flight may have begun after a change that its read did not see; then the
+// answer does not hold, and the second flight began after he did.
+func (k *Keys) lookup(ctx context.Context, t keyfmt.Token, env string, sum [32]byte, now time.Time) (*entry, error) {
+	for second := false; ; second = true {
+		c, lead := k.flights.join(sum)
+		if lead {
+			func() {
+				defer k.flights.land(sum, c)
+				c.e, c.err = k.ask(ctx, t, env, sum, now)
+			}()
+			return c.e, c.err
+		}
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		}
+		if c.err != nil || second || k.fresh.holds(c.e, now) {
+			return c.e, c.err
+		}
+	}
+}
+
+// ask reads the store and remembers the answer, unless there was none. The
+// caller's going away does not end a read that others may wait for.
+func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, sum [32]byte, now time.Time) (*entry, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.config.Timeout)
+	defer cancel()
+	e := &entry{sum: sum, read: now}
+	e.seen.Store(now.Unix()/int64(useGrain/time.Second) - 1)
+	e.stamp.number = k.fresh.last.Load() // before the read
+	key, account, err := k.find(ctx, t)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		e.err = ErrRejected
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case key.Account != account.ID || key.ID == "":
+		return nil, fmt.Errorf("%w: the store returned a key and another's account", ErrUnavailable)
+	case !key.Revoked.IsZero():
+		e.err = ErrRevoked
+	case !key.Live(now):
+		e.err = ErrExpired
+	case key.Environment != env:
+		e.err = ErrRejected
+	}
+	if e.err != nil {
+		k.refused.put(e)
+		return e, nil
+	}
+	e.stamp.key, e.stamp.account = bucket(key.ID), bucket(account.ID)
+	e.principal = k.principal(key, account)
+	k.verified.put(e)
+	return e, nil
+}
+
+// find tries the newest pepper with one plain equality, older ones only when
+// that misses.
+func (k *Keys) find(ctx context.Context, t keyfmt.Token) (key store.Key, account store.Account, err error) {
+	for d := range k.config.Peppers.Candidates(t) {
+		key, account, err = k.config.Store.Find(ctx, d)
+		if !errors.Is(err, store.ErrNotFound) {
+			break
+		}
+	}
+	return key, account, err
+}
+
+func (k *Keys) principal(key store.Key, account store.Account) *Principal {
+	p := &Principal{
+		Kind: KindKey, ID: key.ID, Account: key.Account, Environment: key.Environment, Expires: key.Expires,
+		Subject: key.Account + "/" + key.Environment, KeyPlan: key.Plan, AccountPlan: account.Plan, Limits: account.Limits,
+		Rights:    k.config.Model.Rights(account.Status, []authz.Grant{key.Grant}),
+		addresses: key.Addresses,
+	}
+	if key.Plan != "" { // a plan of its own is a budget of its own, through all rotations
+		p.Subject = key.Family
+	}
+	return p
+}

@@ -1,0 +1,349 @@
+package authn_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+func TestPrincipal(t *testing.T) {
+	d := newDoor(t)
+	key, token := d.issue()
+	p, err := d.ask(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Kind != authn.KindKey || p.ID != key.ID || p.Account != account || p.Environment != "live" || p.Subject != account+"/live" {
+		t.Errorf("principal %+v does not match key %+v", p, key)
+	}
+	if again, _ := d.ask(token); again != p {
+		t.Error("the second look-up made another principal")
+	}
+	if n := d.spy.finds.Load(); n != 1 {
+		t.Errorf("%d store look-ups for two requests, want 1", n)
+	}
+}
+
+func TestKeyPlanIsASubjectThroughRotations(t *testing.T) {
+	d := newDoor(t)
+	key, token := d.issue(func(s *authn.KeySpec) { s.Plan = "bulk" })
+	next, successor, err := d.keys.Rotate(t.Context(), d.op, key.ID, time.Hour, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := d.ask(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.ask(successor.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Subject != b.Subject || a.Subject == account+"/live" || b.KeyPlan != "bulk" || next.Family != key.ID {
+		t.Errorf("subjects %q and %q, plan %q, family %q", a.Subject, b.Subject, b.KeyPlan, next.Family)
+	}
+}
+
+// case K3: any changed character, and test for live, fails without the store.
+func TestChecksumIsOffline(t *testing.T) {
+	d := newDoor(t)
+	_, token := d.issue()
+	tokens := []string{strings.Replace(token, "live", "test", 1), token[:len(token)-1], token + "A"}
+	for i := len("mt_live_"); i < len(token); i++ {
+		b := []byte(token)
+		if b[i]++; b[i] == token[i] || b[i] == '{' || b[i] == '[' || b[i] == ':' {
+			b[i] = '0'
+		}
+		tokens = append(tokens, string(b))
+	}
+	for _, bad := range tokens {
+		if _, err := d.ask(bad); !errors.Is(err, authn.ErrRejected) {
+			t.Errorf("%q: %v, want ErrRejected", bad, err)
+		}
+	}
+	if n := d.spy.finds.Load(); n != 0 {
+		t.Errorf("%d store look-ups, want none", n)
+	}
+}
+
+// case K5: a row planted without the pepper does not authenticate, nor does a
+// digest sent as a token.
+func TestDatabaseOpensNothing(t *testing.T) {
+	d := newDoor(t)
+	token := formats(t)["live"].Generate()
+	for i, digest := range []keyfmt.Digest{
+		keyfmt.Unpeppered().Digest(token),
+		{Pepper: "p1", Sum: keyfmt.Unpeppered().Digest(token).Sum},
+	} {
+		planted := store.Key{ID: "key_planted" + string(rune('a'+i)), Account: account, Environment: "live", Digest: digest,
+			Grant: d.model.Everything(), Created: d.now}
+		if err := d.store.KeyAdmin().Create(t.Context(), planted, 0, d.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.ask(token.Reveal()); !errors.Is(err, authn.ErrRejected) {
+		t.Errorf("planted row: %v, want ErrRejected", err)
+	}
+	key, _ := d.issue()
+	if _, err := d.ask("mt_live_" + string(key.Digest.Sum[:29])); !errors.Is(err, authn.ErrRejected) {
+		t.Errorf("digest as token: %v, want ErrRejected", err)
+	}
+}
+
+// case K7: an unknown key and a wrong one cost the same work, one look-up by
+// digest for every pepper, and nothing can be aimed at a known id.
+func TestUnknownAndWrongCostTheSame(t *testing.T) {
+	d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { k.Peppers = peppers(t, "p2") })
+	key, _ := d.issue()
+	for name, token := range map[string]string{
+		"unknown": formats(t)["live"].Generate().Reveal(),
+		"other":   formats(t)["test"].Generate().Reveal(),
+	} {
+		before := d.spy.finds.Load()
+		if _, err := d.ask(token); err != authn.ErrRejected {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := d.spy.finds.Load() - before; n != 2 {
+			t.Errorf("%s: %d look-ups, want one per pepper", name, n)
+		}
+	}
+	before := d.spy.finds.Load()
+	if _, err := d.ask(key.ID); !errors.Is(err, authn.ErrNotMine) || d.spy.finds.Load() != before {
+		t.Errorf("a key's id as a token: %v", err)
+	}
+}
+
+func TestOldPeppersStillVerify(t *testing.T) {
+	d := newDoor(t)
+	_, token := d.issue()
+	later := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) {
+		k.Store, k.Admin, k.Peppers = d.spy, d.store.KeyAdmin(), peppers(t, "p2")
+	})
+	if _, err := later.ask(token); err != nil {
+		t.Errorf("a key digested under an older pepper: %v", err)
+	}
+}
+
+// case K8: revoking under concurrent load never comes back.
+func TestRevokedUnderLoadStaysRevoked(t *testing.T) {
+	d := newDoor(t)
+	key, token := d.issue()
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					d.ask(token)
+				}
+			}
+		})
+	}
+	if err := d.keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if p, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+			t.Fatalf("after the revocation returned: %v, %v", p, err)
+		}
+	}
+	close(stop)
+	load.Wait()
+}
+
+// case K10: a fill that read the record before the revocation does not put
+// the key back, neither for itself later nor for those who wait for it.
+func TestFillInFlightAcrossRevocation(t *testing.T) {
+	d := newDoor(t)
+	key, token := d.issue()
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	hold := func() {
+		once.Do(func() {
+			close(reading)
+			<-goOn
+		})
+	}
+	d.spy.read.Store(&hold)
+	first := make(chan error)
+	go func() { _, err := d.ask(token); first <- err }()
+	<-reading
+	if err := d.keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan error) // begins after the revocation, joins the flight that began before
+	go func() { _, err := d.ask(token); second <- err }()
+	close(goOn)
+	if err := <-first; err != nil {
+		t.Errorf("the request that began before the revocation: %v", err)
+	}
+	if err := <-second; !errors.Is(err, authn.ErrRevoked) {
+		t.Errorf("a request that began after the revocation: %v, want ErrRevoked", err)
+	}
+	if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+		t.Errorf("a later request: %v, want ErrRevoked", err)
+	}
+}
+
+// case K12: the change is committed before anything is forgotten, and what is
+// asked then reads the store that has it.
+func TestCommitBeforeInvalidate(t *testing.T) {
+	d := newDoor(t)
+	key, token := d.issue()
+	if _, err := d.ask(token); err != nil {
+		t.Fatal(err)
+	}
+	var during error
+	admin := hookedAdmin{KeyAdmin: d.store.KeyAdmin(), before: func() { _, during = d.ask(token) }}
+	keys, err := authn.NewKeys(authn.KeysConfig{Store: d.spy, Admin: admin, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.keys = keys
+	if err := keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
+		t.Fatal(err)
+	}
+	if during != nil {
+		t.Errorf("before the commit: %v", during)
+	}
+	if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+		t.Errorf("after the commit: %v, want ErrRevoked", err)
+	}
+}
+
+type hookedAdmin struct {
+	store.KeyAdmin
+	before func()
+}
+
+func (h hookedAdmin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
+	h.before()
+	return h.KeyAdmin.Revoke(ctx, account, id, reason, now)
+}
+
+// case K14: a refusal is remembered for a second at most, is forgotten with
+// any change, and an outage is not a refusal.
+func TestNegatives(t *testing.T) {
+	d := newDoor(t)
+	token := formats(t)["live"].Generate()
+	ask := func(want error, finds int64) {
+		t.Helper()
+		before := d.spy.finds.Load()
+		if _, err := d.ask(token.Reveal()); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		if n := d.spy.finds.Load() - before; n != finds {
+			t.Errorf("%d look-ups, want %d", n, finds)
+		}
+	}
+	down := errors.New("connection refused")
+	d.spy.fail.Store(&down)
+	ask(authn.ErrUnavailable, 1)
+	d.spy.fail.Store(nil)
+	ask(authn.ErrRejected, 1)
+	ask(authn.ErrRejected, 0)
+	d.now = d.now.Add(time.Second)
+	ask(authn.ErrRejected, 1)
+	d.issue() // any change
+	ask(authn.ErrRejected, 1)
+}
+
+// case K14: made-up tokens do not push out real ones.
+func TestNegativesAreBounded(t *testing.T) {
+	d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { k.CacheSize = 64 })
+	_, token := d.issue()
+	if _, err := d.ask(token); err != nil {
+		t.Fatal(err)
+	}
+	for range 5000 {
+		d.ask(formats(t)["live"].Generate().Reveal())
+	}
+	before := d.spy.finds.Load()
+	if _, err := d.ask(token); err != nil || d.spy.finds.Load() != before {
+		t.Errorf("the real key was pushed out: %v", err)
+	}
+}
+
+// case K15: expiry is checked on every hit.
+func TestExpiryOnEveryHit(t *testing.T) {
+	d := newDoor(t)
+	_, token := d.issue(func(s *authn.KeySpec) { s.Expires = d.now.Add(2 * time.Second) })
+	for range 2 {
+		if _, err := d.ask(token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.now = d.now.Add(2*time.Second - 1)
+	if _, err := d.ask(token); err != nil {
+		t.Errorf("one nanosecond early: %v", err)
+	}
+	d.now = d.now.Add(1)
+	if _, err := d.ask(token); !errors.Is(err, authn.ErrExpired) {
+		t.Errorf("at the instant of expiry: %v, want ErrExpired", err)
+	}
+}
+
+// Requests that bring the same unknown token at once make one look-up.
+func TestOneLookupForManyRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		_, token := d.issue()
+		goOn := make(chan struct{})
+		hold := func() { <-goOn }
+		d.spy.read.Store(&hold)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if _, err := d.ask(token); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(goOn)
+		all.Wait()
+		if n := d.spy.finds.Load(); n != 1 {
+			t.Errorf("%d look-ups for 50 requests at once, want 1", n)
+		}
+	})
+}
+
+// A store that panics does not leave others waiting for ever.
+func TestLookupSurvivesAPanic(t *testing.T) {
+	d := newDoor(t)
+	_, token := d.issue()
+	boom := func() { panic("boom") }
+	d.spy.read.Store(&boom)
+	func() {
+		defer func() { recover() }()
+		d.ask(token)
+		t.Error("the panic was swallowed")
+	}()
+	d.spy.read.Store(nil)
+	if _, err := d.ask(token); err != nil {
+		t.Errorf("after the panic: %v", err)
+	}
+}
+
+func TestNewKeysReportsEveryMistake(t *testing.T) {
+	_, err := authn.NewKeys(authn.KeysConfig{Quota: -1})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"Store", "Model", "Peppers", "Formats", "Quota"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not mention %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// MaxGrace is the longest that a rotated key may live on.
+const MaxGrace = 7 * 24 * time.Hour
+
+// A KeySpec says what a new key shall be.
+type KeySpec struct {
+	Name        string // 1 to 100 printable characters
+	Environment string // one of KeysConfig.Formats
+	// Grant of the key. Its environments are set from Environment.
+	Grant     authz.Grant
+	Expires   time.Time      // zero: never
+	Addresses []netip.Prefix // where it may be used from; empty: anywhere
+	Plan      string         // a plan of its own; "": the account's
+}
+
+// Issue makes a key in the account of by, and returns its record and the key
+// itself, which cannot be had again. Errors: ErrForbidden, ErrInvalid (with
+// every mistake), those of store.KeyAdmin.Create.
+func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.Time) (store.Key, keyfmt.Token, error) {
+	if err := k.mayManage(by); err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	spec.Grant.Environments = authz.Of(spec.Environment)
+	if err := k.check(spec, now); err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	key := store.Key{
+		Account: by.Account, Name: spec.Name, Environment: spec.Environment, Grant: spec.Grant,
+		Addresses: slices.Clone(spec.Addresses), Expires: spec.Expires, Plan: spec.Plan,
+	}
+	token := k.mint(&key, by, now)
+	key.Family = key.ID
+	if err := k.config.Admin.Create(ctx, key, k.config.Quota, now); err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	k.fresh.Forget(key.ID)
+	return key, token, nil
+}
+
+// Rotate makes a successor with the same name, rights, environment, expiry and
+// addresses, and lets the old key live on for grace, never beyond its own
+// expiry; 0 ends it now. A key that is revoked or expired cannot be rotated
+// (store.ErrInactive), nor one that has been rotated already
+// (store.ErrConflict).
+func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
+	if err := k.mayManage(by); err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	if grace < 0 || grace > MaxGrace {
+		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: a grace of %v; it may be 0 to %v", ErrInvalid, grace, MaxGrace)
+	}
+	old, err := k.config.Admin.Get(ctx, by.Account, id)
+	if err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	next := store.Key{
+		Account: old.Account, Name: old.Name, Environment: old.Environment, Grant: old.Grant,
+		Addresses: old.Addresses, Expires: old.Expires, Plan: old.Plan, Family: old.Family, Replaces: old.ID,
+	}
+	token := k.mint(&next, by, now)
+	if err := k.config.Admin.Rotate(ctx, by.Account, id, next, now.Add(grace), now); err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	k.fresh.Forget(id)
+	k.fresh.Forget(next.ID)
+	return next, token, nil
+}
+
+// Revoke ends a key for ever: here at once, elsewhere within
+// MaxRevocationDelay. Revoking it again changes nothing.
+func (k *Keys) Revoke(ctx context.Context, by *Principal, id, reason string, now time.Time) error {
+	if err := k.mayManage(by); err != nil {
+		return err
+	}
+	if err := k.config.Admin.Revoke(ctx, by.Account, id, reason, now); err != nil {
+		return err
+	}
+	k.fresh.Forget(id) // after the commit
+	return nil
+}
+
+// mayManage: keys never manage keys.
+func (k *Keys) mayManage(by *Principal) error {
+	switch {
+	case by == nil || by.Kind != KindOperator || by.Account == "":
+		return ErrForbidden
+	case k.config.Admin == nil:
+		return fmt.Errorf("%w: KeysConfig.Admin is not set", ErrForbidden)
+	}
+	return nil
+}
+
+// mint gives the record its identity and returns the key that it stands for.
+func (k *Keys) mint(key *store.Key, by *Principal, now time.Time) keyfmt.Token {
+	token := k.config.Formats[key.Environment].Generate()
+	key.ID = keyfmt.NewID("key_", now)
+	key.CreatedBy = by.User
+	if key.CreatedBy == "" {
+		key.CreatedBy = by.ID
+	}
+	key.Created = now.UTC()
+	key.Hint = token.Hint()
+	key.Digest = k.config.Peppers.Digest(token)
+	return token
+}
+
+// check reports every mistake of a specification at once.
+func (k *Keys) check(spec KeySpec, now time.Time) error {
+	var errs []error
+	if n := utf8.RuneCountInString(spec.Name); n == 0 || n > 100 || !utf8.ValidString(spec.Name) ||
+		strings.ContainsFunc(spec.Name, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(spec.Name) != spec.Name {
+		errs = append(errs, errors.New("the name must be 1 to 100 printable characters, without space at either end"))
+	}
+	if _, ok := k.config.Formats[spec.Environment]; !ok {
+		errs = append(errs, fmt.Errorf("unknown environment %q", spec.Environment))
+	}
+	if !spec.Expires.IsZero() && !spec.Expires.After(now) {
+		errs = append(errs, errors.New("the expiry must lie in the future"))
+	}
+	for _, a := range spec.Addresses {
+		if !a.IsValid() || a.Addr().Is4In6() || a != a.Masked() {
+			errs = append(errs, fmt.Errorf("%q is not an address prefix such as 10.0.0.0/8", a))
+		}
+	}
+	if err := k.config.Model.Validate(spec.Grant); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrInvalid, errors.Join(errs...))
+}

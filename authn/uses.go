@@ -1,0 +1,67 @@
+package authn
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// Uses are recorded to the minute and written in batches: a request costs no
+// write, a key one row a minute at most.
+const (
+	useGrain   = time.Minute
+	useFlush   = 10 * time.Second
+	maxPending = 1 << 17 // keys; beyond it uses are let go, never requests
+)
+
+type uses struct {
+	mu      sync.Mutex
+	pending map[string]time.Time
+}
+
+// saw notes a use of e. Of all that come within one minute only the first
+// takes the lock.
+func (u *uses) saw(e *entry, now time.Time) {
+	minute := now.Unix() / int64(useGrain/time.Second)
+	seen := e.seen.Load()
+	if minute <= seen || !e.seen.CompareAndSwap(seen, minute) {
+		return
+	}
+	u.add(e.principal.ID, now)
+}
+
+func (u *uses) add(id string, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.pending == nil {
+		u.pending = make(map[string]time.Time)
+	}
+	old, known := u.pending[id]
+	if (known || len(u.pending) < maxPending) && at.After(old) {
+		u.pending[id] = at
+	}
+}
+
+// flush writes what is pending; what cannot be written stays pending.
+func (u *uses) flush(ctx context.Context, s store.Keys) error {
+	u.mu.Lock()
+	pending := u.pending
+	u.pending = nil
+	u.mu.Unlock()
+	if len(pending) == 0 {
+		return nil
+	}
+	batch := make([]store.Use, 0, len(pending))
+	for id, at := range pending {
+		batch = append(batch, store.Use{ID: id, At: at})
+	}
+	err := s.Touch(ctx, batch)
+	if err != nil {
+		for id, at := range pending {
+			u.add(id, at)
+		}
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+package authz
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"medtwin.ai/tollgate/internal/request"
+)
+
+// An asker turns requests into queries: a need compiled for one model.
+type asker struct {
+	query query    // whole but for the ids in the path
+	paths []string // the wildcards that hold the first ids
+	cost  int
+}
+
+// newAsker compiles a need that holds. writes: for methods that are unsafe.
+func newAsker(m *Model, n Need, writes bool) *asker {
+	q := Request{
+		Permission: n.Permission,
+		Endpoint:   n.ID,
+		Writes:     writes && !n.ReadOnly,
+		Suspended:  n.Suspended,
+		Anyone:     n.Anyone,
+	}
+	var paths []string
+	for i, kind := range slices.Sorted(maps.Keys(n.From)) {
+		q.Resources[i] = Resource{Kind: kind, ID: star} // until asked
+		paths = append(paths, n.From[kind])
+	}
+	for i, kind := range n.Whole {
+		q.Resources[len(paths)+i] = Resource{Kind: kind, ID: star}
+	}
+	c := q.compile(m)
+	c.hide = n.Hide
+	return &asker{query: query{&c, q.ids()}, paths: paths, cost: n.Cost}
+}
+
+// ask returns what r asks. Without ids in the path that is one query for all
+// requests, which nobody changes.
+func (a *asker) ask(r *http.Request) *query {
+	if len(a.paths) == 0 {
+		return &a.query
+	}
+	q := a.query
+	for i, wildcard := range a.paths {
+		q.ids[i] = r.PathValue(wildcard)
+	}
+	return &q
+}
+
+// admit decides r and notes question, cost and denial on its state.
+func (a *asker) admit(rights *Rights, r *http.Request, s *request.State) bool {
+	q := a.ask(r)
+	s.Query, s.Cost = q, a.cost
+	d := rights.decide(q.question, &q.ids, s.Environment)
+	if !d.Allowed {
+		s.Denied = &DeniedError{Decision: d, Permission: q.permission}
+	}
+	return d.Allowed
+}
+
+// plain reports whether a path value can be an id: 1 to 128 of
+// [A-Za-z0-9._~-], the unreserved characters of RFC 3986, and not "." or "..".
+func plain(s string) bool {
+	if len(s) == 0 || len(s) > 128 || s == "." || s == ".." {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '.', c == '_', c == '~':
+		default:
+			return false
+		}
+	}
+	return true
+}

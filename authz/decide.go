@@ -1,0 +1,110 @@
+package authz
+
+// A Request is a question: may this be done? It is whole, in that no other
+// circumstance decides.
+type Request struct {
+	Permission, Endpoint, Environment string
+	Resources                         [4]Resource // unused entries are zero
+	Writes                            bool        // an unsafe method (RFC 9110, section 9.2.1) that does not only look
+	Suspended                         bool        // the route serves suspended accounts
+	Anyone                            bool        // no permission is asked, and no resource named
+}
+
+// A Resource is one thing of a kind. The id "*" is the whole kind, which is in
+// no finite set.
+type Resource struct{ Kind, ID string }
+
+// A Decision says yes, or why not.
+type Decision struct {
+	Allowed bool
+
+	// Code is why not: "missing_permission", "endpoint_not_allowed",
+	// "environment_not_allowed", "out_of_scope", "account_suspended" or
+	// "account_read_only".
+	Code string
+	// Layer is who refused: "status", "credential", "owner".
+	Layer string
+	// Dimension is what of a grant was too small: "permissions", "endpoints",
+	// "environments", "scope.projects"; or "status".
+	Dimension string
+	// Wanted is what the request asked of it, and Held what there was, in the
+	// box of the layer that came furthest. They are for logs and operators.
+	Wanted, Held string
+
+	Hide bool // answer 404
+}
+
+// Decide answers q. It allocates nothing when the answer is yes.
+func (r *Rights) Decide(q Request) Decision {
+	if r == nil {
+		return denyAll(q.Permission)
+	}
+	c := q.compile(r.model)
+	ids := q.ids()
+	return r.decide(&c, &ids, q.Environment)
+}
+
+func (r *Rights) decide(q *question, ids *ids, environment string) Decision {
+	if r == nil || len(r.layers) == 0 {
+		d := denyAll(q.permission)
+		d.Hide = q.hide
+		return d
+	}
+	if code := r.status.refuses(q); code != "" {
+		return Decision{
+			Code: code, Layer: "status", Dimension: "status",
+			Wanted: Active.String(), Held: r.status.String(), Hide: q.hide,
+		}
+	}
+	if q.anyone && q.kinds == [5]int8{} {
+		return Decision{Allowed: true}
+	}
+	if q.model != r.model { // two equal models are two vocabularies still
+		c := q.with(r.model)
+		q = &c
+	}
+	for i := range r.layers {
+		l := &r.layers[i]
+		if !l.holds(q, ids, environment) {
+			return l.deny(q, ids, environment)
+		}
+	}
+	return Decision{Allowed: true}
+}
+
+func (l *layer) holds(q *question, ids *ids, environment string) bool {
+	for i := range l.boxes {
+		if l.boxes[i].fails(q, ids, environment) == nothing {
+			return true
+		}
+	}
+	return false
+}
+
+// deny explains by the box that came furthest.
+func (l *layer) deny(q *question, ids *ids, environment string) Decision {
+	at, held := onPermission, Grant{}
+	for i := range l.boxes {
+		if f := l.boxes[i].fails(q, ids, environment); f > at || i == 0 {
+			at, held = f, l.boxes[i].grant
+		}
+	}
+	d := Decision{Layer: l.name, Hide: q.hide}
+	switch at {
+	case onPermission:
+		d.Code, d.Dimension, d.Wanted, d.Held = "missing_permission", "permissions", q.permission, held.Permissions.String()
+	case onEndpoint:
+		d.Code, d.Dimension, d.Wanted, d.Held = "endpoint_not_allowed", "endpoints", q.endpoint, held.Endpoints.String()
+	case onEnvironment:
+		d.Code, d.Dimension, d.Wanted, d.Held = "environment_not_allowed", "environments", environment, held.Environments.String()
+	default:
+		kind, id := q.names[at-onResource], ids[at-onResource]
+		d.Code, d.Dimension, d.Wanted, d.Held = "out_of_scope", "scope."+kind, id, held.Scope[kind].String()
+	}
+	return d
+}
+
+// denyAll is the answer where nobody was given anything.
+func denyAll(permission string) Decision {
+	return Decision{Code: "missing_permission", Layer: layerName(0), Dimension: "permissions", Wanted: permission}
+}

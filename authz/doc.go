@@ -1,0 +1,22 @@
+// Package authz answers "may they?". It is pure: a [Grant] is data, deciding
+// is a function of [Rights] and a [Request], and the middleware only reads the
+// rights that authentication left on the request.
+//
+// A grant is a box: one set for each dimension, which are permissions,
+// endpoints, environments, and the ids of every kind of resource. A request
+// lies in the box when each set holds what it asks. A layer is a union of
+// boxes: what the credential was given, what its owner may do today. Allowed
+// means that the account's status permits it and that in every layer some box
+// contains the whole request; so a layer can only narrow, and two boxes are
+// never mixed to make a third. The zero value of everything denies, "*" is the
+// only way to say all, and what this release does not know voids its box.
+//
+// Every route declares its [Need] where it is registered, on [Routes] or with
+// [Protect]; a declaration that cannot hold panics there, at start-up.
+// Handlers that learn more ids later ask [CheckResource], and lists are
+// filtered by [Visible]; both continue the question that the route asked.
+//
+// A denial is 403, decided on ids before anything is looked up, and therefore
+// the same for ids that exist and ids that do not. 404 is for what is missing
+// or another account's: handlers answer both with [NotFound], byte for byte.
+package authz

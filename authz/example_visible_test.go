@@ -1,0 +1,31 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"medtwin.ai/tollgate/authz"
+)
+
+// A handler that filters its list and checks an id that came in the body.
+func ExampleVisible() {
+	list := func(w http.ResponseWriter, r *http.Request) {
+		where, args := "true", []any(nil)
+		if visible := authz.Visible(r.Context(), "projects"); !visible.IsAll() {
+			where, args = "id = ANY($1)", []any{visible.Items()}
+		}
+		_, _ = where, args // SELECT … FROM projects WHERE …, so that totals are right
+	}
+	move := func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Project string }
+		if json.NewDecoder(r.Body).Decode(&body) != nil {
+			http.Error(w, "malformed", http.StatusBadRequest)
+			return
+		}
+		if err := authz.CheckResource(r.Context(), "projects", body.Project); err != nil {
+			authz.Refuse(w, r, err) // before it is looked up
+			return
+		}
+	}
+	_, _ = list, move
+}

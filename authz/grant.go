@@ -1,0 +1,117 @@
+package authz
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"strings"
+)
+
+// Version is the version of [Grant] that this release writes and understands.
+const Version = 1
+
+// A Grant is a box: a set for every dimension, all of which a request must
+// meet. The zero Grant allows nothing, and so does one of another version.
+type Grant struct {
+	Version     int `json:"v"`
+	Permissions Set `json:"permissions"`
+	// Scope holds the ids of each kind of resource. A kind that is missing is
+	// the empty set: requests that name a resource of it are denied, requests
+	// that name none are unaffected.
+	Scope map[string]Set `json:"scope"`
+	// Endpoints holds route ids, and patterns such as "artifacts.*", which is
+	// every id that begins with "artifacts.", those of later releases included.
+	Endpoints    Set `json:"endpoints"`
+	Environments Set `json:"environments"`
+
+	// foreign is the record as read, when it says things this release does
+	// not know. Such a grant denies, and is written back as it was.
+	foreign json.RawMessage
+}
+
+// clone returns a copy that shares nothing that can change.
+func (g Grant) clone() Grant {
+	g.Scope = maps.Clone(g.Scope)
+	return g
+}
+
+// Within reports whether g allows nothing that the parents do not, now and
+// later. It compares set by set, and g must be within a single parent: the
+// union of several boxes is not a box. "artifacts.get" is within "artifacts.*",
+// but "artifacts.*" is not within a list of today's ids.
+//
+// Offer as parents only grants that [Model.Validate] accepts. [Model.Rights]
+// voids the others, for reasons that no comparison of sets can see.
+func (g Grant) Within(parents ...Grant) bool {
+	for _, p := range parents {
+		if g.within(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g Grant) within(p Grant) bool {
+	if !g.known() || !p.known() ||
+		!g.Permissions.Within(p.Permissions) ||
+		!g.Environments.Within(p.Environments) ||
+		!endpointsWithin(g.Endpoints, p.Endpoints) {
+		return false
+	}
+	for kind, ids := range g.Scope {
+		if !ids.Within(p.Scope[kind]) {
+			return false
+		}
+	}
+	return true
+}
+
+// known reports whether this release understands all that g says.
+func (g Grant) known() bool { return g.Version == Version && g.foreign == nil }
+
+// Equal reports whether g and o say the same.
+func (g Grant) Equal(o Grant) bool {
+	return g.Version == o.Version &&
+		g.Permissions.Equal(o.Permissions) &&
+		maps.EqualFunc(g.Scope, o.Scope, Set.Equal) &&
+		g.Endpoints.Equal(o.Endpoints) &&
+		g.Environments.Equal(o.Environments) &&
+		bytes.Equal(g.foreign, o.foreign)
+}
+
+// endpointsWithin is Within for sets that may hold patterns.
+func endpointsWithin(s, o Set) bool {
+	if s.all || o.all {
+		return o.all
+	}
+	exact, prefixes := splitEndpoints(o)
+	for _, x := range s.items {
+		if !exact.Has(x) && !hasPrefix(x, prefixes) {
+			return false
+		}
+	}
+	return true
+}
+
+// splitEndpoints parts the ids of a set from its patterns, which it returns
+// as prefixes: "artifacts.*" as "artifacts.".
+func splitEndpoints(s Set) (exact Set, prefixes []string) {
+	exact.all = s.all
+	for _, x := range s.items {
+		if strings.HasSuffix(x, "."+star) {
+			prefixes = append(prefixes, strings.TrimSuffix(x, star))
+		} else {
+			exact.items = append(exact.items, x)
+		}
+	}
+	return exact, prefixes
+}
+
+func hasPrefix(x string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(x, p) {
+			return true
+		}
+	}
+	return false
+}

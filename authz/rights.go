@@ -1,0 +1,117 @@
+package authz
+
+import "fmt"
+
+// Rights are the layers of one principal, compiled: immutable, shared. A nil
+// *Rights denies everything.
+type Rights struct {
+	model  *Model
+	status Status
+	layers []layer
+}
+
+// A layer is a union of boxes: one of them must hold the whole request.
+type layer struct {
+	name  string
+	boxes []box
+}
+
+// A box is a compiled [Grant].
+type box struct {
+	grant        Grant // as given, to say what was held
+	permissions  uint64
+	endpoints    Set      // without patterns
+	prefixes     []string // the patterns
+	environments Set
+	scope        []Set // by the model's kinds
+}
+
+// Rights compiles the layers of a principal whose account has status s: first
+// what the credential was given, then what its owner may do. A grant that
+// [Model.Validate] refuses is void: an unknown anything may have been meant as
+// a restriction. No layers, or an empty one, deny everything.
+func (m *Model) Rights(s Status, layers ...[]Grant) *Rights {
+	r := &Rights{model: m, status: s, layers: make([]layer, len(layers))}
+	for i, grants := range layers {
+		l := layer{name: layerName(i), boxes: make([]box, 0, len(grants))}
+		for _, g := range grants {
+			if m.Validate(g) == nil {
+				l.boxes = append(l.boxes, m.compile(g))
+			}
+		}
+		r.layers[i] = l
+	}
+	return r
+}
+
+// Layers returns the grants that count, by layer: what was void is not among
+// them. It is for showing; the copy is the caller's.
+func (r *Rights) Layers() [][]Grant {
+	if r == nil {
+		return nil
+	}
+	layers := make([][]Grant, len(r.layers))
+	for i, l := range r.layers {
+		layers[i] = make([]Grant, len(l.boxes))
+		for j, b := range l.boxes {
+			layers[i][j] = b.grant.clone()
+		}
+	}
+	return layers
+}
+
+func layerName(i int) string {
+	switch i {
+	case 0:
+		return "credential"
+	case 1:
+		return "owner"
+	}
+	return fmt.Sprintf("layer %d", i+1)
+}
+
+// compile makes a box of a valid grant.
+func (m *Model) compile(g Grant) box {
+	b := box{
+		grant:        g.clone(),
+		environments: g.Environments,
+		scope:        make([]Set, len(m.kinds)),
+	}
+	b.endpoints, b.prefixes = splitEndpoints(g.Endpoints)
+	for p, bit := range m.permissions {
+		if g.Permissions.Has(p) {
+			b.permissions |= bit
+		}
+	}
+	for kind, ids := range g.Scope {
+		b.scope[m.kinds[kind]-1] = ids
+	}
+	return b
+}
+
+// What a request can fail on, in the order in which it is asked.
+const (
+	nothing = iota
+	onPermission
+	onEndpoint
+	onEnvironment
+	onResource // plus its index in the question
+)
+
+// fails returns the first dimension in which q lies outside the box.
+func (b *box) fails(q *question, ids *ids, environment string) int {
+	switch {
+	case b.permissions&q.bit == 0:
+		return onPermission
+	case !b.endpoints.Has(q.endpoint) && !hasPrefix(q.endpoint, b.prefixes):
+		return onEndpoint
+	case !b.environments.Has(environment):
+		return onEnvironment
+	}
+	for i, kind := range q.kinds {
+		if kind != 0 && (kind == unknownKind || !b.scope[kind-1].Has(ids[i])) {
+			return onResource + i
+		}
+	}
+	return nothing
+}

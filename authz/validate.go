@@ -1,0 +1,92 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ErrGrant is wrapped by every mistake that [Model.Validate] finds.
+var ErrGrant = errors.New("authz: invalid grant")
+
+// Validate returns every mistake in g, joined, each wrapping [ErrGrant]: what
+// m does not know, what is not a name, and an empty set of permissions,
+// endpoints or environments, with which nothing would be allowed. Route ids
+// are only checked for their form: a grant may outlive a route.
+func (m *Model) Validate(g Grant) error {
+	var errs []error
+	fail := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrGrant}, args...)...))
+	}
+	each := func(dimension string, s Set, why func(string) string) {
+		if err := s.check(); err != nil {
+			fail("%s: %w", dimension, err)
+			return
+		}
+		for _, x := range s.items {
+			if w := why(x); w != "" {
+				fail("%s: %q %s", dimension, x, w)
+			}
+		}
+	}
+	some := func(dimension string, s Set, why func(string) string) {
+		if !s.all && len(s.items) == 0 {
+			fail("%s: none, so nothing is allowed", dimension)
+		}
+		each(dimension, s, why)
+	}
+
+	if g.Version != Version {
+		fail("version %d: this release knows %d", g.Version, Version)
+	}
+	if g.foreign != nil {
+		for _, name := range g.unknown() {
+			fail("member %q is not known to this release", name)
+		}
+		return errors.Join(errs...) // the rest may have other shapes
+	}
+	some("permissions", g.Permissions, func(x string) string {
+		if m.permissions[x] == 0 {
+			return "is not in the model"
+		}
+		return ""
+	})
+	some("endpoints", g.Endpoints, func(x string) string {
+		if !isID(strings.TrimSuffix(x, "."+star)) {
+			return `is neither a route id ("artifacts.get") nor a pattern ("artifacts.*")`
+		}
+		return ""
+	})
+	well := func(string) string { return "" }
+	some("environments", g.Environments, well)
+	for _, kind := range slices.Sorted(maps.Keys(g.Scope)) {
+		if m.kinds[kind] == 0 {
+			fail("scope: kind %q is not in the model", kind)
+		}
+		each("scope."+kind, g.Scope[kind], well)
+	}
+	return errors.Join(errs...)
+}
+
+// isWord reports whether s matches [a-z][a-z0-9_]*.
+func isWord(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || c == '_')) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isID reports whether s is words with dots between, the form of route ids.
+func isID(s string) bool {
+	for word := range strings.SplitSeq(s, ".") {
+		if !isWord(word) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,34 @@
+package authz
+
+// Visible returns the ids of a kind that the principal may name in q: exactly
+// those for which [Rights.Decide] would allow q with that resource added. For
+// lists, to filter in the query.
+func (r *Rights) Visible(q Request, kind string) Set {
+	if r == nil {
+		return Set{}
+	}
+	c := q.compile(r.model)
+	ids := q.ids()
+	return r.visible(&c, &ids, q.Environment, kind)
+}
+
+func (r *Rights) visible(q *question, ids *ids, environment, kind string) Set {
+	if r == nil || len(r.layers) == 0 || r.model.kinds[kind] == 0 || r.status.refuses(q) != "" {
+		return Set{}
+	}
+	if q.model != r.model {
+		c := q.with(r.model)
+		q = &c
+	}
+	seen := All()
+	for i := range r.layers {
+		var here Set
+		for j := range r.layers[i].boxes {
+			if b := &r.layers[i].boxes[j]; b.fails(q, ids, environment) == nothing {
+				here = here.union(b.scope[r.model.kinds[kind]-1])
+			}
+		}
+		seen = seen.intersect(here)
+	}
+	return seen
+}

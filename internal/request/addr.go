@@ -1,0 +1,17 @@
+package request
+
+import (
+	"net/http"
+	"net/netip"
+)
+
+// RemoteAddr returns the address of the peer of the connection, with
+// IPv4-mapped IPv6 folded and the zone dropped. It is the zero Addr where
+// there is none, as on a Unix socket.
+func RemoteAddr(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}

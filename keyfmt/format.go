@@ -1,0 +1,64 @@
+// Package keyfmt makes, parses and redacts prefixed tokens such as
+// mt_live_4h9d…, which carry their own checksum, and the digests that stand
+// for them in a database.
+//
+// A token is a prefix and 29 characters of [0-9A-Za-z], as in seed 000: 23
+// drawn from crypto/rand (136.9 bits) and 6 that spell the CRC-32 (IEEE) of
+// everything before them in base 62, most significant digit first. The
+// checksum covers the prefix, so that a test key edited into a live one is
+// refused offline. It is no defence against forgery: the random part is.
+package keyfmt
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	randomLen = 23
+	sumLen    = 6
+	bodyLen   = randomLen + sumLen
+
+	// Parse sums the last two characters of the prefix with the random ones:
+	// package crc32 takes 25 bytes a quarter faster than 23.
+	summed = 2 + randomLen
+
+	minPrefix = 2
+	maxPrefix = 40
+	maxLen    = maxPrefix + bodyLen
+)
+
+// ErrMalformed is wrapped by every error of [Format.Parse].
+var ErrMalformed = errors.New("keyfmt: malformed token")
+
+// A Format is a family of tokens that share a prefix. Make one with [New];
+// the zero Format parses nothing.
+type Format struct {
+	prefix string
+	sum    uint32 // CRC-32 of the prefix but its last two characters
+}
+
+// New returns the format of the tokens that begin with prefix, such as
+// "mt_live_" or "sess_": 2 to 40 characters of [a-z0-9_], the first a letter
+// and the last an underscore.
+func New(prefix string) (Format, error) {
+	if len(prefix) < minPrefix || len(prefix) > maxPrefix {
+		return Format{}, fmt.Errorf("keyfmt: prefix has %d characters, want %d to %d", len(prefix), minPrefix, maxPrefix)
+	}
+	if strings.Trim(prefix, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" ||
+		prefix[0] < 'a' || prefix[len(prefix)-1] != '_' {
+		return Format{}, fmt.Errorf("keyfmt: prefix %q: want [a-z0-9_], the first a letter and the last an underscore", prefix)
+	}
+	return Format{prefix, crc(0, prefix[:len(prefix)+randomLen-summed])}, nil
+}
+
+// Prefix returns the prefix, "mt_live_".
+func (f Format) Prefix() string { return f.prefix }
+
+// Pattern returns an RE2 expression for secret scanners. It matches the token
+// alone, wherever it stands in a text as a word of its own, and judges its
+// shape only: give what it finds to [Format.Parse] for the checksum.
+func (f Format) Pattern() string {
+	return fmt.Sprintf(`\b%s[0-9A-Za-z]{%d}\b`, f.prefix, bodyLen)
+}

@@ -1,0 +1,46 @@
+package keyfmt
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"hash"
+	"slices"
+	"sync"
+)
+
+// keyed makes the digests of one pepper. A hash in use belongs to one
+// goroutine and takes several allocations to make, so they are pooled.
+type keyed struct {
+	id   string
+	pool sync.Pool // of *hasher
+}
+
+type hasher struct {
+	hash.Hash
+	buf [maxLen]byte // the token, then its digest
+}
+
+// newKeyed copies the secret of p; without one the digest is plain SHA-256.
+func newKeyed(p Pepper) *keyed {
+	k := &keyed{id: p.ID}
+	secret := slices.Clone(p.Secret)
+	k.pool.New = func() any {
+		if secret == nil {
+			return &hasher{Hash: sha256.New()}
+		}
+		return &hasher{Hash: hmac.New(sha256.New, secret)}
+	}
+	return k
+}
+
+func (k *keyed) digest(t Token) Digest {
+	h := k.pool.Get().(*hasher)
+	h.Reset()
+	n := copy(h.buf[:], t.Reveal())
+	h.Write(h.buf[:n])
+	h.Sum(h.buf[:0])
+	d := Digest{Pepper: k.id, Sum: [sha256.Size]byte(h.buf[:])}
+	clear(h.buf[:]) // the pool outlives the token
+	k.pool.Put(h)
+	return d
+}

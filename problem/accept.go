@@ -1,0 +1,32 @@
+package problem
+
+import (
+	"strconv"
+	"strings"
+)
+
+// acceptsProblem reports whether an Accept header (RFC 9110 §12.5.1) names
+// application/problem+json itself with a weight above 0. Wildcards are no
+// wish for it: most clients send them without looking.
+func acceptsProblem(accept string) bool {
+	for item := range strings.SplitSeq(accept, ",") {
+		media, params, _ := strings.Cut(item, ";")
+		if strings.EqualFold(strings.TrimSpace(media), "application/problem+json") && weighs(params) {
+			return true
+		}
+	}
+	return false
+}
+
+// weighs reports whether the parameters of a media range hold no weight, or
+// one above 0 (RFC 9110 §12.4.2).
+func weighs(params string) bool {
+	for param := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		if strings.EqualFold(name, "q") {
+			q, err := strconv.ParseFloat(value, 64)
+			return err == nil && 0 < q && q <= 1 && strings.Trim(value, "0123456789.") == ""
+		}
+	}
+	return true
+}

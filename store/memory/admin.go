@@ -1,0 +1,162 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+type admin struct{ s *Store }
+
+func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time) error {
+	return v.s.change(func() ([]string, error) {
+		if err := v.s.vacant(&k); err != nil {
+			return nil, err
+		}
+		if quota > 0 && v.s.accounts[k.Account].live(now) >= quota {
+			return nil, store.ErrQuota
+		}
+		v.s.add(&k)
+		return []string{k.ID}, nil
+	})
+}
+
+func (v admin) Get(ctx context.Context, account, id string) (store.Key, error) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	k := v.s.key(account, id)
+	if k == nil {
+		return store.Key{}, store.ErrNotFound
+	}
+	return copied(k), nil
+}
+
+func (v admin) List(ctx context.Context, account, after string, limit int) ([]store.Key, error) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	a := v.s.accounts[account]
+	if a == nil || limit <= 0 {
+		return nil, nil
+	}
+	end := len(a.keys)
+	if after != "" {
+		end, _ = slices.BinarySearchFunc(a.keys, after, byID)
+	}
+	page := a.keys[max(0, end-limit):end]
+	list := make([]store.Key, 0, len(page))
+	for _, k := range slices.Backward(page) {
+		list = append(list, copied(k))
+	}
+	return list, nil
+}
+
+func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
+	if now.IsZero() {
+		return errors.New("memory: revoke: now is zero, which would read as not revoked")
+	}
+	return v.s.change(func() ([]string, error) {
+		k := v.s.key(account, id)
+		if k == nil {
+			return nil, store.ErrNotFound
+		}
+		if !k.Revoked.IsZero() {
+			return nil, nil
+		}
+		k.Revoked, k.Reason = utc(now), reason
+		return []string{id}, nil
+	})
+}
+
+func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, deadline, now time.Time) error {
+	return v.s.change(func() ([]string, error) {
+		old := v.s.key(account, id)
+		if old == nil {
+			return nil, store.ErrNotFound
+		}
+		if !old.Live(now) {
+			return nil, store.ErrInactive
+		}
+		// Whatever the caller wrote there: a rotation never leaves the account.
+		next.Account, next.Replaces = account, id
+		if err := v.s.vacant(&next); err != nil {
+			return nil, err
+		}
+		v.s.add(&next)
+		if !deadline.IsZero() && (old.Expires.IsZero() || deadline.Before(old.Expires)) {
+			old.Expires = utc(deadline)
+		}
+		return []string{id, next.ID}, nil
+	})
+}
+
+func (v admin) Prune(ctx context.Context, before time.Time) (int, error) {
+	var n int
+	err := v.s.change(func() ([]string, error) {
+		var ids []string
+		for _, a := range v.s.accounts {
+			a.keys = slices.DeleteFunc(a.keys, func(k *store.Key) bool {
+				if k.Expires.IsZero() || !k.Expires.Before(before) {
+					return false
+				}
+				delete(v.s.keys, k.ID)
+				delete(v.s.digests, k.Digest)
+				delete(v.s.successors, k.Replaces)
+				ids = append(ids, k.ID)
+				return true
+			})
+		}
+		n = len(ids)
+		return ids, nil
+	})
+	return n, err
+}
+
+// key returns the key of that account, or nil. s.mu is held.
+func (s *Store) key(account, id string) *store.Key {
+	if k := s.keys[id]; k != nil && k.Account == account {
+		return k
+	}
+	return nil
+}
+
+// vacant reports what keeps k from being added. s.mu is held.
+func (s *Store) vacant(k *store.Key) error {
+	switch {
+	case s.accounts[k.Account] == nil:
+		return store.ErrNotFound
+	case s.keys[k.ID] != nil, s.digests[k.Digest] != nil:
+		return store.ErrConflict
+	case k.Replaces != "" && s.successors[k.Replaces] != nil:
+		return store.ErrConflict
+	case len(s.keys) >= s.maxKeys:
+		return fmt.Errorf("%w: it holds %d keys", ErrFull, len(s.keys))
+	}
+	return nil
+}
+
+// add adds a copy of k, which is vacant. s.mu is held.
+func (s *Store) add(k *store.Key) {
+	c := copied(k)
+	s.keys[c.ID], s.digests[c.Digest] = &c, &c
+	if c.Replaces != "" {
+		s.successors[c.Replaces] = &c
+	}
+	a := s.accounts[c.Account]
+	i, _ := slices.BinarySearchFunc(a.keys, c.ID, byID)
+	a.keys = slices.Insert(a.keys, i, &c)
+}
+
+// live counts the keys that count against a quota.
+func (a *account) live(now time.Time) int {
+	n := 0
+	for _, k := range a.keys {
+		if k.Live(now) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,78 @@
+package memory_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/memory"
+	"medtwin.ai/tollgate/store/storetest"
+)
+
+func open(t *testing.T, c memory.Config) *memory.Store {
+	t.Helper()
+	s, err := memory.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Backend { return open(t, memory.Config{}) })
+}
+
+func TestMistakes(t *testing.T) {
+	_, err := memory.New(memory.Config{MaxKeys: -1, MaxAccounts: -2})
+	for _, want := range []string{"MaxKeys is -1", "MaxAccounts is -2"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New: %v, want it to say %q", err, want)
+		}
+	}
+}
+
+var t0 = time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC)
+
+func key(n int) store.Key {
+	return store.Key{ID: fmt.Sprintf("key_%d", n), Account: "acct_1", Digest: keyfmt.Digest{Sum: [32]byte{byte(n)}}}
+}
+
+// What a store cannot hold is refused in words, and is no answer about keys.
+func TestFull(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, memory.Config{MaxKeys: 2, MaxAccounts: 1})
+	if err := s.Accounts().Create(ctx, store.Account{ID: "acct_1", Status: authz.Active}); err != nil {
+		t.Fatal(err)
+	}
+	first := key(1)
+	first.Expires = t0.Add(time.Hour)
+	for _, k := range []store.Key{first, key(2)} {
+		if err := s.KeyAdmin().Create(ctx, k, 0, t0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, err := range map[string]error{
+		"Create":          s.KeyAdmin().Create(ctx, key(3), 0, t0),
+		"Rotate":          s.KeyAdmin().Rotate(ctx, "acct_1", "key_2", key(3), t0, t0),
+		"Accounts.Create": s.Accounts().Create(ctx, store.Account{ID: "acct_2"}),
+	} {
+		if !errors.Is(err, memory.ErrFull) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrQuota) {
+			t.Errorf("%s: %v, want ErrFull alone", what, err)
+		}
+	}
+	old, err := s.KeyAdmin().Get(ctx, "acct_1", "key_2")
+	if err != nil || !old.Expires.IsZero() {
+		t.Errorf("a rotation that was refused left an expiry of %v (error %v)", old.Expires, err)
+	}
+	if n, err := s.KeyAdmin().Prune(ctx, t0.Add(2*time.Hour)); n != 1 || err != nil {
+		t.Fatalf("Prune: %d, %v", n, err)
+	}
+	if err := s.KeyAdmin().Create(ctx, key(3), 0, t0); err != nil {
+		t.Errorf("after Prune: %v", err)
+	}
+}

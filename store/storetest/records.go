@@ -1,0 +1,204 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+func recordChecks() []check {
+	return []check{
+		{1, "every field of a key comes back", everyFieldOfKey},
+		{1, "every field of an account comes back", everyFieldOfAccount},
+		{1, "a grant of a newer release comes back", newerGrant},
+		{1, "missing is ErrNotFound", missing},
+		{1, "taken is ErrConflict", taken},
+		{1, "a cancelled call is no answer", cancelled},
+		{1, "hostile text is kept or refused", hostileText},
+		{3, "revoked and expired keys are returned", inactive},
+		{3, "Find tells the present state of the account", ownerState},
+	}
+}
+
+func everyFieldOfKey(s *suite) {
+	s.accounts(mine)
+	bare := store.Key{ID: "key_bare", Account: mine, Digest: digest("bare")}
+	for _, want := range []store.Key{full(mine), bare} {
+		s.keys(want)
+		s.same("Get", s.get(mine, want.ID), want)
+		k, _ := s.find(want.Digest)
+		s.same("Find", k, want)
+	}
+	s.same("List", s.list(mine), []store.Key{bare, full(mine)})
+}
+
+func everyFieldOfAccount(s *suite) {
+	for _, want := range []store.Account{
+		{ID: mine, Name: "Clinic", Status: authz.ReadOnly, Plan: "enterprise", Limits: "600-M", Created: t0},
+		{ID: theirs}, // without a status it must stay so: the zero Status denies
+	} {
+		s.must("Accounts.Create", s.Accounts().Create(s.Context(), want))
+		got, err := s.Accounts().Get(s.Context(), want.ID)
+		s.must("Accounts.Get", err)
+		s.same("Accounts.Get", got, want)
+		k := newKey(want.ID, 1)
+		s.keys(k)
+		_, got = s.find(k.Digest)
+		s.same("the account that Find returns", got, want)
+	}
+}
+
+// A record that a newer release wrote denies; stored again it must go on
+// denying, so what is unknown in it may not be dropped.
+func newerGrant(s *suite) {
+	s.accounts(mine)
+	k := newKey(mine, 1)
+	text := `{"v":2,"permissions":["read"],"scope":{"regions":["eu"]},"endpoints":"*","environments":"*","moons":["full"]}`
+	if err := json.Unmarshal([]byte(text), &k.Grant); err != nil {
+		s.fatalf("package authz does not read the grant: %v", err)
+	}
+	s.keys(k)
+	s.same("Get", s.get(mine, k.ID), k)
+}
+
+func missing(s *suite) {
+	s.accounts(mine)
+	ctx, admin, accounts := s.Context(), s.KeyAdmin(), s.Accounts()
+	for what, f := range map[string]func() error{
+		"Find":            func() error { _, _, err := s.Keys().Find(ctx, digest("none")); return err },
+		"Find nothing":    func() error { _, _, err := s.Keys().Find(ctx, keyfmt.Digest{}); return err },
+		"Get":             func() error { _, err := admin.Get(ctx, mine, "key_none"); return err },
+		"Get nothing":     func() error { _, err := admin.Get(ctx, "", ""); return err },
+		"Revoke":          func() error { return admin.Revoke(ctx, mine, "key_none", "", t0) },
+		"Rotate":          func() error { return admin.Rotate(ctx, mine, "key_none", newKey(mine, 1), t0, t0) },
+		"Create":          func() error { return admin.Create(ctx, newKey("acct_none", 1), 0, t0) },
+		"Accounts.Get":    func() error { _, err := accounts.Get(ctx, "acct_none"); return err },
+		"Accounts.Status": func() error { return accounts.SetStatus(ctx, "acct_none", authz.Active) },
+		"Accounts.Plan":   func() error { return accounts.SetPlan(ctx, "acct_none", "free", "") },
+	} {
+		s.is(what, f(), store.ErrNotFound)
+	}
+	s.must("Touch of an id that does not exist", s.Keys().Touch(ctx, []store.Use{{ID: "key_none", At: t0}}))
+	s.must("Touch of nothing", s.Keys().Touch(ctx, nil))
+	if list := s.list(mine); len(list) != 0 {
+		s.errorf("failed calls left keys behind: %v", list)
+	}
+}
+
+func taken(s *suite) {
+	first := s.key(mine, 1)
+	s.accounts(theirs)
+
+	sameID := newKey(theirs, 2)
+	sameID.ID = first.ID
+	s.is("Create with an id that is taken", s.KeyAdmin().Create(s.Context(), sameID, 0, t0), store.ErrConflict)
+	sameDigest := newKey(theirs, 3)
+	sameDigest.Digest = first.Digest
+	s.is("Create with a digest that is taken", s.KeyAdmin().Create(s.Context(), sameDigest, 0, t0), store.ErrConflict)
+	s.same("the first key", s.get(mine, first.ID), first)
+
+	other := newKey(theirs, 4)
+	other.Digest = keyfmt.Digest{Pepper: "p2", Sum: first.Digest.Sum}
+	s.must("Create with the same sum under another pepper", s.KeyAdmin().Create(s.Context(), other, 0, t0))
+	k, a := s.find(other.Digest)
+	s.same("Find by sum and pepper", []string{k.ID, a.ID}, []string{other.ID, theirs})
+
+	again := newAccount(mine)
+	again.Name, again.Status = "Other", authz.Suspended
+	s.is("Accounts.Create with an id that is taken", s.Accounts().Create(s.Context(), again), store.ErrConflict)
+	got, err := s.Accounts().Get(s.Context(), mine)
+	s.must("Accounts.Get", err)
+	s.same("the first account", got, newAccount(mine))
+}
+
+func cancelled(s *suite) {
+	k := s.key(mine, 1)
+	ctx, cancel := context.WithCancel(s.Context())
+	cancel()
+	for what, f := range map[string]func() error{
+		"Find": func() error { _, _, err := s.Keys().Find(ctx, k.Digest); return err },
+		"Get":  func() error { _, err := s.KeyAdmin().Get(ctx, mine, k.ID); return err },
+		"Create": func() error {
+			return s.KeyAdmin().Create(ctx, newKey(mine, 2), 5, t0)
+		},
+		"Rotate": func() error {
+			return s.KeyAdmin().Rotate(ctx, mine, k.ID, newKey(mine, 3), t0.Add(time.Hour), t0)
+		},
+		"Accounts.Get": func() error { _, err := s.Accounts().Get(ctx, mine); return err },
+	} {
+		err := f()
+		for _, answer := range []error{store.ErrNotFound, store.ErrConflict, store.ErrQuota, store.ErrInactive} {
+			if errors.Is(err, answer) {
+				s.errorf("%s with a cancelled context: %v, which is an answer", what, err)
+			}
+		}
+	}
+}
+
+func hostileText(s *suite) {
+	s.accounts(mine)
+	for i, text := range []string{
+		"'; DROP TABLE keys; --", `"`, "`", `\`, "%", "_", "?", "$1", ":id", "\n\r\t", "NULL", "*", "{}",
+		"名前 🔑 é é \u202e", "\u2028", strings.Repeat("x", 10_000), "a\x00b", "\x00", "\xff\xfe", " ",
+	} {
+		want := newKey(mine, i)
+		want.ID += text
+		want.Name, want.CreatedBy, want.Hint, want.Plan, want.Reason = text, text, text, text, text
+		want.Digest = keyfmt.Digest{Pepper: text, Sum: want.Digest.Sum}
+		if err := s.KeyAdmin().Create(s.Context(), want, 0, t0); err != nil {
+			if _, err := s.KeyAdmin().Get(s.Context(), mine, want.ID); !errors.Is(err, store.ErrNotFound) {
+				s.errorf("a key with the text %.20q was refused, but Get says %v", text, err)
+			}
+			continue
+		}
+		s.same("Get", s.get(mine, want.ID), want)
+		k, _ := s.find(want.Digest)
+		s.same("Find", k, want)
+		s.is("Revoke with a hostile account", s.KeyAdmin().Revoke(s.Context(), mine+text, want.ID, text, t0), store.ErrNotFound)
+	}
+}
+
+func inactive(s *suite) {
+	s.accounts(mine)
+	expired, revoked := newKey(mine, 1), newKey(mine, 2)
+	expired.Expires = t0.Add(-time.Hour)
+	s.keys(expired, revoked)
+	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, revoked.ID, "lost", t0))
+	revoked.Revoked, revoked.Reason = t0, "lost"
+	s.must("SetStatus", s.Accounts().SetStatus(s.Context(), mine, authz.Suspended))
+
+	for _, want := range []store.Key{expired, revoked} {
+		for range 2 { // once more: nothing is deleted on use
+			k, _ := s.find(want.Digest)
+			s.same("Find", k, want)
+			s.same("Get", s.get(mine, want.ID), want)
+		}
+	}
+	s.same("List", s.list(mine), []store.Key{revoked, expired})
+}
+
+func ownerState(s *suite) {
+	k := s.key(mine, 1)
+	want := newAccount(mine)
+	s.must("SetStatus", s.Accounts().SetStatus(s.Context(), mine, authz.Suspended))
+	want.Status = authz.Suspended
+	_, a := s.find(k.Digest)
+	s.same("after SetStatus", a, want)
+
+	s.must("SetPlan", s.Accounts().SetPlan(s.Context(), mine, "enterprise", "600-M"))
+	want.Plan, want.Limits = "enterprise", "600-M"
+	_, a = s.find(k.Digest)
+	s.same("after SetPlan", a, want)
+
+	s.must("SetPlan", s.Accounts().SetPlan(s.Context(), mine, "", ""))
+	s.must("SetStatus", s.Accounts().SetStatus(s.Context(), mine, authz.Active))
+	want.Plan, want.Limits, want.Status = "", "", authz.Active
+	_, a = s.find(k.Digest)
+	s.same("after both were taken back", a, want)
+}

@@ -1,0 +1,82 @@
+// Package storetest checks a backend against the rules of package store.
+//
+// A backend calls it in one line:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) storetest.Backend { return mystore.Open(t.TempDir()) })
+//	}
+//
+// Every failure names the rule that was broken, by its number in the
+// documentation of package store.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// A Backend is everything that a store offers.
+type Backend interface {
+	Keys() store.Keys
+	KeyAdmin() store.KeyAdmin
+	Accounts() store.Accounts
+	store.Changes
+}
+
+// Run checks the backends that open returns: a new and empty one for every
+// check, to be closed by a cleanup of the t that open is given.
+func Run(t *testing.T, open func(t *testing.T) Backend) {
+	for _, c := range checks() {
+		t.Run(fmt.Sprintf("rule %d: %s", c.rule, c.name), func(t *testing.T) {
+			c.run(&suite{tb: t, Backend: open(t), rule: c.rule, patience: 10 * time.Second})
+		})
+	}
+}
+
+// A check is one test of one rule.
+type check struct {
+	rule int
+	name string
+	run  func(*suite)
+}
+
+// tb is what a check needs of a [testing.T], so that the suite's own tests
+// can run it over backends that fail.
+type tb interface {
+	Helper()
+	Context() context.Context
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// A suite is one check under way.
+type suite struct {
+	tb
+	Backend
+	rule     int
+	patience time.Duration // how long to wait for what must come
+}
+
+// errorf reports a broken rule.
+func (s *suite) errorf(format string, args ...any) {
+	s.Helper()
+	s.Errorf("rule %d of package store is broken: %s", s.rule, fmt.Sprintf(format, args...))
+}
+
+// fatalf reports a broken rule and ends the check.
+func (s *suite) fatalf(format string, args ...any) {
+	s.Helper()
+	s.Fatalf("rule %d of package store is broken: %s", s.rule, fmt.Sprintf(format, args...))
+}
+
+func checks() []check {
+	return slices.Concat(
+		recordChecks(), tenancyChecks(), revokeChecks(), touchChecks(), rotateChecks(),
+		quotaChecks(), copyChecks(), watchChecks(), timeChecks(), pageChecks(), pruneChecks(),
+	)
+}

@@ -1,0 +1,73 @@
+package storetest
+
+import (
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+func timeChecks() []check {
+	return []check{
+		{9, "times are in UTC and keep their microseconds", times},
+		{9, "a key expires at its expiry and not before", expiry},
+	}
+}
+
+func times(s *suite) {
+	s.accounts(mine)
+	zone := time.FixedZone("east", 5*3600+1800)
+	for i, at := range []time.Time{
+		t0, t0.In(zone), t0.Add(999), time.Now(), time.Unix(0, 0), time.Unix(0, -1000), time.Unix(0, 1000),
+		time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC), {},
+	} {
+		k := newKey(mine, i)
+		k.Created, k.Expires, k.Revoked, k.Used = at, at, at, at
+		s.keys(k)
+		found, _ := s.find(k.Digest)
+		for _, got := range []store.Key{found, s.get(mine, k.ID)} {
+			for _, t := range []time.Time{got.Created, got.Expires, got.Revoked, got.Used} {
+				if d := at.Sub(t); d < 0 || d >= time.Microsecond {
+					s.errorf("stored %v, got %v", at, t)
+				}
+				if t.Location() != time.UTC || t.IsZero() != at.IsZero() {
+					s.errorf("stored %v, got %v (zero %v)", at, t, t.IsZero())
+				}
+			}
+		}
+	}
+
+	// Instants that come in by other calls.
+	k := newKey(mine, 100)
+	s.keys(k)
+	s.must("Touch", s.Keys().Touch(s.Context(), []store.Use{{ID: k.ID, At: t0.In(zone)}}))
+	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0.In(zone)))
+	got := s.get(mine, k.ID)
+	for _, t := range []time.Time{got.Used, got.Revoked} {
+		if !t.Equal(t0) || t.Location() != time.UTC {
+			s.errorf("stored %v, got %v", t0, t)
+		}
+	}
+	a := newAccount(theirs)
+	a.Created = t0.In(zone)
+	s.must("Accounts.Create", s.Accounts().Create(s.Context(), a))
+	a, err := s.Accounts().Get(s.Context(), theirs)
+	s.must("Accounts.Get", err)
+	if !a.Created.Equal(t0) || a.Created.Location() != time.UTC {
+		s.errorf("account: stored %v, got %v", t0, a.Created)
+	}
+}
+
+func expiry(s *suite) {
+	s.accounts(mine)
+	k := newKey(mine, 1)
+	k.Expires = t0
+	s.keys(k)
+	before := t0.Add(-time.Microsecond)
+	s.is("a live key fills the quota", s.KeyAdmin().Create(s.Context(), newKey(mine, 2), 1, before), store.ErrQuota)
+	s.must("an expired one does not", s.KeyAdmin().Create(s.Context(), newKey(mine, 2), 1, t0))
+	next := newKey(mine, 3)
+	next.Replaces = k.ID
+	s.is("Rotate at the expiry", s.KeyAdmin().Rotate(s.Context(), mine, k.ID, next, t0, t0), store.ErrInactive)
+	s.must("Rotate before it", s.KeyAdmin().Rotate(s.Context(), mine, k.ID, next, t0, before))
+}

@@ -1,0 +1,204 @@
+package storetest
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+// mutators is every call that can alter a decision: what it does to the key
+// and the account of [suite.key], and the ids that watchers must hear of.
+// case K11
+var mutators = []struct {
+	name string
+	do   func(s *suite, k store.Key) error
+	want []string
+}{
+	{"Create", func(s *suite, k store.Key) error {
+		return s.KeyAdmin().Create(s.Context(), newKey(mine, 2), 0, t0)
+	}, []string{newKey(mine, 2).ID}},
+	{"Revoke", func(s *suite, k store.Key) error {
+		return s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "leaked", t0)
+	}, []string{newKey(mine, 1).ID}},
+	{"Rotate", func(s *suite, k store.Key) error {
+		return s.KeyAdmin().Rotate(s.Context(), mine, k.ID, newKey(mine, 2), t0, t0)
+	}, []string{newKey(mine, 1).ID, newKey(mine, 2).ID}},
+	{"Prune", func(s *suite, k store.Key) error {
+		_, err := s.KeyAdmin().Prune(s.Context(), t0.Add(2*time.Hour))
+		return err
+	}, []string{newKey(mine, 1).ID}},
+	{"SetStatus", func(s *suite, k store.Key) error {
+		return s.Accounts().SetStatus(s.Context(), mine, authz.Suspended)
+	}, []string{mine}},
+	{"SetPlan", func(s *suite, k store.Key) error {
+		return s.Accounts().SetPlan(s.Context(), mine, "free", "")
+	}, []string{mine}},
+	{"SetPlan with limits", func(s *suite, k store.Key) error {
+		return s.Accounts().SetPlan(s.Context(), mine, "standard", "600-M")
+	}, []string{mine}},
+}
+
+func watchChecks() []check {
+	list := []check{
+		{8, "a watch begins with Gap and ends with its context", watchLife},
+		{8, "Touch is not published", touchSilent},
+		{8, "every watcher hears of a change", twoWatchers},
+		{8, "a change can be read when it is published", commitFirst}, // case K12
+		{8, "Alive never runs ahead of the changes", aliveLast},
+	}
+	for _, m := range mutators {
+		list = append(list, check{8, m.name + " is published", func(s *suite) {
+			k := expiring(s)
+			l, stop := s.watch()
+			defer stop()
+			s.must(m.name, m.do(s, k))
+			for _, id := range m.want {
+				if !l.forgets(id, s.patience) {
+					s.fatalf("%s: watchers did not hear of %s; they heard of %q", m.name, id, l.ids())
+				}
+			}
+		}})
+	}
+	return list
+}
+
+// expiring adds a key that Prune can reach.
+func expiring(s *suite) store.Key {
+	s.accounts(mine)
+	k := newKey(mine, 1)
+	k.Expires = t0.Add(time.Hour)
+	s.keys(k)
+	return k
+}
+
+func watchLife(s *suite) {
+	k := s.key(mine, 1)
+	l, stop := s.watch()
+	defer stop()
+	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" }) {
+		s.fatalf("Alive was not called within %v", s.patience)
+	}
+	now := time.Now()
+	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" && e.at.After(now) }) {
+		s.fatalf("Alive was not called again within %v", s.patience)
+	}
+	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0))
+	if !l.forgets(k.ID, s.patience) {
+		s.errorf("a quiet watch did not hear of a change")
+	}
+	for i, e := range l.events {
+		if (e.call == "Gap") != (i == 0) {
+			s.errorf("call %d of a watch without a loss is %s", i, e.call)
+		}
+		if e.call == "Alive" && e.at.After(e.heard) {
+			s.errorf("Alive(%v) was called at %v: it promises the future", e.at, e.heard)
+		}
+	}
+}
+
+func touchSilent(s *suite) {
+	used, revoked := s.key(mine, 1), newKey(mine, 2)
+	s.keys(revoked)
+	l, stop := s.watch()
+	defer stop()
+	s.must("Touch", s.Keys().Touch(s.Context(), []store.Use{{ID: used.ID, At: t0}}))
+	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, revoked.ID, "", t0))
+	if !l.forgets(revoked.ID, s.patience) {
+		s.fatalf("watchers did not hear of a revocation")
+	}
+	if slices.Contains(l.ids(), used.ID) {
+		s.errorf("a use was published: caches would never hold a key")
+	}
+}
+
+func twoWatchers(s *suite) {
+	k := s.key(mine, 1)
+	first, stopFirst := s.watch()
+	defer stopFirst()
+	second, stopSecond := s.watch()
+	defer stopSecond()
+	third, stopThird := s.watch()
+	stopThird()
+	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0))
+	if !first.forgets(k.ID, s.patience) || !second.forgets(k.ID, s.patience) {
+		s.errorf("of two watchers not both heard of a change")
+	}
+	if slices.Contains(third.ids(), k.ID) {
+		s.errorf("a watch that had ended was told of a change")
+	}
+}
+
+// Whoever forgets a key reads it again at once, and must not read what it was.
+func commitFirst(s *suite) {
+	k := s.key(mine, 1)
+	var mu sync.Mutex
+	var early int
+	read := func(id string) {
+		if id != k.ID {
+			return
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			got, err := s.KeyAdmin().Get(s.Context(), mine, k.ID)
+			if err == nil && got.Revoked.IsZero() {
+				mu.Lock()
+				early++
+				mu.Unlock()
+			}
+		}()
+		select {
+		case <-done:
+		case <-time.After(s.patience / 10): // a store that publishes under its lock answers later
+		}
+	}
+	l, stop := s.watch(read)
+	defer stop()
+	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0))
+	if !l.forgets(k.ID, s.patience) {
+		s.fatalf("watchers did not hear of a revocation")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if early > 0 {
+		s.errorf("a revocation was published before it could be read")
+	}
+}
+
+func aliveLast(s *suite) {
+	s.accounts(mine)
+	const n = 20
+	for i := range n {
+		s.keys(newKey(mine, i))
+	}
+	l, stop := s.watch()
+	defer stop()
+	committed := make([]time.Time, n)
+	for _, err := range each(n, func(i int) error {
+		err := s.KeyAdmin().Revoke(s.Context(), mine, newKey(mine, i).ID, "", t0)
+		committed[i] = time.Now()
+		return err
+	}) {
+		s.must("Revoke", err)
+	}
+	last := slices.MaxFunc(committed, time.Time.Compare)
+	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" && e.at.After(last) }) {
+		s.fatalf("Alive was not called within %v of the last change", s.patience)
+	}
+	heard := map[string]bool{}
+	for _, e := range l.events {
+		switch e.call {
+		case "Forget":
+			heard[e.id] = true
+		case "Alive":
+			for i, at := range committed {
+				if id := newKey(mine, i).ID; at.Before(e.at) && !heard[id] {
+					s.fatalf("Alive(%v) before Forget(%q), whose change was committed at %v", e.at, id, at)
+				}
+			}
+		}
+	}
+}
