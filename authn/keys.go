@@ -127,8 +127,8 @@ func (k *Keys) parse(c Credential) (keyfmt.Token, string, error) {
 	return keyfmt.Token{}, "", ErrNotMine
 }
 
-// Recall implements Recaller.
-func (k *Keys) Recall(c Credential, now time.Time) *Principal {
+// recall implements recaller.
+func (k *Keys) recall(c Credential, now time.Time) *Principal {
 	t, _, err := k.parse(c)
 	if err != nil {
 		return nil

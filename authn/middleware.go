@@ -21,11 +21,11 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, c Credential, now time.Time) (*Principal, error)
 }
 
-// A Recaller is an Authenticator with a memory. It is asked first, so that a
+// A recaller is an Authenticator with a memory. It is asked first, so that a
 // caller whom it knows costs no I/O and is never held up by other people's
 // failures. nil means: not remembered.
-type Recaller interface {
-	Recall(c Credential, now time.Time) *Principal
+type recaller interface {
+	recall(c Credential, now time.Time) *Principal
 }
 
 // Failures counts failed authentications per client address. It is consulted
@@ -66,7 +66,7 @@ type Config struct {
 // A Middleware tells who is calling before the next handler runs.
 type Middleware struct {
 	config Config
-	recall []Recaller
+	known  []recaller
 	log    failureLog
 }
 
@@ -80,8 +80,8 @@ func New(c Config) (*Middleware, error) {
 		if a == nil {
 			return nil, errors.New("authn: Config.Authenticators has a nil entry")
 		}
-		if r, ok := a.(Recaller); ok {
-			m.recall = append(m.recall, r)
+		if r, ok := a.(recaller); ok {
+			m.known = append(m.known, r)
 		}
 	}
 	if c.ClientAddr == nil {
@@ -133,8 +133,8 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 func (m *Middleware) identify(r *http.Request, now time.Time) (*Principal, error) {
 	c, err := read(r.Header)
 	if err == nil {
-		for _, a := range m.recall {
-			if p := a.Recall(c, now); p != nil {
+		for _, a := range m.known {
+			if p := a.recall(c, now); p != nil {
 				if len(p.addresses) > 0 && !p.admits(m.config.ClientAddr(r)) {
 					return nil, ErrAddress
 				}

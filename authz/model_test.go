@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -76,8 +75,8 @@ func TestValidate(t *testing.T) {
 		Endpoints:    authz.Of("artifacts.*", "Artifacts", "a*", "*.get", ".*"),
 		Environments: authz.Set{},
 	})
-	if !errors.Is(err, authz.ErrGrant) {
-		t.Fatalf("%v is no ErrGrant", err)
+	if err == nil {
+		t.Fatal("no error")
 	}
 	got := strings.Split(err.Error(), "\n")
 	want := []string{
@@ -89,7 +88,7 @@ func TestValidate(t *testing.T) {
 		t.Fatalf("%d mistakes, want %d:\n%v", len(got), len(want), err)
 	}
 	for i := range want {
-		if !strings.HasPrefix(got[i], "authz: invalid grant: "+want[i]) {
+		if !strings.HasPrefix(got[i], "authz: grant: "+want[i]) {
 			t.Errorf("mistake %d is %q, want %s", i, got[i], want[i])
 		}
 	}
@@ -97,13 +96,8 @@ func TestValidate(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	for _, s := range []authz.Status{authz.Active, authz.ReadOnly, authz.Suspended} {
-		text, err := s.MarshalText()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var again authz.Status
-		if err := again.UnmarshalText(text); err != nil || again != s || string(text) != s.String() {
-			t.Errorf("%v: written as %s, read as %v, %v", s, text, again, err)
+		if again, err := authz.ParseStatus(s.String()); err != nil || again != s {
+			t.Errorf("%v is read as %v, %v", s, again, err)
 		}
 	}
 	for _, text := range []string{"", "invalid", "Active", "closed"} {
@@ -112,7 +106,7 @@ func TestStatus(t *testing.T) {
 		}
 	}
 	for _, s := range []authz.Status{0, 4, 255} {
-		if _, err := s.MarshalText(); err == nil || s.String() != "invalid" {
+		if s.String() != "invalid" {
 			t.Errorf("status %d is written as %v", s, s)
 		}
 	}

@@ -47,17 +47,3 @@ func ParseStatus(text string) (Status, error) {
 	}
 	return 0, fmt.Errorf(`authz: status %q: want "active", "read_only" or "suspended"`, text)
 }
-
-// MarshalText returns the text of a valid status.
-func (s Status) MarshalText() ([]byte, error) {
-	if !s.valid() {
-		return nil, fmt.Errorf("authz: status %d is not valid", uint8(s))
-	}
-	return []byte(statuses[s]), nil
-}
-
-// UnmarshalText is [ParseStatus].
-func (s *Status) UnmarshalText(text []byte) (err error) {
-	*s, err = ParseStatus(string(text))
-	return err
-}

@@ -8,17 +8,13 @@ import (
 	"strings"
 )
 
-// ErrGrant is wrapped by every mistake that [Model.Validate] finds.
-var ErrGrant = errors.New("authz: invalid grant")
-
-// Validate returns every mistake in g, joined, each wrapping [ErrGrant]: what
-// m does not know, what is not a name, and an empty set of permissions,
-// endpoints or environments, with which nothing would be allowed. Route ids
+// Validate returns every mistake in g, joined: what m does not know, what is
+// not a name, and an empty set of permissions, endpoints or environments, with which nothing would be allowed. Route ids
 // are only checked for their form: a grant may outlive a route.
 func (m *Model) Validate(g Grant) error {
 	var errs []error
 	fail := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrGrant}, args...)...))
+		errs = append(errs, fmt.Errorf("authz: grant: "+format, args...))
 	}
 	each := func(dimension string, s Set, why func(string) string) {
 		if err := s.check(); err != nil {

@@ -44,17 +44,11 @@ func (t Token) IsZero() bool { return t.n == 0 }
 // String returns the hint.
 func (t Token) String() string { return t.Hint() }
 
-// GoString returns the hint.
-func (t Token) GoString() string { return t.Hint() }
-
 // Format writes the hint, whatever the verb.
 func (t Token) Format(w fmt.State, _ rune) { io.WriteString(w, t.Hint()) }
 
 // LogValue returns the hint.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.Hint()) }
 
-// MarshalText returns the hint.
+// MarshalText returns the hint, in JSON too.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.Hint()), nil }
-
-// MarshalJSON returns the hint as a JSON string.
-func (t Token) MarshalJSON() ([]byte, error) { return []byte(`"` + t.Hint() + `"`), nil }

@@ -121,11 +121,11 @@ func TestTokenShows(t *testing.T) {
 	}
 	const hint = "mt_live_…bMOI"
 	text, _ := token.MarshalText()
-	quoted, _ := token.MarshalJSON()
+	quoted, _ := json.Marshal(token)
 	for how, got := range map[string]string{
-		"Hint": token.Hint(), "String": token.String(), "GoString": token.GoString(), "%v": fmt.Sprintf("%v", token),
+		"Hint": token.Hint(), "String": token.String(), "%v": fmt.Sprintf("%v", token),
 		"%x": fmt.Sprintf("%x", token), "%#v": fmt.Sprintf("%#v", token), "LogValue": token.LogValue().String(),
-		"MarshalText": string(text), "MarshalJSON": strings.Trim(string(quoted), `"`),
+		"MarshalText": string(text), "json.Marshal": strings.Trim(string(quoted), `"`),
 	} {
 		if got != hint {
 			t.Errorf("%s shows %q, want %q", how, got, hint)

@@ -60,9 +60,9 @@ type Keys interface {
 // use.
 type KeyAdmin interface {
 	// Create adds k. quota is the most live keys the account may hold, this
-	// one included; 0 means no bound. It returns ErrQuota beyond it,
-	// ErrConflict where the id or the digest exists, ErrNotFound where the
-	// account does not.
+	// one included; 0 means no bound. Where several errors apply, ErrNotFound
+	// (no such account) comes before ErrConflict (the id or the digest exists),
+	// and that before ErrQuota.
 	Create(ctx context.Context, k Key, quota int, now time.Time) error
 
 	// Get returns one key of the account.
@@ -76,9 +76,10 @@ type KeyAdmin interface {
 	// Revoke ends a key for ever. A key already revoked stays as it is.
 	Revoke(ctx context.Context, account, id, reason string, now time.Time) error
 
-	// Rotate adds next, whose Replaces is id, and in the same transaction
-	// lowers the expiry of the old key to deadline (never raises it). It
-	// returns ErrInactive where the old key is revoked or expired at now, and
+	// Rotate adds next, in this account and as the successor of id whatever
+	// next itself says, and in the same transaction lowers the expiry of the
+	// old key to deadline (never raises it; the zero time leaves it). It
+	// returns ErrInactive where the old key is revoked or expired at now, else
 	// ErrConflict where it already has a successor.
 	Rotate(ctx context.Context, account, id string, next Key, deadline, now time.Time) error
 

@@ -1,0 +1,117 @@
+package sqlitestore
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+const (
+	keyColumns = `k.id, k.account, k.created_by, k.name, k.environment, k.hint, k.pepper, k.sum, k.grants,
+		k.addresses, k.plan, k.created, k.expires, k.revoked, k.used, k.reason, k.family, k.replaces`
+	accountColumns = `a.id, a.name, a.status, a.plan, a.limits, a.created`
+)
+
+// keyFields are where keyColumns are read into.
+func keyFields(k *store.Key) []any {
+	return []any{&k.ID, &k.Account, &k.CreatedBy, &k.Name, &k.Environment, &k.Hint, &k.Digest.Pepper, (*sum)(&k.Digest.Sum),
+		object{&k.Grant}, object{&k.Addresses}, &k.Plan, (*instant)(&k.Created), (*instant)(&k.Expires), (*instant)(&k.Revoked),
+		(*instant)(&k.Used), &k.Reason, &k.Family, &k.Replaces}
+}
+
+// accountFields are where accountColumns are read into.
+func accountFields(a *store.Account) []any {
+	return []any{&a.ID, &a.Name, (*status)(&a.Status), &a.Plan, &a.Limits, (*instant)(&a.Created)}
+}
+
+// collect reads all rows with scan, which gets the fields of the next one.
+func collect[T any](rows *sql.Rows, err error, fields func(*T) []any) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		var t T
+		if err := rows.Scan(fields(&t)...); err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+	}
+	return list, rows.Err()
+}
+
+// micros is how an instant is written: NULL for never.
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+type instant time.Time
+
+// Scan implements [sql.Scanner].
+func (i *instant) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		*i = instant{}
+	case int64:
+		*i = instant(time.UnixMicro(v).UTC())
+	default:
+		return fmt.Errorf("a time is %T, want microseconds", v)
+	}
+	return nil
+}
+
+type sum [32]byte
+
+// Scan implements [sql.Scanner].
+func (s *sum) Scan(v any) error {
+	b, _ := v.([]byte)
+	if len(b) != len(s) {
+		return fmt.Errorf("a digest is %T of %d bytes, want %d", v, len(b), len(s))
+	}
+	copy(s[:], b)
+	return nil
+}
+
+type status authz.Status
+
+// Scan implements [sql.Scanner]. A status of a newer release, or of a slip of
+// the operator's hand, becomes the zero one, which denies: it must not be an
+// outage.
+func (s *status) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("a status is %T, want text", v)
+	}
+	parsed, _ := authz.ParseStatus(text)
+	*s = status(parsed)
+	return nil
+}
+
+// object is a column of JSON.
+type object struct{ into any }
+
+// Scan implements [sql.Scanner].
+func (o object) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("JSON is %T, want text", v)
+	}
+	return json.Unmarshal([]byte(text), o.into)
+}
+
+// array is how a list is written: never null.
+func array[T any](list []T) (string, error) {
+	if len(list) == 0 {
+		return "[]", nil
+	}
+	b, err := json.Marshal(list)
+	return string(b), err
+}

@@ -1,0 +1,137 @@
+package sqlitestore
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+var t0 = time.Date(2026, 1, 30, 12, 0, 0, 123456000, time.UTC)
+
+func newKey(n int) store.Key {
+	return store.Key{
+		ID: fmt.Sprintf("key_%06d", n), Account: "acct_1", Name: "Key", Environment: "live",
+		Digest: keyfmt.Digest{Pepper: "p1", Sum: [32]byte{byte(n), byte(n >> 8), byte(n >> 16), 1}},
+		Grant: authz.Grant{Version: authz.Version, Permissions: authz.Of("read"),
+			Scope: map[string]authz.Set{"projects": authz.Of("proj_abc123")}, Endpoints: authz.All(), Environments: authz.Of("live")},
+		Created: t0,
+	}
+}
+
+func newAccount(t testing.TB, s *Store) {
+	t.Helper()
+	err := s.Accounts().Create(t.Context(), store.Account{ID: "acct_1", Status: authz.Active, Plan: "standard", Created: t0})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// toil creates and revokes keys for ever, and says so after each is
+// acknowledged. Key n is revoked after key n+1 was created.
+func toil(ctx context.Context, path string) error {
+	s, err := Open(Config{Path: path})
+	if err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		if err := s.KeyAdmin().Create(ctx, newKey(n), 0, t0); err != nil {
+			return err
+		}
+		fmt.Println("created", newKey(n).ID)
+		if n == 0 {
+			continue
+		}
+		if err := s.KeyAdmin().Revoke(ctx, "acct_1", newKey(n-1).ID, "leaked", t0); err != nil {
+			return err
+		}
+		fmt.Println("revoked", newKey(n-1).ID)
+	}
+}
+
+// A process killed at any moment loses no key and no revocation that it has
+// acknowledged. case T8
+func TestKill(t *testing.T) {
+	for _, lines := range []int{1, 3, 57} { // right after a create, a revocation, and well under way
+		t.Run(fmt.Sprint(lines), func(t *testing.T) {
+			path := file(t)
+			before, err := Open(Config{Path: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			newAccount(t, before)
+			if err := before.Close(); err != nil { // the victim's log is to be recovered, not shared
+				t.Fatal(err)
+			}
+			acknowledged := kill(t, path, lines)
+			if len(acknowledged) == 0 {
+				t.Fatal("nothing was acknowledged")
+			}
+			after := open(t, path)
+			for id, what := range acknowledged {
+				k, err := after.KeyAdmin().Get(t.Context(), "acct_1", id)
+				if errors.Is(err, store.ErrNotFound) {
+					t.Errorf("key %s was acknowledged and is lost", id)
+				} else if err != nil {
+					t.Error(err)
+				} else if what == "revoked" && !k.Revoked.Equal(t0) {
+					t.Errorf("the revocation of %s was acknowledged and is lost", id)
+				}
+			}
+		})
+	}
+}
+
+// kill starts a process that toils, kills it at a line of its output, and
+// returns what it had acknowledged last of every key.
+func kill(t *testing.T, path string, line int) map[string]string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), victim+"="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill() // also where this test fails
+	acknowledged := map[string]string{}
+	for in := bufio.NewScanner(out); in.Scan(); { // to the last that it got out
+		what, id, _ := strings.Cut(in.Text(), " ")
+		if what != "created" && what != "revoked" {
+			t.Fatalf("the victim says %q", in.Text())
+		}
+		acknowledged[id] = what
+		if line--; line == 0 {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
+		t.Fatalf("the victim was not killed: %v", err)
+	}
+	return acknowledged
+}
+
+// What makes acknowledged writes survive the loss of power as well.
+func TestDurability(t *testing.T) {
+	s := open(t, file(t))
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {
+		var got string
+		if err := s.write.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s (error %v), want %s", pragma, got, err, want)
+		}
+	}
+}

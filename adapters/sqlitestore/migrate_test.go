@@ -1,0 +1,128 @@
+package sqlitestore
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// schema returns what the database is made of.
+func schema(t *testing.T, path string) []string {
+	t.Helper()
+	db, err := connect(path, writer, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query(`SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema
+		WHERE name NOT LIKE 'sqlite_%' ORDER BY 1`)
+	list, err := collect(rows, err, func(s *string) []any { return []any{s} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestMigrate(t *testing.T) {
+	ctx, path := t.Context(), file(t)
+	open(t, path)
+	up := schema(t, path)
+	if len(up) < 5 {
+		t.Fatalf("Open made no schema: %q", up)
+	}
+	if err := Migrate(ctx, path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if down := schema(t, path); len(down) != 1 || !strings.HasPrefix(down[0], "table migrations ") {
+		t.Errorf("down to nothing leaves %q", down)
+	}
+	for range 2 { // the second time there is nothing to do
+		if err := Migrate(ctx, path, newest()); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(up, schema(t, path)); d != "" {
+			t.Errorf("up, down and up again (-once +again):\n%s", d)
+		}
+	}
+	newAccount(t, open(t, path))
+
+	for _, version := range []int{-1, newest() + 1} {
+		if err := Migrate(ctx, path, version); err == nil {
+			t.Errorf("Migrate to version %d succeeded", version)
+		}
+	}
+}
+
+func TestMigrations(t *testing.T) {
+	for i, m := range Migrations() {
+		if m.Version != i+1 || m.Name == "" || !strings.Contains(m.Up, "CREATE") || !strings.Contains(m.Down, "DROP") {
+			t.Errorf("migration %d is %+v", i, m)
+		}
+	}
+}
+
+func TestNewerDatabase(t *testing.T) {
+	path := file(t)
+	s := open(t, path)
+	if _, err := s.write.Exec(`INSERT INTO migrations VALUES (?, 'of_tomorrow')`, newest()+1); err != nil {
+		t.Fatal(err)
+	}
+	before := schema(t, path)
+	if s, err := Open(Config{Path: path}); !errors.Is(err, ErrNewer) || s != nil {
+		t.Errorf("Open: %v, want ErrNewer", err)
+	}
+	if err := Migrate(t.Context(), path, 0); !errors.Is(err, ErrNewer) {
+		t.Errorf("Migrate: %v, want ErrNewer", err)
+	}
+	if d := cmp.Diff(before, schema(t, path)); d != "" {
+		t.Errorf("a database that was refused has changed:\n%s", d)
+	}
+}
+
+// A migration that fails half-way leaves the schema as it was.
+func TestMigrateIsAtomic(t *testing.T) {
+	path := file(t)
+	db, err := connect(path, writer, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`CREATE TABLE changes (somebody TEXT)`); err != nil { // in the way of version 1
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := schema(t, path)
+	if s, err := Open(Config{Path: path}); err == nil || s != nil {
+		t.Error("Open succeeded over a table of the same name")
+	}
+	if d := cmp.Diff(before, schema(t, path)); d != "" {
+		t.Errorf("a migration that failed left its traces:\n%s", d)
+	}
+}
+
+// Every statement of a request or a page reaches its rows by an index.
+func TestPlans(t *testing.T) {
+	s := open(t, file(t))
+	for name, query := range map[string]string{
+		"findKey": findKey, "touchKey": touchKey, "getKey": getKey, "listKeys": listKeys, "listAfter": listAfter,
+		"countLive": countLive, "revokeKey": revokeKey, "limitKey": limitKey, "pruneKeys": pruneKeys,
+		"getAccount": getAccount, "listAccounts": listAccounts, "setStatus": setStatus, "setPlan": setPlan,
+	} {
+		rows, err := s.write.Query("EXPLAIN QUERY PLAN "+query, make([]any, 4)...) // none has more parameters
+		plan, err := collect(rows, err, func(s *string) []any { return []any{new(int), new(int), new(int), s} })
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(plan) == 0 {
+			t.Errorf("%s has no plan", name)
+		}
+		for _, step := range plan {
+			if !strings.HasPrefix(step, "SEARCH ") {
+				t.Errorf("%s does not use an index alone: %s", name, step)
+			}
+		}
+	}
+}

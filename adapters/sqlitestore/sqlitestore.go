@@ -1,0 +1,210 @@
+// Package sqlitestore keeps keys and accounts in one SQLite file, with a driver
+// in pure Go.
+//
+// What a call has acknowledged survives the death of the process and the loss
+// of power. Several processes of one machine may share the file: each hears of
+// the others' changes, and of those made by hand with the sqlite3 shell,
+// within a quarter of a second. The file must be on a local disk.
+package sqlitestore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite" // registers the driver "sqlite"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// Config says where the database is.
+type Config struct {
+	Path string        // of the file, made with mode 0600 if there is none; required
+	Poll time.Duration // how often to look for changes; 0: 250 ms
+}
+
+// A Store keeps keys and accounts in a SQLite file. It is safe for concurrent
+// use.
+type Store struct {
+	path string
+	poll time.Duration
+
+	write *sql.DB // one connection: SQLite has one writer at a time
+	read  *sql.DB
+	find  *sql.Stmt
+
+	mu    sync.Mutex
+	wakes map[chan struct{}]bool // of the watches
+}
+
+// Open opens the database and brings it to the newest schema. A database that
+// a newer release has made is refused with [ErrNewer].
+func Open(c Config) (*Store, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := touchFile(c.Path); err != nil {
+		return nil, fmt.Errorf("sqlitestore: %w", err)
+	}
+	s := &Store{path: c.Path, poll: cmp.Or(c.Poll, 250*time.Millisecond), wakes: make(map[chan struct{}]bool)}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (c Config) check() error {
+	var errs []error
+	if c.Path == "" {
+		errs = append(errs, errors.New("sqlitestore: Path is empty"))
+	}
+	if c.Path == ":memory:" {
+		errs = append(errs, errors.New("sqlitestore: Path is :memory:; use package store/memory"))
+	}
+	if c.Poll < 0 {
+		errs = append(errs, fmt.Errorf("sqlitestore: Poll is %v, want more than 0", c.Poll))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) open() error {
+	var err error
+	if s.write, err = connect(s.path, writer, 1); err != nil {
+		return err
+	}
+	if err := migrate(context.Background(), s.write, newest()); err != nil {
+		return err
+	}
+	if s.read, err = connect(s.path, reader, max(4, runtime.GOMAXPROCS(0))); err != nil {
+		return err
+	}
+	if s.find, err = s.read.Prepare(findKey); err != nil {
+		return fmt.Errorf("sqlitestore: %w", err)
+	}
+	return nil
+}
+
+// touchFile makes the file before SQLite does, which would let others read it.
+func touchFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// The settings of connections. With a write-ahead log readers and the writer
+// do not wait for each other; synchronous=FULL flushes it on every commit.
+var (
+	writer = url.Values{
+		"_pragma": {"busy_timeout(5000)", "foreign_keys(1)", "journal_mode(wal)", "synchronous(full)"},
+		"_txlock": {"immediate"}, // a transaction that begins to write later can only fail
+	}
+	reader = url.Values{"_pragma": {"busy_timeout(5000)", "query_only(1)"}}
+)
+
+func connect(path string, settings url.Values, most int) (*sql.DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlitestore: %w", err)
+	}
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: settings.Encode()}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, fmt.Errorf("sqlitestore: %w", err)
+	}
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	return db, nil
+}
+
+// Close closes the database. End the watches first.
+func (s *Store) Close() error {
+	var errs []error
+	if s.find != nil {
+		errs = append(errs, s.find.Close())
+	}
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Keys returns what requests need.
+func (s *Store) Keys() store.Keys { return keys{s} }
+
+// KeyAdmin returns what the management of keys needs.
+func (s *Store) KeyAdmin() store.KeyAdmin { return admin{s} }
+
+// Accounts returns the accounts.
+func (s *Store) Accounts() store.Accounts { return accounts{s} }
+
+// change runs f in a transaction that is the only one to write, and wakes the
+// watches of this process when it is committed.
+func (s *Store) change(ctx context.Context, what string, f func(tx *sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("sqlitestore: %s: %w", what, err)
+	}
+	defer tx.Rollback() // no effect after Commit
+	if err := f(tx); err != nil {
+		return answer(what, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("sqlitestore: %s: %w", what, err)
+	}
+	s.wake()
+	return nil
+}
+
+// answer turns what SQLite says into what package store has a name for.
+func answer(what string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		switch e.Code() {
+		case uniqueViolation, primaryKeyViolation:
+			return store.ErrConflict
+		case foreignKeyViolation: // the account of a key
+			return store.ErrNotFound
+		}
+	}
+	switch err {
+	case store.ErrNotFound, store.ErrQuota, store.ErrInactive:
+		return err
+	}
+	return fmt.Errorf("sqlitestore: %s: %w", what, err)
+}
+
+// Extended result codes, https://sqlite.org/rescode.html.
+const (
+	foreignKeyViolation = 787
+	primaryKeyViolation = 1555
+	uniqueViolation     = 2067
+)
+
+// some returns ErrNotFound where a statement has met no row.
+func some(r sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return cmp.Or(err, store.ErrNotFound)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// newChanges reads what is new, always with at least one row: the newest
+// number, then each change after the one given. One statement, one snapshot.
+const newChanges = `SELECT n.seq, coalesce(c.seq, 0), coalesce(c.id, '')
+	FROM (SELECT coalesce(max(seq), 0) AS seq FROM sqlite_sequence WHERE name = 'changes') n
+	LEFT JOIN changes c ON c.seq > ? ORDER BY c.seq`
+
+// Watch reports changes to w until ctx ends, whoever made them: this store,
+// another process, SQL by hand. Those of this store it reports at once, the
+// others at the next poll. On an error it returns; watching again begins with
+// Gap.
+func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
+	err := s.watch(ctx, w)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("sqlitestore: watch: %w", err)
+}
+
+func (s *Store) watch(ctx context.Context, w store.Watcher) error {
+	// A connection of its own: data_version counts the commits of others.
+	db, err := connect(s.path, reader, 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+
+	wake := make(chan struct{}, 1)
+	s.waking(wake, true)
+	defer s.waking(wake, false)
+
+	f := feed{conn: conn, last: math.MaxInt64} // read nothing but the newest number
+	began := time.Now()
+	if _, err := f.stale(ctx); err != nil {
+		return err
+	}
+	if _, _, err := f.read(ctx); err != nil {
+		return err
+	}
+	w.Gap()
+	w.Alive(began)
+
+	tick := time.NewTicker(s.poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		case <-wake:
+		}
+		began := time.Now()
+		stale, err := f.stale(ctx)
+		if err != nil {
+			return err
+		}
+		if stale {
+			ids, gap, err := f.read(ctx)
+			if err != nil {
+				return err
+			}
+			if gap {
+				w.Gap()
+			}
+			for _, id := range ids {
+				w.Forget(id)
+			}
+		}
+		w.Alive(began)
+	}
+}
+
+// A feed reads the table of changes.
+type feed struct {
+	conn    *sql.Conn
+	version int64 // of the data, as of the last look
+	last    int64 // number of the last change read
+}
+
+// stale reports whether anybody has committed anything since it was last
+// asked. It costs a few microseconds.
+func (f *feed) stale(ctx context.Context) (bool, error) {
+	old := f.version
+	err := f.conn.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&f.version)
+	return f.version != old, err
+}
+
+// read returns the ids of the changes since it was last asked, and whether
+// some were missed: pruned, or on the other side of a restored backup.
+func (f *feed) read(ctx context.Context) (ids []string, gap bool, err error) {
+	rows, err := f.conn.QueryContext(ctx, newChanges, f.last)
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	var newest int64
+	for rows.Next() {
+		var seq int64
+		var id string
+		if err := rows.Scan(&newest, &seq, &id); err != nil {
+			return nil, false, err
+		}
+		if seq != 0 {
+			ids = append(ids, id)
+		}
+	}
+	gap = int64(len(ids)) != newest-f.last
+	f.last = newest
+	return ids, gap, rows.Err()
+}
+
+// waking adds a watch to those that a change of this store wakes, or takes it
+// away.
+func (s *Store) waking(c chan struct{}, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on {
+		s.wakes[c] = true
+	} else {
+		delete(s.wakes, c)
+	}
+}
+
+func (s *Store) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.wakes {
+		select {
+		case c <- struct{}{}:
+		default: // it is awake already
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package archtest
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A tiny tree that keeps every rule, to which the cases add one file that does
+// not.
+var sound = map[string]string{
+	"go.work":                     "go 1.26.0\n\nuse (\n\t.\n\t./adapters/xstore\n\t./examples\n)\nuse ./benchmarks\n",
+	"go.mod":                      "module medtwin.ai/tollgate\n\ngo 1.26.0\n\nrequire github.com/google/go-cmp v0.7.0\n\nrequire (\n\tgolang.org/x/crypto v0.1.0\n\tgolang.org/x/sys v0.1.0 // indirect\n)\n",
+	"adapters/xstore/go.mod":      "module medtwin.ai/tollgate/adapters/xstore\n\nrequire example.com/driver v1.0.0\n",
+	"adapters/xstore/x.go":        "// Package xstore is fine.\npackage xstore\n\nimport (\n\t_ \"example.com/driver\"\n\t\"medtwin.ai/tollgate/store\"\n)\n\nvar _ store.Key\n",
+	"examples/go.mod":             "module medtwin.ai/tollgate/examples\n",
+	"examples/server/main.go":     "package main\n\nimport \"medtwin.ai/tollgate/adapters/xstore\"\n\nfunc newServer() { go xstore.Run() }\n",
+	"benchmarks/go.mod":           "module medtwin.ai/tollgate/benchmarks\n",
+	"store/key.go":                "// Package store is fine.\npackage store\n\nimport \"errors\"\n\n// ErrNotFound is compared with.\nvar ErrNotFound = errors.New(\"\")\n\n// Key is documented.\ntype Key struct{ Name string }\n\nfunc newKey() *Key { return nil }\n",
+	"store/key_test.go":           "package store\n\nimport (\n\t\"math/rand/v2\"\n\t\"testing\"\n\t\"testing/synctest\"\n\t\"time\"\n\n\t\"github.com/google/go-cmp/cmp\"\n\t\"medtwin.ai/tollgate/store/storetest\"\n)\n\nfunc TestBubble(t *testing.T) {\n\tsynctest.Test(t, func(t *testing.T) { time.Sleep(1) })\n\tr.Skip()\n}\n",
+	"store/storetest/suite.go":    "// Package storetest is fine.\npackage storetest\n\nimport \"testing\"\n\n// Run is documented.\nfunc Run(t *testing.T) { go work() }\n",
+	"store/testdata/x/ignored.go": "not even Go",
+	".build/ignored.go":           "not even Go",
+}
+
+func TestRules(t *testing.T) {
+	tests := []struct {
+		name, path, source string // the file that breaks the rule
+		rule               string
+		want               []string // how each message begins
+	}{
+		{"leaf", "keyfmt/a.go", "// Package keyfmt …\npackage keyfmt\n\nimport \"medtwin.ai/tollgate/store\"\n",
+			"imports go downwards", []string{"keyfmt/a.go:4: keyfmt imports store: it is a leaf"}},
+		{"upwards", "store/a.go", "package store\n\nimport (\n\t\"medtwin.ai/tollgate/authz\"\n\t\"medtwin.ai/tollgate/authn\"\n)\n",
+			"imports go downwards", []string{"store/a.go:5: store imports authn: it may import only keyfmt, authz"}},
+		{"limits know no store", "ratelimit/a.go", "// Package ratelimit …\npackage ratelimit\n\nimport \"medtwin.ai/tollgate/store\"\n",
+			"imports go downwards", []string{"ratelimit/a.go:4: ratelimit imports store: it may import only internal/request, problem"}},
+		{"new package", "util/a.go", "// Package util …\npackage util\n",
+			"imports go downwards", []string{"util/a.go: package util has no place"}},
+		{"adapter from the core", "store/a_test.go", "package store\n\nimport \"medtwin.ai/tollgate/adapters/xstore\"\n",
+			"imports go downwards", []string{"store/a_test.go:3: store imports adapters/xstore: nothing but examples"}},
+		{"examples from an adapter", "adapters/xstore/a_test.go", "package xstore\n\nimport \"medtwin.ai/tollgate/examples/server\"\n",
+			"imports go downwards", []string{"adapters/xstore/a_test.go:3: adapters/xstore imports examples/server: nothing imports examples/"}},
+		{"internal from an adapter", "adapters/xstore/a_test.go", "package xstore\n\nimport \"medtwin.ai/tollgate/internal/request\"\n",
+			"imports go downwards", []string{"adapters/xstore/a_test.go:3: adapters/xstore imports internal/request: nested modules never"}},
+		{"internal from the examples", "examples/a.go", "package examples\n\nimport \"medtwin.ai/tollgate/internal/request\"\n",
+			"imports go downwards", []string{"examples/a.go:3: examples imports internal/request: nested modules never"}},
+		{"authn from a backend", "adapters/xstore/a.go", "package xstore\n\nimport \"medtwin.ai/tollgate/authn\"\n",
+			"imports go downwards", []string{"adapters/xstore/a.go:3: adapters/xstore imports authn: adapters/xstore may import of the root module only [keyfmt authz store ratelimit]"}},
+
+		{"peer in the root", "go.mod", "module medtwin.ai/tollgate\n\nrequire (\n\tgithub.com/ulule/limiter/v3 v3.11.2\n\tgolang.org/x/crypto v0.1.0\n)\n",
+			"the root module depends on little", []string{"go.mod: the root module requires github.com/ulule/limiter/v3"}},
+		{"foreign import", "store/a.go", "package store\n\nimport \"golang.org/x/time/rate\"\n",
+			"the root module depends on little", []string{"store/a.go:3: golang.org/x/time/rate is not for code"}},
+		{"go-cmp outside tests", "store/a.go", "package store\n\nimport \"github.com/google/go-cmp/cmp\"\n",
+			"the root module depends on little", []string{"store/a.go:3: github.com/google/go-cmp/cmp is not for code"}},
+
+		{"suite in a program", "adapters/xstore/a.go", "package xstore\n\nimport (\n\t\"medtwin.ai/tollgate/store/storetest\"\n\t\"testing\"\n)\n",
+			"test helpers stay in tests", []string{"adapters/xstore/a.go:4: medtwin.ai/tollgate/store/storetest is for tests", "adapters/xstore/a.go:5: testing is for tests"}},
+		{"alias", "store/a_test.go", "package store\n\nimport (\n\tr \"math/rand/v2\"\n\t. \"fmt\"\n)\n",
+			"imports keep their names", []string{"store/a_test.go:4: math/rand/v2 is imported as r", "store/a_test.go:5: fmt is imported as ."}},
+		{"predictable", "examples/a.go", "package examples\n\nimport (\n\t\"math/rand\"\n\t\"math/rand/v2\"\n)\n",
+			"secrets come from crypto/rand", []string{"examples/a.go:4: math/rand can be", "examples/a.go:5: math/rand/v2 can be"}},
+
+		{"501 lines", "store/a_test.go", "package store\n" + strings.Repeat("\n", 500),
+			"files are short", []string{"store/a_test.go: 501 lines, over 500"}},
+		{"module that go.work misses", "tools/go.mod", "module medtwin.ai/tollgate/tools\n",
+			"workspace lists every module", []string{"tools/go.mod: go.work does not use"}},
+		{"init", "examples/a_test.go", "package examples\n\nfunc init() {}\n\ntype t int\n\nfunc (t) init() {}\n",
+			"nothing runs at import", []string{"examples/a_test.go:3: init runs"}},
+		{"mutable", "store/a.go", "package store\n\n// Exported and not.\nvar (\n\tDefault, ErrX int\n\tquiet int\n)\n",
+			"no exported state", []string{"store/a.go:5: Default can be changed"}},
+		{"goroutine", "store/a.go", "package store\n\nfunc NewCache() { go func() {}() }\n\nfunc run() { go func() {}() }\n",
+			"constructors start nothing", []string{"store/a.go:3: NewCache starts a goroutine"}},
+		{"wrapper", "store/a.go", "package store\n\ntype w struct {\n\tn int\n\thttp.ResponseWriter\n}\n\ntype ok struct{ w http.ResponseWriter }\n",
+			"response writers are not wrapped", []string{"store/a.go:5: a struct that embeds"}},
+		{"sleep", "store/storetest/a.go", "package storetest\n\nfunc f() {\n\ttime.Sleep(1)\n\tsynctest.Test(t, func() { time.Sleep(1) })\n}\n",
+			"tests do not sleep or skip", []string{"store/storetest/a.go:4: a test that sleeps"}},
+		{"skip", "store/a_test.go", "package store\n\nfunc f(tb testing.TB) { tb.SkipNow() }\n\nfunc TestX(t *testing.T) {\n\tt.Skip(1)\n\tother.Skip(1)\n}\n",
+			"tests do not sleep or skip", []string{"store/a_test.go:3: a skipped test", "store/a_test.go:6: a skipped test"}},
+
+		{"undocumented", "authz/a.go", `package authz
+
+type T[P any] struct{}
+func (*T[P]) M() {}
+type hidden struct{}
+func (hidden) M() {}
+const C = 1
+// One speaks for all.
+const (
+	D = iota
+	E
+)
+// I speaks for its methods.
+type I interface { M() }
+type (
+	J interface { M() }
+)
+`,
+			"exports are documented", []string{"authz/a.go:3: type T", "authz/a.go:4: method T.M", "authz/a.go:7: const C",
+				"authz/a.go:16: type J", "authz/a.go:16: member J.M", "authz: the package"}},
+		{"large surface", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(179) + ")\n",
+			"the surface is small", []string{"the core packages export 181 names (authz 179, store 2; besides 0 standard methods such as String), over 180"}},
+		{"surface just small enough", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(176) + ")\n\n// I has members.\ntype I interface{ A(); B() }\n\n// String is documented.\nfunc (i I) String() {}\n",
+			"the surface is small", nil},
+	}
+	tried := map[string]bool{}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files := maps.Clone(sound)
+			files[tt.path] = tt.source
+			got := broken(t, files)[tt.rule]
+			for i := range got {
+				if i < len(tt.want) && strings.HasPrefix(got[i], tt.want[i]) {
+					got[i] = tt.want[i]
+				}
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("messages (-want, as they begin; +got):\n%s", d)
+			}
+		})
+		tried[tt.rule] = true
+	}
+	for _, r := range rules {
+		if !tried[r.name] {
+			t.Errorf("no source here breaks the rule %q: add one", r.name)
+		}
+	}
+}
+
+func TestSound(t *testing.T) {
+	if d := cmp.Diff(map[string][]string{}, broken(t, sound)); d != "" {
+		t.Errorf("the sound tree breaks rules (-want +got):\n%s", d)
+	}
+}
+
+func TestLoadSyntaxError(t *testing.T) {
+	if _, err := load(fstest.MapFS{"a.go": {Data: []byte("packag a")}}); err == nil {
+		t.Error("a file that does not parse was passed over")
+	}
+}
+
+// broken returns the messages of every rule that files break.
+func broken(t *testing.T, files map[string]string) map[string][]string {
+	t.Helper()
+	fsys := fstest.MapFS{}
+	for name, text := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	tr, err := load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for _, r := range rules {
+		if messages := r.check(tr); messages != nil {
+			found[r.name] = messages
+		}
+	}
+	return found
+}
+
+// constants declares n exported names.
+func constants(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "\tC%d = %d\n", i, i)
+	}
+	return b.String()
+}
