@@ -63,13 +63,16 @@ func lower(scheme string) string {
 // token68 reports whether s is in the alphabet of RFC 9110 §11.2.
 func token68(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '_', c == '-', c == '.', c == '~', c == '+', c == '/', c == '=':
-		default:
+		if !alphabet68[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+var alphabet68 = func() (t [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") {
+		t[c] = true
+	}
+	return t
+}()

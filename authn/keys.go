@@ -55,7 +55,7 @@ type Keys struct {
 }
 
 type format struct {
-	environment string
+	environment, prefix string
 	keyfmt.Format
 }
 
@@ -94,7 +94,7 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 			require(!strings.HasPrefix(f.Prefix(), other.Prefix()) && !strings.HasPrefix(other.Prefix(), f.Prefix()),
 				"Formats: the prefixes "+f.Prefix()+" and "+other.Prefix()+" cannot be told apart")
 		}
-		k.formats = append(k.formats, format{env, f})
+		k.formats = append(k.formats, format{env, f.Prefix(), f})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -114,26 +114,34 @@ func (k *Keys) parse(c Credential) (keyfmt.Token, string, error) {
 	if c.Scheme != "bearer" {
 		return keyfmt.Token{}, "", ErrNotMine
 	}
+	f := k.format(c.token)
+	if f == nil {
+		return keyfmt.Token{}, "", ErrNotMine
+	}
+	t, err := f.Parse(c.token)
+	if err != nil {
+		return keyfmt.Token{}, "", ErrRejected
+	}
+	return t, f.environment, nil
+}
+
+// format returns the format whose prefix the token has, or nil.
+func (k *Keys) format(token string) *format {
 	for i := range k.formats {
-		f := &k.formats[i]
-		if strings.HasPrefix(c.token, f.Prefix()) {
-			t, err := f.Parse(c.token)
-			if err != nil {
-				return keyfmt.Token{}, "", ErrRejected
-			}
-			return t, f.environment, nil
+		if f := &k.formats[i]; strings.HasPrefix(token, f.prefix) {
+			return f
 		}
 	}
-	return keyfmt.Token{}, "", ErrNotMine
+	return nil
 }
 
 // recall implements recaller.
 func (k *Keys) recall(c Credential, now time.Time) *Principal {
-	t, _, err := k.parse(c)
-	if err != nil {
+	// Only what was well formed is remembered, so the checksum can wait.
+	if c.Scheme != "bearer" || len(c.token) > maxToken || k.format(c.token) == nil {
 		return nil
 	}
-	sum := digest(t)
+	sum := digest(c.token)
 	e := k.verified.get(&sum)
 	if e == nil || !k.fresh.holds(e, now) || e.principal.expired(now) {
 		return nil
@@ -144,10 +152,13 @@ func (k *Keys) recall(c Credential, now time.Time) *Principal {
 
 // digest is the cache's key: the token itself stays out of memory that lives
 // longer than the request.
-func digest(t keyfmt.Token) [32]byte {
-	var b [128]byte // no token is longer, so none is allocated for
-	return sha256.Sum256(append(b[:0], t.Reveal()...))
+func digest(token string) [32]byte {
+	var b [maxToken]byte // none is allocated for
+	return sha256.Sum256(b[:copy(b[:], token)])
 }
+
+// maxToken is more than any key has: prefix and body.
+const maxToken = 128
 
 func (p *Principal) expired(now time.Time) bool {
 	return !p.Expires.IsZero() && !now.Before(p.Expires)
@@ -161,7 +172,7 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	sum := digest(t)
+	sum := digest(t.Reveal())
 	if e := k.verified.get(&sum); e != nil {
 		if k.fresh.holds(e, now) && !e.principal.expired(now) {
 			k.uses.saw(e, now)

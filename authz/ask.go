@@ -8,11 +8,13 @@ import (
 	"medtwin.ai/tollgate/internal/request"
 )
 
-// An asker turns requests into queries: a need compiled for one model.
+// An asker asks the question of a route about requests: a need compiled for
+// one model.
 type asker struct {
-	query query    // whole but for the ids in the path
-	paths []string // the wildcards that hold the first ids
-	cost  int
+	question question
+	ids      ids      // whole but for those in the path
+	paths    []string // the wildcards that hold the first ids
+	cost     int
 }
 
 // newAsker compiles a need that holds. writes: for methods that are unsafe.
@@ -34,29 +36,24 @@ func newAsker(m *Model, n Need, writes bool) *asker {
 	}
 	c := q.compile(m)
 	c.hide = n.Hide
-	return &asker{query: query{&c, q.ids()}, paths: paths, cost: n.Cost}
+	return &asker{question: c, ids: q.ids(), paths: paths, cost: n.Cost}
 }
 
-// ask returns what r asks. Without ids in the path that is one query for all
-// requests, which nobody changes.
-func (a *asker) ask(r *http.Request) *query {
-	if len(a.paths) == 0 {
-		return &a.query
-	}
-	q := a.query
+// ask fills in what r asks about.
+func (a *asker) ask(r *http.Request, about *ids) {
+	*about = a.ids
 	for i, wildcard := range a.paths {
-		q.ids[i] = r.PathValue(wildcard)
+		about[i] = r.PathValue(wildcard)
 	}
-	return &q
 }
 
 // admit decides r and notes question, cost and denial on its state.
 func (a *asker) admit(rights *Rights, r *http.Request, s *request.State) bool {
-	q := a.ask(r)
-	s.Query, s.Cost = q, a.cost
-	d := rights.decide(q.question, &q.ids, s.Environment)
+	a.ask(r, (*ids)(&s.IDs))
+	s.Question, s.Cost = &a.question, a.cost
+	d := rights.decide(&a.question, (*ids)(&s.IDs), s.Environment)
 	if !d.Allowed {
-		s.Denied = &DeniedError{Decision: d, Permission: q.permission}
+		s.Denied = &DeniedError{Decision: d, Permission: a.question.permission}
 	}
 	return d.Allowed
 }

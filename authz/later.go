@@ -11,14 +11,15 @@ import (
 // [Refuse], or nil. It denies where no route has asked anything, as in public
 // routes. Ask before looking the resource up.
 func CheckResource(ctx context.Context, kind, id string) error {
-	rights, q, environment := asked(ctx)
+	s, rights, q := asked(ctx)
 	if q == nil {
 		d := denyAll("")
 		d.Code, d.Dimension, d.Wanted = "out_of_scope", "scope."+kind, id
 		return &DeniedError{Decision: d}
 	}
-	more, ids := q.and(kind, id)
-	if d := rights.decide(&more, &ids, environment); !d.Allowed {
+	more, about := q.and(kind), ids(s.IDs)
+	about[later] = id
+	if d := rights.decide(&more, &about, s.Environment); !d.Allowed {
 		return &DeniedError{Decision: d, Permission: q.permission}
 	}
 	return nil
@@ -28,20 +29,21 @@ func CheckResource(ctx context.Context, kind, id string) error {
 // lists: filter by it in the query, so that pages and totals are right. It is
 // empty where no route has asked anything.
 func Visible(ctx context.Context, kind string) Set {
-	rights, q, environment := asked(ctx)
+	s, rights, q := asked(ctx)
 	if q == nil {
 		return Set{}
 	}
-	return rights.visible(q.question, &q.ids, environment, kind)
+	return rights.visible(q, (*ids)(&s.IDs), s.Environment, kind)
 }
 
-// asked returns what the request's route asked, of whom, and where.
-func asked(ctx context.Context) (*Rights, *query, string) {
+// asked returns what the request's route asked, and of whom; nil where none
+// did.
+func asked(ctx context.Context) (*request.State, *Rights, *question) {
 	s := request.From(ctx)
 	if s == nil {
-		return nil, nil, ""
+		return nil, nil, nil
 	}
 	rights, _ := s.Rights.(*Rights)
-	q, _ := s.Query.(*query)
-	return rights, q, s.Environment
+	q, _ := s.Question.(*question)
+	return s, rights, q
 }

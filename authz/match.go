@@ -22,7 +22,9 @@ func (rs *Routes) Match(r *http.Request) (Route, Request, bool) {
 	if rt.asker == nil {
 		return declared, Request{}, true
 	}
-	return declared, rt.asker.ask(p.request).request(), true
+	var about ids
+	rt.asker.ask(p.request, &about)
+	return declared, rt.asker.question.request(&about), true
 }
 
 // miss answers what no route matches. The second look for the methods that

@@ -18,12 +18,6 @@ type question struct {
 // The ids of one request, by the entries of its question.
 type ids [5]string
 
-// A query is what one request asks.
-type query struct {
-	*question
-	ids ids
-}
-
 // unknownKind is a kind the model does not have: in no box.
 const unknownKind = -1
 
@@ -65,10 +59,10 @@ func (q *Request) ids() (ids ids) {
 }
 
 // request is the reverse of compile and ids.
-func (q *query) request() Request {
+func (q *question) request(about *ids) Request {
 	r := Request{Permission: q.permission, Endpoint: q.endpoint, Writes: q.writes, Suspended: q.suspended, Anyone: q.anyone}
 	for i := range r.Resources {
-		r.Resources[i] = Resource{Kind: q.names[i], ID: q.ids[i]}
+		r.Resources[i] = Resource{Kind: q.names[i], ID: about[i]}
 	}
 	return r
 }
@@ -85,9 +79,9 @@ func (q *question) with(m *Model) question {
 	return c
 }
 
-// and returns the parts of q with one more resource.
-func (q *query) and(kind, id string) (question, ids) {
-	c, ids := *q.question, q.ids
-	c.kinds[later], c.names[later], ids[later] = c.model.kind(kind), kind, id
-	return c, ids
+// and returns q with one more resource, whose id is the later one.
+func (q *question) and(kind string) question {
+	c := *q
+	c.kinds[later], c.names[later] = c.model.kind(kind), kind
+	return c
 }

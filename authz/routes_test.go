@@ -111,7 +111,7 @@ func TestRoutesOrder(t *testing.T) {
 	need.Cost = 5
 	g.Handle("GET /v1/projects/{project}", need, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := request.From(r.Context())
-		if !s.Now.Equal(noon) || s.Query == nil || s.Denied != nil || s.Cost != 5 {
+		if !s.Now.Equal(noon) || s.Question == nil || s.Denied != nil || s.Cost != 5 {
 			t.Errorf("state %+v", s)
 		}
 		g.handler("project").ServeHTTP(w, r)

@@ -24,7 +24,8 @@ type State struct {
 	Credential  string    // authn: the header the principal was told from
 	Rights      any       // authz: *Rights, set by authn
 	Environment string    // authz: set by authn
-	Query       any       // authz: the question the route asked
+	Question    any       // authz: what the route asks of all its requests
+	IDs         [5]string // authz: what this request asks it about
 	Denied      any       // authz: *DeniedError; the limiter then spends nothing of the plan
 	Problem     any       // problem: *Problem that was written
 	Cost        int       // ratelimit: as in authz.Need.Cost, set by authz

@@ -1,0 +1,33 @@
+# What people type. The work is done by the scripts in tools/, which read the
+# modules from go.work and build each of them alone (GOWORK=off).
+.DEFAULT_GOAL := help
+.PHONY: help test run bench fuzz audit
+
+BENCH    ?= .
+COUNT    ?= 1
+FUZZTIME ?= 10s
+ARGS     ?=
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@echo "variables: BENCH=$(BENCH) COUNT=$(COUNT) FUZZTIME=$(FUZZTIME) ARGS=$(ARGS)"
+
+test: ## install what is missing; gofmt, vet, linter and tests of every module
+	@tools/check
+
+run: ## the reference server, with ARGS
+	go run ./examples/server $(ARGS)
+
+bench: ## the benchmarks matching BENCH, COUNT times
+	@for m in $$(tools/modules); do \
+		echo "== $$m" && (cd $$m && GOWORK=off go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...) || exit 1; \
+	done
+
+fuzz: ## every fuzz target for FUZZTIME
+	@FUZZTIME=$(FUZZTIME) tools/fuzz
+
+audit: ## known vulnerabilities in what every module uses (asks vuln.go.dev)
+	@go -C tools build -o "$(CURDIR)/.build/" golang.org/x/vuln/cmd/govulncheck
+	@for m in $$(tools/modules); do \
+		echo "== $$m" && (cd $$m && GOWORK=off $(CURDIR)/.build/govulncheck ./...) || exit 1; \
+	done

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store"
+)
+
+// clocked is the server's handler in process, on a clock of the test's.
+type clocked struct {
+	t       *testing.T
+	handler http.Handler
+	now     time.Time
+	key     string
+}
+
+func newClocked(t *testing.T, plan, limits string) *clocked {
+	t.Helper()
+	c := &clocked{t: t, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
+	v, err := newVocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := openBackend("memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	keys, err := newKeys(config{pepperFile: filepath.Join(t.TempDir(), "pepper")}, v, b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := b.accounts.Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Plan: plan, Limits: limits, Created: c.now}); err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), authn.KeySpec{Name: "k", Environment: live, Grant: v.model.Everything()}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.key = token.Reveal()
+	s := &server{vocabulary: v, documents: b.documents, log: slog.New(slog.NewTextHandler(io.Discard, nil)), now: func() time.Time { return c.now }}
+	if c.handler, err = s.handler(keys, ratelimit.ClientAddr()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *clocked) get() *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", "/v1/rubrics", nil)
+	r.Header.Set("Authorization", "Bearer "+c.key)
+	rec := httptest.NewRecorder()
+	c.handler.ServeHTTP(rec, r)
+	return rec
+}
+
+// A client that paces itself at exactly the plan's minute is never refused
+// until its day is spent, and then exactly until midnight UTC.
+func TestDay(t *testing.T) {
+	for _, tt := range []struct {
+		plan   string
+		pace   time.Duration
+		perDay int
+	}{{"free", 6 * time.Second, 100}, {"standard", time.Second, 10_000}} {
+		t.Run(tt.plan, func(t *testing.T) {
+			c := newClocked(t, tt.plan, "")
+			for i := range tt.perDay {
+				if rec := c.get(); rec.Code != 200 {
+					t.Fatalf("request %d at %v: %d, Retry-After %s", i+1, c.now, rec.Code, rec.Header().Get("Retry-After"))
+				}
+				c.now = c.now.Add(tt.pace)
+			}
+			rec := c.get()
+			midnight := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+			wait := int(midnight.Sub(c.now) / time.Second)
+			if rec.Code != 429 || rec.Header().Get("Retry-After") != strconv.Itoa(wait) {
+				t.Errorf("the day is spent: %d, Retry-After %s, want 429 and %d", rec.Code, rec.Header().Get("Retry-After"), wait)
+			}
+			c.now = midnight.Add(-time.Second)
+			if rec := c.get(); rec.Code != 429 {
+				t.Errorf("a second before midnight: %d", rec.Code)
+			}
+			c.now = midnight
+			if rec := c.get(); rec.Code != 200 {
+				t.Errorf("at midnight: %d", rec.Code)
+			}
+		})
+	}
+}
+
+// Enterprise is custom: what the operator wrote for the account.
+func TestEnterprise(t *testing.T) {
+	c := newClocked(t, "enterprise", "3-S, 7-D")
+	for i := range 9 {
+		rec := c.get()
+		want := 200
+		if i == 3 || i > 7 {
+			want = 429 // the second is spent; the day is spent
+		}
+		if rec.Code != want {
+			t.Errorf("request %d: %d, want %d", i+1, rec.Code, want)
+		}
+		if i >= 3 {
+			c.now = c.now.Add(time.Second)
+		}
+	}
+}

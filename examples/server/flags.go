@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// A config is what the operator sets, by flag or by environment: --pepper-file
+// is TOLLGATE_PEPPER_FILE. A flag wins.
+type config struct {
+	database   string // "sqlite:FILE" or "memory"
+	pepperFile string
+
+	// of serve alone
+	listen   string
+	demo     bool
+	demoFile string
+	trusted  string
+}
+
+const usage = `usage: server [serve] [flags]
+       server keys create --name NAME [flags]
+       server keys list|rotate ID|revoke ID [flags]
+       server keys explain KEY METHOD PATH [flags]
+       server accounts create --name NAME [flags]
+       server accounts list|suspend ID|unsuspend ID|plan ID [flags]
+
+Every flag can be set in the environment: --pepper-file is TOLLGATE_PEPPER_FILE.
+"server keys create --help" lists the flags of a command.
+
+`
+
+// newFlags returns a set with the flags that every command has.
+func newFlags(name string, c *config, stderr io.Writer) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		f.PrintDefaults()
+	}
+	f.StringVar(&c.database, "database", "sqlite:tollgate.db", "`sqlite:FILE`, or memory, which ends with the process")
+	f.StringVar(&c.pepperFile, "pepper-file", "tollgate.pepper", "`FILE` with the secret that keys are digested under; made at first start. Back it up apart from the database")
+	return f
+}
+
+func (c *config) serveFlags(f *flag.FlagSet) {
+	f.StringVar(&c.listen, "listen", "localhost:8080", "`ADDRESS` to serve on")
+	f.BoolVar(&c.demo, "demo", true, "on an empty database, make a demo account and print its keys")
+	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
+	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")
+}
+
+// parse reads the environment, then the arguments, and returns what is left.
+// Flags may stand before and after other arguments.
+func parse(f *flag.FlagSet, args []string) ([]string, error) {
+	var bad error
+	f.VisitAll(func(fl *flag.Flag) {
+		name := "TOLLGATE_" + strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_"))
+		if v, ok := os.LookupEnv(name); ok {
+			if err := f.Set(fl.Name, v); err != nil {
+				bad = errors.Join(bad, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	})
+	if bad != nil {
+		return nil, bad
+	}
+	var rest []string
+	for {
+		if err := f.Parse(args); err != nil {
+			return nil, err
+		}
+		args = f.Args()
+		if len(args) == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, args[0]), args[1:]
+	}
+}

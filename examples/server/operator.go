@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store"
+)
+
+// An operator runs one command on the database, beside a server that may be
+// running on it: what it changes reaches that server within a second.
+type operator struct {
+	config
+	vocabulary
+	*backend
+	ctx    context.Context
+	args   []string
+	stdout io.Writer
+}
+
+// A command declares its flags and returns what it does with them.
+type command func(f *flag.FlagSet) func(o *operator) error
+
+func runKeys(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return dispatch(ctx, "keys", args, stdout, stderr, map[string]command{
+		"create": createKey, "list": listKeys, "rotate": rotateKey, "revoke": revokeKey, "explain": explainKey,
+	})
+}
+
+func runAccounts(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return dispatch(ctx, "accounts", args, stdout, stderr, map[string]command{
+		"create": createAccount, "list": listAccounts, "plan": planAccount,
+		"suspend": setStatus(authz.Suspended), "unsuspend": setStatus(authz.Active),
+	})
+}
+
+func dispatch(ctx context.Context, group string, args []string, stdout, stderr io.Writer, commands map[string]command) error {
+	var name string
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	cmd := commands[name]
+	if cmd == nil {
+		fmt.Fprint(stderr, usage)
+		return fmt.Errorf("unknown command %q", group+" "+name)
+	}
+	o := &operator{ctx: ctx, stdout: stdout}
+	f := newFlags(group+" "+name, &o.config, stderr)
+	do := cmd(f)
+	var err error
+	if o.args, err = parse(f, args); err != nil {
+		return err
+	}
+	if o.database == "memory" {
+		return errors.New("--database memory ends with its server: there is nothing to manage from here")
+	}
+	if o.vocabulary, err = newVocabulary(); err != nil {
+		return err
+	}
+	if o.backend, err = openBackend(o.database); err != nil {
+		return err
+	}
+	defer o.Close()
+	return do(o)
+}
+
+// arg returns the only argument of a command.
+func (o *operator) arg(name string) (string, error) {
+	if len(o.args) != 1 {
+		return "", fmt.Errorf("want one argument: %s", name)
+	}
+	return o.args[0], nil
+}
+
+// account returns id or, where it is empty, the only account there is.
+func (o *operator) account(id string) (string, error) {
+	if id != "" {
+		_, err := o.accounts.Get(o.ctx, id)
+		return id, named(err, id)
+	}
+	all, err := o.accounts.List(o.ctx, "", 2)
+	if err == nil && len(all) != 1 {
+		err = errors.New("which account? Name it with --account; see: server accounts list")
+	}
+	if err != nil {
+		return "", err
+	}
+	return all[0].ID, nil
+}
+
+// key finds a key by its id in whatever account it is.
+func (o *operator) key(id string) (store.Key, error) {
+	for after := ""; ; {
+		accounts, err := o.accounts.List(o.ctx, after, 100)
+		if err != nil {
+			return store.Key{}, err
+		}
+		for _, a := range accounts {
+			if key, err := o.keyAdmin.Get(o.ctx, a.ID, id); !errors.Is(err, store.ErrNotFound) {
+				return key, err
+			}
+		}
+		if len(accounts) == 0 {
+			return store.Key{}, named(store.ErrNotFound, id)
+		}
+		after = accounts[len(accounts)-1].ID
+	}
+}
+
+func named(err error, id string) error {
+	if err != nil {
+		err = fmt.Errorf("%s: %w", id, err)
+	}
+	return err
+}
+
+func createAccount(f *flag.FlagSet) func(*operator) error {
+	name := f.String("name", "", "`NAME` of the organisation; required")
+	plan := f.String("plan", "free", "free, standard or enterprise")
+	limits := f.String("limits", "", "limits of its own instead of the plan's, as in \"600-M, 1000000-D\"")
+	return func(o *operator) error {
+		if *name == "" || len(o.args) > 0 {
+			return errors.New("want --name and no arguments")
+		}
+		if err := o.checkPlan(*plan, *limits); err != nil {
+			return err
+		}
+		now := time.Now()
+		a := store.Account{ID: keyfmt.NewID("acct_", now), Name: *name, Status: authz.Active, Plan: *plan, Limits: *limits, Created: now.UTC()}
+		if err := o.accounts.Create(o.ctx, a); err != nil {
+			return err
+		}
+		fmt.Fprintln(o.stdout, a.ID)
+		return nil
+	}
+}
+
+func listAccounts(*flag.FlagSet) func(*operator) error {
+	return func(o *operator) error {
+		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "ID\tNAME\tSTATUS\tPLAN\tLIMITS")
+		for after := ""; ; {
+			accounts, err := o.accounts.List(o.ctx, after, 100)
+			if err != nil {
+				return err
+			}
+			if len(accounts) == 0 {
+				return w.Flush()
+			}
+			for _, a := range accounts {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.ID, a.Name, a.Status, a.Plan, a.Limits)
+				after = a.ID
+			}
+		}
+	}
+}
+
+func planAccount(f *flag.FlagSet) func(*operator) error {
+	plan := f.String("plan", "", "free, standard or enterprise; required")
+	limits := f.String("limits", "", "limits of its own instead of the plan's, as in \"600-M, 1000000-D\"")
+	return func(o *operator) error {
+		id, err := o.arg("the account's id")
+		if err != nil {
+			return err
+		}
+		if err := o.checkPlan(*plan, *limits); err != nil {
+			return err
+		}
+		return named(o.accounts.SetPlan(o.ctx, id, *plan, *limits), id)
+	}
+}
+
+// checkPlan refuses what the server would have to ignore.
+func (o *operator) checkPlan(plan, limits string) error {
+	if p, _ := o.plans.Resolve(ratelimit.Assignment{Account: plan}); p.Name() != plan {
+		return fmt.Errorf("unknown plan %q: want free, standard or enterprise", plan)
+	}
+	if limits != "" {
+		_, err := ratelimit.ParsePlan("own", limits)
+		return err
+	}
+	return nil
+}
+
+func setStatus(s authz.Status) command {
+	return func(*flag.FlagSet) func(*operator) error {
+		return func(o *operator) error {
+			id, err := o.arg("the account's id")
+			if err != nil {
+				return err
+			}
+			return named(o.accounts.SetStatus(o.ctx, id, s), id)
+		}
+	}
+}
+
+// lifecycle returns the library's key management for one account.
+func (o *operator) lifecycle(account string) (*authn.Keys, *authn.Principal, error) {
+	keys, err := newKeys(o.config, o.vocabulary, o.backend, nil)
+	return keys, authn.Operator(account), err
+}

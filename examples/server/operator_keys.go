@@ -1,0 +1,250 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store"
+)
+
+func createKey(f *flag.FlagSet) func(*operator) error {
+	account := f.String("account", "", "`ID` of the account; default: the only one")
+	name := f.String("name", "", "`NAME` of the key; required")
+	environment := f.String("environment", live, "live or test")
+	permissions := f.String("permissions", "read", "comma-separated: read, write, delete, admin")
+	scopes := map[string]*string{
+		projects:      f.String("projects", "*", "comma-separated `IDS` of the projects it is limited to"),
+		artifactTypes: f.String("artifact-types", "*", "comma-separated artifact `TYPES` it is limited to"),
+	}
+	endpoints := f.String("endpoints", "*", "comma-separated endpoint `IDS` it is limited to, as in \"artifacts.*, rubrics.list\"")
+	addresses := f.String("addresses", "", "comma-separated `PREFIXES` it may be used from; default: anywhere")
+	expires := f.String("expires", "", "when it ends: a time (2027-01-31T00:00:00Z) or a span from now (720h); default: never")
+	plan := f.String("plan", "", "a plan of its own; default: the account's")
+	return func(o *operator) error {
+		if *name == "" || len(o.args) > 0 {
+			return errors.New("want --name and no arguments")
+		}
+		id, err := o.account(*account)
+		if err != nil {
+			return err
+		}
+		keys, by, err := o.lifecycle(id)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		spec := authn.KeySpec{
+			Name: *name, Environment: *environment, Plan: *plan,
+			Grant: authz.Grant{
+				Version: authz.Version, Permissions: list(*permissions), Endpoints: list(*endpoints),
+				Scope: map[string]authz.Set{},
+			},
+		}
+		for kind, ids := range scopes {
+			spec.Grant.Scope[kind] = list(*ids)
+		}
+		if spec.Addresses, err = prefixes(*addresses); err != nil {
+			return fmt.Errorf("--addresses: %w", err)
+		}
+		if spec.Expires, err = instant(*expires, now); err != nil {
+			return fmt.Errorf("--expires: %w", err)
+		}
+		if *plan != "" {
+			if err := o.checkPlan(*plan, ""); err != nil {
+				return err
+			}
+		}
+		key, token, err := keys.Issue(o.ctx, by, spec, now)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once.\n", key.ID, token.Reveal())
+		return nil
+	}
+}
+
+// list reads "a, b", or "*" for everything.
+func list(text string) authz.Set {
+	if strings.TrimSpace(text) == "*" {
+		return authz.All()
+	}
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return authz.Of(items...)
+}
+
+func instant(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(d), nil
+	}
+	return time.Parse(time.RFC3339, text)
+}
+
+func listKeys(f *flag.FlagSet) func(*operator) error {
+	account := f.String("account", "", "`ID` of the account; default: the only one")
+	return func(o *operator) error {
+		id, err := o.account(*account)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "ID\tNAME\tKEY\tSTATUS\tLAST USED\tEXPIRES")
+		now := time.Now()
+		for after := ""; ; {
+			keys, err := o.keyAdmin.List(o.ctx, id, after, 100)
+			if err != nil {
+				return err
+			}
+			if len(keys) == 0 {
+				return w.Flush()
+			}
+			for _, k := range keys {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Hint, status(k, now), when(k.Used), when(k.Expires))
+				after = k.ID
+			}
+		}
+	}
+}
+
+func status(k store.Key, now time.Time) string {
+	switch {
+	case !k.Revoked.IsZero():
+		return "revoked"
+	case !k.Live(now):
+		return "expired"
+	}
+	return "active"
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Format(time.RFC3339)
+}
+
+func rotateKey(f *flag.FlagSet) func(*operator) error {
+	grace := f.Duration("grace", 24*time.Hour, "how long the old key lives on; 0 ends it now")
+	return func(o *operator) error {
+		id, err := o.arg("the key's id")
+		if err != nil {
+			return err
+		}
+		old, err := o.key(id)
+		if err != nil {
+			return err
+		}
+		keys, by, err := o.lifecycle(old.Account)
+		if err != nil {
+			return err
+		}
+		key, token, err := keys.Rotate(o.ctx, by, id, *grace, time.Now())
+		if err != nil {
+			return named(err, id)
+		}
+		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once. %s ends in %v.\n", key.ID, token.Reveal(), id, *grace)
+		return nil
+	}
+}
+
+func revokeKey(f *flag.FlagSet) func(*operator) error {
+	reason := f.String("reason", "", "why, for the record")
+	return func(o *operator) error {
+		id, err := o.arg("the key's id")
+		if err != nil {
+			return err
+		}
+		key, err := o.key(id)
+		if err != nil {
+			return err
+		}
+		keys, by, err := o.lifecycle(key.Account)
+		if err != nil {
+			return err
+		}
+		if err := keys.Revoke(o.ctx, by, id, *reason, time.Now()); err != nil {
+			return named(err, id)
+		}
+		fmt.Fprintf(o.stdout, "%s is revoked\n", id)
+		return nil
+	}
+}
+
+// explainKey says what would be answered to a request with a key, and why. It
+// asks the code that serves.
+func explainKey(*flag.FlagSet) func(*operator) error {
+	return func(o *operator) error {
+		if len(o.args) != 3 {
+			return errors.New("want three arguments: the key's id, a method and a path")
+		}
+		key, err := o.key(o.args[0])
+		if err != nil {
+			return err
+		}
+		account, err := o.accounts.Get(o.ctx, key.Account)
+		if err != nil {
+			return err
+		}
+		u, err := url.Parse(o.args[2])
+		if err != nil || !strings.HasPrefix(u.Path, "/") {
+			return fmt.Errorf("%q is not a path such as /v1/projects", o.args[2])
+		}
+		routes, err := authz.NewRoutes(authz.RoutesConfig{
+			Model: o.model, Authenticate: func(h http.Handler) http.Handler { return h },
+		})
+		if err != nil {
+			return err
+		}
+		(&server{vocabulary: o.vocabulary}).declare(routes)
+		route, question, ok := routes.Match(&http.Request{Method: strings.ToUpper(o.args[1]), URL: u, Host: "localhost"})
+
+		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
+		defer w.Flush()
+		line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+		plan, source := o.plans.Resolve(ratelimit.Assignment{Environment: key.Environment, Key: key.Plan, Account: account.Plan, Limits: account.Limits})
+		line("key", "%s, %s, %s", key.ID, key.Environment, status(key, time.Now()))
+		line("account", "%s, %s", account.ID, account.Status)
+		line("limits", "%s (%s, from the %s)", plan, plan.Name(), source)
+		switch {
+		case !ok:
+			line("answer", "404 or 405: no route serves this")
+			return nil
+		case route.Public != "":
+			line("answer", "open to everybody: %s", route.Public)
+			return nil
+		}
+		line("route", "%s (%s)", route.Pattern, route.Need.ID)
+		if s := status(key, time.Now()); s != "active" {
+			line("answer", "401: the key is %s", s)
+			return nil
+		}
+		question.Environment = key.Environment
+		d := o.model.Rights(account.Status, []authz.Grant{key.Grant}).Decide(question)
+		if d.Allowed {
+			line("answer", "allowed")
+			if len(route.Need.Later) > 0 {
+				line("", "what it shows or touches is limited to the scope of the key: %s", strings.Join(route.Need.Later, ", "))
+			}
+			return nil
+		}
+		line("answer", "403 %s", d.Code)
+		line("because", "the %s's %s hold %q, and the request wants %q", d.Layer, d.Dimension, d.Held, d.Wanted)
+		return nil
+	}
+}

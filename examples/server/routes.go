@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/problem"
+)
+
+// declare is the table of the API: every route with what it needs.
+func (s *server) declare(routes *authz.Routes) {
+	routes.Public("GET /health", "liveness; seed 000 leaves it open", http.HandlerFunc(s.health))
+	routes.Handle("GET /v1/whoami", authz.Need{ID: "whoami", Anyone: true, Cost: -1, Suspended: true}, http.HandlerFunc(s.whoami))
+
+	// Seed 000: rubrics and artifacts.
+	rubrics := &resource{server: s, collection: "rubrics", prefix: "rub_", scopeKey: "id"}
+	routes.Handle("GET /v1/rubrics", authz.Need{ID: "rubrics.list", Permission: read}, http.HandlerFunc(rubrics.list))
+	routes.Handle("GET /v1/rubrics/{id}", authz.Need{ID: "rubrics.get", Permission: read}, http.HandlerFunc(rubrics.get))
+
+	artifacts := &resource{
+		server: s, collection: "artifacts", prefix: "art_", parent: "type", parentName: "type",
+		scope: artifactTypes, scopeKey: "parent", fields: set("name", "content"),
+	}
+	ofType := map[string]string{artifactTypes: "type"}
+	routes.Handle("GET /v1/artifacts", authz.Need{ID: "artifacts.list", Permission: read, Later: []string{artifactTypes}}, http.HandlerFunc(artifacts.list))
+	routes.Handle("GET /v1/artifacts/{type}", authz.Need{ID: "artifacts.list_type", Permission: read, From: ofType}, http.HandlerFunc(artifacts.list))
+	routes.Handle("GET /v1/artifacts/{type}/{id}", authz.Need{ID: "artifacts.get", Permission: read, From: ofType}, http.HandlerFunc(artifacts.get))
+	routes.Handle("POST /v1/artifacts/{type}", authz.Need{ID: "artifacts.create", Permission: write, From: ofType}, http.HandlerFunc(artifacts.create))
+
+	// Seed 001: projects, their data and analyses.
+	project := &resource{server: s, collection: projects, prefix: "proj_", scope: projects, scopeKey: "id", fields: set("name", "description")}
+	routes.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: read, Later: []string{projects}}, http.HandlerFunc(project.list))
+	routes.Handle("POST /v1/projects", authz.Need{ID: "projects.create", Permission: write, Whole: []string{projects}}, http.HandlerFunc(project.create))
+	this := map[string]string{projects: "id"}
+	routes.Handle("GET /v1/projects/{id}", authz.Need{ID: "projects.get", Permission: read, From: this}, http.HandlerFunc(project.get))
+	routes.Handle("PATCH /v1/projects/{id}", authz.Need{ID: "projects.update", Permission: write, From: this}, http.HandlerFunc(project.update))
+	routes.Handle("DELETE /v1/projects/{id}", authz.Need{ID: "projects.delete", Permission: remove, From: this}, http.HandlerFunc(project.remove))
+
+	data := &resource{server: s, collection: "data", prefix: "dat_", parent: "project", parentName: "project_id", scopeKey: "id", fields: set("name", "content")}
+	analyses := &resource{
+		server: s, collection: "analyses", prefix: "ana_", parent: "project", parentName: "project_id", scopeKey: "id",
+		fields: set("name"), prepare: s.analyse,
+	}
+	in := map[string]string{projects: "project"}
+	for _, c := range []struct {
+		name string
+		*resource
+	}{{"data", data}, {"analyses", analyses}} {
+		path := "/v1/projects/{project}/" + c.name
+		routes.Handle("GET "+path, authz.Need{ID: c.name + ".list", Permission: read, From: in}, http.HandlerFunc(c.list))
+		routes.Handle("POST "+path, authz.Need{ID: c.name + ".create", Permission: write, From: in}, http.HandlerFunc(c.create))
+		routes.Handle("GET "+path+"/{id}", authz.Need{ID: c.name + ".get", Permission: read, From: in}, http.HandlerFunc(c.get))
+	}
+	routes.Handle("DELETE /v1/projects/{project}/data/{id}", authz.Need{ID: "data.delete", Permission: remove, From: in}, http.HandlerFunc(data.remove))
+}
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+// errorForm: seed 000 documents flat errors, seed 001 nested ones.
+func errorForm(r *http.Request) problem.Format {
+	for _, prefix := range []string{"/v1/rubrics", "/v1/artifacts"} {
+		if rest, ok := strings.CutPrefix(r.URL.Path, prefix); ok && (rest == "" || rest[0] == '/') {
+			return problem.Flat
+		}
+	}
+	return problem.Nested
+}
+
+func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	s.respond(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// analyse is the application's own work: it counts what the project holds.
+func (s *server) analyse(ctx context.Context, t tenant, project string, fields map[string]any) error {
+	docs, err := s.documents.list(ctx, t, "data", project, "id", authz.All(), "", 10_000)
+	if err != nil {
+		return err
+	}
+	fields["status"], fields["result"] = "completed", map[string]any{"data": len(docs)}
+	return nil
+}

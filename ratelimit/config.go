@@ -1,0 +1,82 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// A Charge tells who pays for a request, and under which plan. Subjects are
+// made of verified identities alone, and hold everything that tells counters
+// apart (the account and the environment, say); what a client can choose
+// freely must not be in them. A nil plan means that the request is not limited.
+type Charge func(*http.Request) (subject string, plan *Plan)
+
+// Failure says what a limiter does while its store does not answer.
+type Failure uint8
+
+const (
+	// Local counts in this process instead, with the whole quota.
+	Local Failure = iota
+	// Open lets requests pass uncounted.
+	Open
+	// Closed answers 503.
+	Closed
+)
+
+// Config says what a [Limiter] limits.
+type Config struct {
+	// Name is the scope of its counters; limiters of different names that
+	// share a store count apart. "": "plan".
+	Name string
+	// Store counts. nil: NewMemory(0).
+	Store Store
+	// Plan is who pays for a request. Required.
+	Plan Charge
+	// Own is who pays, from counters of their own, for a request whose route
+	// costs nothing of the plan (a negative authz.Need.Cost). nil: nobody.
+	Own Charge
+	// Denied is who pays, from counters of their own, for a request that was
+	// denied; the plan then pays nothing. nil: nobody.
+	Denied Charge
+	// Headers says which header fields responses carry. 0: all.
+	Headers Headers
+	// Failure says what happens while Store fails. 0: Local.
+	Failure Failure
+	// Deny answers a request over its limit; the limit headers, Retry-After
+	// and Cache-Control are set. It must not keep d. nil: a 429 by package
+	// problem, "rate_limit_exceeded", or "cost_exceeds_quota" if d.Never.
+	Deny func(w http.ResponseWriter, r *http.Request, d *Decision)
+	// Logger hears when Store begins to fail and when it answers again.
+	// nil: discards.
+	Logger *slog.Logger
+	// Now is the clock, where no other part of the chain has read it for the
+	// request. nil: time.Now.
+	Now func() time.Time
+}
+
+// validate fills in defaults and reports all mistakes.
+func (c *Config) validate() error {
+	var errs []error
+	if c.Plan == nil {
+		errs = append(errs, errors.New("ratelimit: Config.Plan is required"))
+	}
+	if c.Headers > NoHeaders {
+		errs = append(errs, fmt.Errorf("ratelimit: Config.Headers is %d", c.Headers))
+	}
+	if c.Failure > Closed {
+		errs = append(errs, fmt.Errorf("ratelimit: Config.Failure is %d", c.Failure))
+	}
+	if c.Name == "" {
+		c.Name = "plan"
+	}
+	if c.Store == nil {
+		c.Store = NewMemory(0)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return errors.Join(errs...)
+}

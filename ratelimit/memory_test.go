@@ -1,0 +1,322 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// case L15
+func TestRace(t *testing.T) {
+	for _, notation := range []string{"60-M, 10000-D", "100-M, 10000-D", "100-D", "60-S, 60-M, 60-H, 60-D"} {
+		m := NewMemory(8)
+		p := parsed(t, notation)
+		var allowed atomic.Int64
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				for range 125 {
+					if takeOne(t, m, p, 1, start).Allowed {
+						allowed.Add(1)
+					}
+				}
+			})
+		}
+		group.Wait()
+		if got := allowed.Load(); got != p.limits[0].Quota {
+			t.Errorf("%s: %d of 1,000 racing takes passed", notation, got)
+		}
+	}
+}
+
+// Two plans of different sizes race for one subject: it stays one.
+func TestRaceOfPlans(t *testing.T) {
+	m := NewMemory(8)
+	plans := []*Plan{parsed(t, "50-M"), parsed(t, "50-M, 60-H, 1000-D"), parsed(t, "50-M, 1000-D")}
+	var allowed atomic.Int64
+	var group sync.WaitGroup
+	for i := range 6 {
+		group.Go(func() {
+			for range 100 {
+				if takeOne(t, m, plans[i%3], 1, start).Allowed {
+					allowed.Add(1)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if got := allowed.Load(); got != 50 {
+		t.Errorf("%d racing takes passed, want 50", got)
+	}
+}
+
+// case L10
+func TestOverflow(t *testing.T) {
+	m := NewMemory(8)
+	p := mustPlan(t, "test",
+		Limit{Quota: math.MaxInt64, Window: day},
+		Limit{Quota: math.MaxInt64, Kind: Monthly})
+	if d := takeOne(t, m, p, math.MaxInt64-1, start); !d.Allowed || d.States[0].Remaining != 1 {
+		t.Fatalf("all but one: %+v", d)
+	}
+	if d := takeOne(t, m, p, math.MaxInt64, start); d.Allowed || d.Never || d.Retry <= 0 {
+		t.Fatalf("all again: %+v", d)
+	}
+	if d := takeOne(t, m, p, 1, start); !d.Allowed || d.States[1].Remaining != 0 {
+		t.Fatalf("the last: %+v", d)
+	}
+	if d := takeOne(t, m, p, 1, start); d.Allowed {
+		t.Fatalf("one more: %+v", d)
+	}
+	// Down to the smallest quota.
+	if d := takeOne(t, m, parsed(t, "1-D"), 1, start); d.Allowed || d.States[0].Remaining != 0 || d.Retry <= 0 {
+		t.Fatalf("after the downgrade: %+v", d)
+	}
+
+	big := rollingPlan(t, maxRolling, time.Hour)
+	m = NewMemory(8)
+	if d := takeOne(t, m, big, maxRolling-1, start); !d.Allowed || d.States[0].Remaining != 1 {
+		t.Fatalf("rolling: %+v", d)
+	}
+	if d := takeOne(t, m, big, 2, start); d.Allowed {
+		t.Fatalf("rolling, too much: %+v", d)
+	}
+	if d := takeOne(t, m, big, math.MaxInt64, start); d.Allowed || !d.Never {
+		t.Fatalf("rolling, never: %+v", d)
+	}
+}
+
+// case L10: instants at the ends of what a time.Time can hold.
+func TestFarAwayTimes(t *testing.T) {
+	for _, notation := range []string{"5-M", "100-M", "5-D", "5-S, 100-M, 200-D"} {
+		m := NewMemory(8)
+		p := parsed(t, notation)
+		past := 0
+		for _, now := range []time.Time{{}, time.Unix(0, 0), start, start.AddDate(100, 0, 0), start.AddDate(5000, 0, 0), {}} {
+			d := takeOne(t, m, p, 1, now)
+			if d.States[0].Remaining < 0 || d.States[0].Reset < 0 || d.Retry < 0 {
+				t.Errorf("%s at %v: %+v", notation, now, d)
+			}
+			if now.IsZero() {
+				past++
+			}
+			if past == 2 && d.States[0].Remaining > p.limits[0].Quota-2 {
+				t.Errorf("%s: going back freed quota: %+v", notation, d)
+			}
+		}
+	}
+}
+
+// case L7 (abusers are not forgotten when the table overflows)
+func TestFloodKeepsTheLimited(t *testing.T) {
+	const size = 1024
+	m := NewMemory(size)
+	p := parsed(t, "10-M, 100-D")
+	ctx := context.Background()
+	var d Decision
+	limited := make([]string, size/16)
+	for i := range limited {
+		limited[i] = "limited" + strconv.Itoa(i)
+		for range 10 {
+			m.Take(ctx, Take{"test", limited[i], p, 1}, start, &d)
+		}
+	}
+	for i := range 40 * size {
+		m.Take(ctx, Take{"test", "flood" + strconv.Itoa(i), p, 1}, start, &d)
+		if !d.Allowed {
+			t.Fatalf("flood %d was refused", i)
+		}
+	}
+	for _, s := range limited {
+		if m.Take(ctx, Take{"test", s, p, 1}, start, &d); d.Allowed {
+			t.Errorf("%s was forgotten", s)
+		}
+	}
+	if got, want := len(m.narrow.words)*8, size*192; got != want {
+		t.Errorf("the table takes %d bytes, want %d", got, want)
+	}
+}
+
+// Records that count nothing any more are the first to go, however much they
+// had used.
+func TestExpiredGoFirst(t *testing.T) {
+	m := NewMemory(ways)
+	p := parsed(t, "10-M")
+	ctx := context.Background()
+	var d Decision
+	m.Take(ctx, Take{"test", "old", p, 10}, start, &d)
+	now := start.Add(2 * time.Minute)
+	for i := range ways {
+		m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 1}, now, &d)
+	}
+	for i := range ways {
+		m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 0}, now, &d)
+		if d.States[0].Remaining != 9 {
+			t.Errorf("new%d was forgotten", i)
+		}
+	}
+}
+
+// case L4 (subject part): whatever key is used, the account is charged.
+// case L3: another environment, limit or scope is another counter.
+func TestCountersHangOnTheSubject(t *testing.T) {
+	m := NewMemory(0)
+	p := parsed(t, "10-M")
+	ctx := context.Background()
+	var d Decision
+	for i, id := range []string{"key_1", "key_2", "key_2 rotated", "KEY_2"} {
+		m.Take(ctx, Take{"plan", "acct_1/live", p, 1}, start, &d)
+		if want := int64(9 - i); d.States[0].Remaining != want {
+			t.Errorf("%s: %d remain, want %d", id, d.States[0].Remaining, want)
+		}
+	}
+	for _, other := range []Take{
+		{"plan", "acct_1/test", p, 1},
+		{"plan", "acct_2/live", p, 1},
+		{"plan/own", "acct_1/live", p, 1},
+		{"plan", "acct_1/live", parsed(t, "10-H"), 1}, // another window
+	} {
+		if m.Take(ctx, other, start, &d); d.States[0].Remaining != 9 {
+			t.Errorf("%s %s: %d remain, want 9", other.Scope, other.Subject, d.States[0].Remaining)
+		}
+	}
+}
+
+// case L6, case L14: through every pair of shapes, usage is what it was.
+func TestPlanChangeKeepsUsage(t *testing.T) {
+	quotas := []int64{5, 20, 60, 64, 65, 100, 100000}
+	for _, from := range quotas {
+		for _, to := range quotas {
+			for _, rest := range []string{"", ", 100000-D", ", 100000-H, 100000-D"} {
+				m := NewMemory(8)
+				before := parsed(t, fmt.Sprintf("%d-M", from))
+				after := parsed(t, fmt.Sprintf("%d-M%s", to, rest))
+				for i := range int64(4) {
+					takeOne(t, m, before, 1, start.Add(time.Duration(i)*10*time.Second))
+				}
+				now := start.Add(31 * time.Second)
+				d := takeOne(t, m, after, 1, now)
+				if !d.Allowed || d.States[0].Remaining != to-5 {
+					t.Fatalf("%s → %s: %+v", before, after, d)
+				}
+				// The first use was a minute ago, or a sixteenth more.
+				now = start.Add(time.Minute * 18 / 16)
+				if d := takeOne(t, m, after, 0, now); d.States[0].Remaining != to-4 {
+					t.Errorf("%s → %s: %d remain after a period", before, after, d.States[0].Remaining)
+				}
+				if d := takeOne(t, m, before, 0, now); d.States[0].Remaining != from-4 {
+					t.Errorf("%s → %s and back: %d remain after a period", before, after, d.States[0].Remaining)
+				}
+			}
+		}
+	}
+}
+
+// case L14: whatever the history of plans, no period holds more than the
+// largest quota, and each plan refuses beyond its own.
+func TestRandomPlanChanges(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	var plans []*Plan
+	for _, n := range []string{"3-S", "50-S", "64-S", "90-S", "10-S, 20-M, 30-H, 40-D", "64-S, 64-M, 64-H, 64-D", "70-S, 100-M"} {
+		plans = append(plans, parsed(t, n))
+	}
+	m := NewMemory(8)
+	var uses []use
+	now := start
+	for range 20000 {
+		now = now.Add(time.Duration(r.Int64N(int64(time.Second) / 100)))
+		p := plans[r.IntN(len(plans))]
+		d := takeOne(t, m, p, 1, now)
+		if d.Allowed {
+			uses = append(uses, use{now, 1})
+			inWindow := 0
+			for i := len(uses) - 1; i >= 0 && now.Sub(uses[i].at) < time.Second; i-- {
+				inWindow++
+			}
+			if int64(inWindow) > p.limits[0].Quota {
+				t.Fatalf("%s: %d within a second", p, inWindow)
+			}
+		}
+		for i := range p.limits {
+			if d.States[i].Remaining < 0 {
+				t.Fatalf("%s: %+v", p, d)
+			}
+		}
+	}
+	if len(uses) < 1000 {
+		t.Fatalf("only %d were allowed", len(uses))
+	}
+}
+
+// case L16 (no refunds yet): a peek changes not a single word.
+func TestPeekAndRefusalWriteNothing(t *testing.T) {
+	m := NewMemory(8)
+	p := parsed(t, "5-M, 100-D")
+	drain(t, m, p, start)
+	before := string(fmt.Append(nil, m.narrow.words))
+	for i := range 120 {
+		now := start.Add(time.Duration(i-60) * 900 * time.Millisecond)
+		takeOne(t, m, p, 0, now)
+		takeOne(t, m, p, 1, start)
+		takeOne(t, m, p, 1000, now)
+		takeOne(t, m, parsed(t, "200-M"), 0, now)
+		takeOne(t, m, parsed(t, "5-M, 5-H, 5-D"), 0, now)
+	}
+	if string(fmt.Append(nil, m.narrow.words)) != before {
+		t.Error("a peek or a refusal has changed the table")
+	}
+	var d Decision
+	m.Take(context.Background(), Take{"test", "unknown", p, 0}, start, &d)
+	if string(fmt.Append(nil, m.narrow.words)) != before {
+		t.Error("a peek has added a subject")
+	}
+}
+
+func TestTakeDoesNotAllocate(t *testing.T) {
+	ctx := context.Background()
+	for _, notation := range []string{"60-M, 10000-D", "600-M, 10000-D", "10-S, 60-M, 60-H, 60-D"} {
+		m := NewMemory(0)
+		p := parsed(t, notation)
+		var d Decision
+		now := start
+		if n := testing.AllocsPerRun(1000, func() {
+			m.Take(ctx, Take{"test", "s", p, 1}, now, &d)
+			now = now.Add(time.Second)
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", notation, n)
+		}
+	}
+}
+
+// case L24: nothing runs behind a store or a limiter. A goroutine left over
+// would keep the bubble from ending.
+func TestNoGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := parsed(t, "5-M")
+		for range 10 {
+			l, err := New(Config{Store: NewMemory(8), Plan: constant("s", p)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			serve(l, nil)
+			if _, err := NewFailures(nil, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestNewMemorySizes(t *testing.T) {
+	for keys, want := range map[int]int{-1: 65536, 0: 65536, 1: 8, 8: 8, 9: 16, 1000: 1024, 1 << 14: 1 << 14} {
+		if got := NewMemory(keys).sets * ways; got != want {
+			t.Errorf("NewMemory(%d) holds %d keys, want %d", keys, got, want)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// units are the windows that have a letter and a name of their own.
+var units = [...]struct {
+	letter byte
+	name   string
+	window time.Duration
+}{
+	{'S', "second", time.Second},
+	{'M', "minute", time.Minute},
+	{'H', "hour", time.Hour},
+	{'D', "day", day},
+}
+
+// ParsePlan reads a plan in the notation of ulule/limiter, one or more limits
+// with commas between, as in "60-M, 10000-D". The letters S, M, H and D are a
+// rolling second, minute or hour and a UTC day. Quotas are written without
+// sign or leading zeros; one space may follow a comma. There is no letter for
+// a month, as M is taken.
+func ParsePlan(name, notation string) (*Plan, error) {
+	var limits []Limit
+	var errs []error
+	for part := range strings.SplitSeq(notation, ",") {
+		if len(limits) > 0 {
+			part = strings.TrimPrefix(part, " ")
+		}
+		l, err := parseLimit(part)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		limits = append(limits, l)
+		if len(limits) > MaxLimits {
+			errs = append(errs, fmt.Errorf("more than %d limits", MaxLimits))
+			break
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("ratelimit: plan %q: %w", name, err)
+	}
+	return NewPlan(name, limits...)
+}
+
+// parseLimit reads one limit, as in "60-M".
+func parseLimit(s string) (Limit, error) {
+	quota, letter, ok := strings.Cut(s, "-")
+	if !ok || len(letter) != 1 || quota == "" || quota[0] < '1' || quota[0] > '9' {
+		return Limit{}, fmt.Errorf("limit %q is not of the form 60-M", clip(s))
+	}
+	n, err := strconv.ParseInt(quota, 10, 64)
+	if err != nil {
+		return Limit{}, fmt.Errorf("limit %q: the quota is not a number below 1<<63", clip(s))
+	}
+	for _, u := range units {
+		if letter[0] == u.letter {
+			return Limit{Quota: n, Window: u.window}, nil
+		}
+	}
+	return Limit{}, fmt.Errorf("limit %q: the period is S, M, H or D", clip(s))
+}
+
+// notation writes the limit as ParsePlan reads it, or in words.
+func (l *Limit) notation() string {
+	n := strconv.FormatInt(l.Quota, 10)
+	for _, u := range units {
+		usual := Limit{Name: u.name, Quota: l.Quota, Window: u.window, Kind: Rolling}
+		if u.window == day {
+			usual.Kind, usual.Zone = Calendar, time.UTC
+		}
+		if *l == usual {
+			return n + "-" + string(u.letter)
+		}
+	}
+	if l.Kind == Monthly {
+		return n + " per month"
+	}
+	return n + " per " + l.Window.String()
+}
+
+// clip shortens what an error repeats.
+func clip(s string) string {
+	if len(s) > 32 {
+		return s[:32] + "…"
+	}
+	return s
+}

@@ -1,0 +1,94 @@
+package ratelimit
+
+import "math/bits"
+
+// A record is what Memory keeps of one subject: the time of its last charge
+// (ns since the store's base), then the windows of its plan.
+
+// describes reports whether rec was laid out by p.
+func (p *Plan) describes(rec []uint64) bool {
+	for i := range p.windows {
+		w := &p.windows[i]
+		if rec[w.start]&descMask != w.desc {
+			return false
+		}
+	}
+	return p.words == len(rec) || rec[p.words] == 0
+}
+
+// adopt lays out the zeroed record rec and carries over what old, which may
+// be nil, holds for windows that p has too.
+func (p *Plan) adopt(rec, old []uint64) {
+	for i := range p.windows {
+		w := &p.windows[i]
+		rec[w.start] = w.desc
+	}
+	if old == nil {
+		return
+	}
+	rec[0] = old[0]
+	for at := 1; at < len(old); {
+		o, ok := describedBy(old[at])
+		if !ok {
+			break
+		}
+		for i := range p.windows {
+			w := &p.windows[i]
+			w.replay(rec[w.start:], &o, old[at:], int64(rec[0]))
+		}
+		at += o.words
+	}
+}
+
+// decide answers a take from the subject's record, laid out by p, and charges
+// it there. It reports whether it did.
+func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
+	t.last = int64(rec[0])
+	t.at = max(t.now, t.last)
+	ask := max(cost, 1)
+	var readings [MaxLimits]reading
+	charged := cost > 0
+	for i := range p.windows {
+		w, r := &p.windows[i], &readings[i]
+		*r = w.read(rec[w.start:], t)
+		if ask > w.quota-r.used {
+			charged = false
+		}
+	}
+	d.Plan, d.Cost = p, cost
+	if charged {
+		t.last = t.at
+	}
+	for i := range p.windows {
+		w, r := &p.windows[i], &readings[i]
+		st := rec[w.start:]
+		if charged {
+			w.charge(st, t, r, cost)
+		}
+		s := State{Remaining: max(0, w.quota-r.used)}
+		if r.used > 0 {
+			s.Reset = w.returns(st, t, r, 1)
+		}
+		if over := ask - (w.quota - r.used); !charged && over > 0 && ask <= w.quota {
+			s.Retry = w.returns(st, t, r, over)
+		}
+		d.States[i] = s
+	}
+	clear(d.States[len(p.windows):])
+	d.settle()
+	if charged {
+		rec[0] = uint64(t.last)
+		rec[1] = rec[1]&^(0xff<<pressureShift) | d.pressure()<<pressureShift
+	}
+	return charged
+}
+
+// pressure is how often the quota of the binding limit can be halved until
+// what remains of it is left; 255: nothing is left.
+func (d *Decision) pressure() uint64 {
+	left := d.States[d.Binding].Remaining
+	if left == 0 {
+		return 255
+	}
+	return uint64(bits.Len64(uint64(d.Plan.windows[d.Binding].quota)) - bits.Len64(uint64(left)))
+}
