@@ -142,6 +142,14 @@ func revokeUnderLoad(s *suite) {
 // other's work if it wrote back the record it had read.
 func fields(s *suite) {
 	k := s.key(mine, 1)
+	// One after the other first: that finds the plain mistake every time.
+	s.must("SetPlan", s.Accounts().SetPlan(s.Context(), mine, "bulk", "1-S"))
+	s.must("SetStatus", s.Accounts().SetStatus(s.Context(), mine, authz.ReadOnly))
+	was, err := s.Accounts().Get(s.Context(), mine)
+	s.must("Accounts.Get", err)
+	if was.Plan != "bulk" || was.Limits != "1-S" || was.Status != authz.ReadOnly {
+		s.fatalf("plan %q, limits %q and status %v after setting bulk, 1-S and read_only", was.Plan, was.Limits, was.Status)
+	}
 	for n := range 50 {
 		plan, status := fmt.Sprint(n), authz.Suspended
 		if n%2 == 0 {
