@@ -3,7 +3,6 @@ package authn
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 )
 
@@ -29,10 +28,10 @@ func (c Credential) Reveal() string { return c.token }
 // Format redacts the token under every verb.
 func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.Scheme+" [redacted]") }
 
-// read takes the credential from the header (RFC 9110 §11.6.2, RFC 6750
-// §2.1). Nothing else is ever read: no query string, no form field.
-func read(h http.Header) (Credential, error) {
-	values := h["Authorization"]
+// read takes the credential from the values of Authorization (RFC 9110
+// §11.6.2, RFC 6750 §2.1). Nothing else is ever read: no query string, no form
+// field.
+func read(values []string) (Credential, error) {
 	switch {
 	case len(values) == 0:
 		return Credential{}, ErrMissing

@@ -116,7 +116,7 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 		return r, nil
 	}
 	s.Principal, s.Rights, s.Environment, s.Credential = nil, nil, "", ""
-	p, err := m.identify(r, s.Now)
+	p, err := m.identify(r, values, s.Now)
 	if err != nil {
 		m.log.refused(r, s, err)
 		return r, err
@@ -130,8 +130,8 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 // identify is the order of checks: the credential, the memory, the address
 // limiter, the authenticators, the principal's own address list. No principal
 // and no error is an anonymous request that may pass.
-func (m *Middleware) identify(r *http.Request, now time.Time) (*Principal, error) {
-	c, err := read(r.Header)
+func (m *Middleware) identify(r *http.Request, authorization []string, now time.Time) (*Principal, error) {
+	c, err := read(authorization)
 	if err == nil {
 		for _, a := range m.known {
 			if p := a.recall(c, now); p != nil {

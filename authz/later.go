@@ -11,16 +11,17 @@ import (
 // [Refuse], or nil. It denies where no route has asked anything, as in public
 // routes. Ask before looking the resource up.
 func CheckResource(ctx context.Context, kind, id string) error {
-	s, rights, q := asked(ctx)
-	if q == nil {
+	s, a := asked(ctx)
+	if a == nil {
 		d := denyAll("")
 		d.Code, d.Dimension, d.Wanted = "out_of_scope", "scope."+kind, id
 		return &DeniedError{Decision: d}
 	}
-	more, about := q.and(kind), ids(s.IDs)
+	more, about := a.question.and(kind), a.ask(s.About)
 	about[later] = id
+	rights, _ := s.Rights.(*Rights)
 	if d := rights.decide(&more, &about, s.Environment); !d.Allowed {
-		return &DeniedError{Decision: d, Permission: q.permission}
+		return &DeniedError{Decision: d, Permission: more.permission}
 	}
 	return nil
 }
@@ -29,21 +30,21 @@ func CheckResource(ctx context.Context, kind, id string) error {
 // lists: filter by it in the query, so that pages and totals are right. It is
 // empty where no route has asked anything.
 func Visible(ctx context.Context, kind string) Set {
-	s, rights, q := asked(ctx)
-	if q == nil {
+	s, a := asked(ctx)
+	if a == nil {
 		return Set{}
 	}
-	return rights.visible(q, (*ids)(&s.IDs), s.Environment, kind)
+	about := a.ask(s.About)
+	rights, _ := s.Rights.(*Rights)
+	return rights.visible(&a.question, &about, s.Environment, kind)
 }
 
-// asked returns what the request's route asked, and of whom; nil where none
-// did.
-func asked(ctx context.Context) (*request.State, *Rights, *question) {
+// asked returns who asked what of the request, nil where nobody did.
+func asked(ctx context.Context) (*request.State, *asker) {
 	s := request.From(ctx)
 	if s == nil {
-		return nil, nil, nil
+		return nil, nil
 	}
-	rights, _ := s.Rights.(*Rights)
-	q, _ := s.Question.(*question)
-	return s, rights, q
+	a, _ := s.Question.(*asker)
+	return s, a
 }

@@ -22,8 +22,7 @@ func (rs *Routes) Match(r *http.Request) (Route, Request, bool) {
 	if rt.asker == nil {
 		return declared, Request{}, true
 	}
-	var about ids
-	rt.asker.ask(p.request, &about)
+	about := rt.asker.ask(p.request)
 	return declared, rt.asker.question.request(&about), true
 }
 

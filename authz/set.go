@@ -43,6 +43,9 @@ func (s Set) Has(x string) bool {
 	if x == "" || x == star {
 		return false
 	}
+	if len(s.items) <= 8 { // nearly always; equality is cheaper than order
+		return slices.Contains(s.items, x)
+	}
 	_, ok := slices.BinarySearch(s.items, x)
 	return ok
 }

@@ -38,8 +38,8 @@ const maxInteger = 999_999_999_999_999
 
 // limitText is what never changes in the fields of a limit.
 type limitText struct {
-	quota string // "60"
-	name  string // `"minute"`
+	quota []string // "60", as a header keeps it
+	name  string   // `"minute"`
 }
 
 // render writes the constant parts of the fields.
@@ -47,7 +47,7 @@ func (p *Plan) render() {
 	var b []byte
 	for i := range p.limits {
 		l := &p.limits[i]
-		text := limitText{strconv.FormatInt(l.Quota, 10), `"` + l.Name + `"`}
+		text := limitText{[]string{strconv.FormatInt(l.Quota, 10)}, `"` + l.Name + `"`}
 		p.texts = append(p.texts, text)
 		if i > 0 {
 			b = append(b, ", "...)
@@ -61,7 +61,7 @@ func (p *Plan) render() {
 			b = strconv.AppendInt(b, int64(l.Window/time.Second), 10)
 		}
 	}
-	p.policy = string(b)
+	p.policy = []string{string(b)}
 }
 
 // WriteHeader sets the fields of the decision, which was made at now. Names
@@ -74,19 +74,21 @@ func (d *Decision) WriteHeader(h http.Header, now time.Time, which Headers) {
 		return
 	}
 	// All that varies is rendered into one string and cut from it; the slices
-	// that the header keeps share one array.
+	// that the header keeps of it share one array, and those of what never
+	// varies belong to the plan.
 	var array [192]byte
 	b := array[:0]
-	values := new([6]string)
 	var remaining, reset, fields int
-	if which == AllHeaders || which == LegacyHeaders {
+	legacy := which == AllHeaders || which == LegacyHeaders
+	if legacy {
 		s := &d.States[d.Binding]
 		b = strconv.AppendInt(b, s.Remaining, 10)
 		remaining = len(b)
 		b = strconv.AppendInt(b, unixCeil(now.Add(s.Reset)), 10)
 	}
 	reset = len(b)
-	if which == AllHeaders || which == FieldHeaders {
+	standard := which == AllHeaders || which == FieldHeaders
+	if standard {
 		b = d.appendFields(b)
 	}
 	fields = len(b)
@@ -95,24 +97,21 @@ func (d *Decision) WriteHeader(h http.Header, now time.Time, which Headers) {
 	}
 	text := string(b)
 
-	set := func(i int, key, value string) {
-		values[i] = value
-		h[key] = values[i : i+1 : i+1]
+	values := &[3]string{text[:remaining], text[remaining:reset], text[reset:fields]}
+	if legacy {
+		h["X-Ratelimit-Limit"] = d.Plan.texts[d.Binding].quota
+		h["X-Ratelimit-Remaining"] = values[0:1:1]
+		h["X-Ratelimit-Reset"] = values[1:2:2]
 	}
-	if remaining > 0 {
-		set(0, "X-Ratelimit-Limit", d.Plan.texts[d.Binding].quota)
-		set(1, "X-Ratelimit-Remaining", text[:remaining])
-		set(2, "X-Ratelimit-Reset", text[remaining:reset])
-	}
-	if fields > reset {
-		set(3, "Ratelimit-Policy", d.Plan.policy)
-		set(4, "Ratelimit", text[reset:fields])
+	if standard {
+		h["Ratelimit-Policy"] = d.Plan.policy
+		h["Ratelimit"] = values[2:3:3]
 	}
 	if d.Retry > 0 {
-		set(5, "Retry-After", text[fields:])
+		h["Retry-After"] = []string{text[fields:]}
 	}
 	if !d.Allowed {
-		h.Set("Cache-Control", "no-store")
+		h["Cache-Control"] = []string{"no-store"}
 	}
 }
 

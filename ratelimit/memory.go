@@ -20,7 +20,7 @@ import (
 // smallest share of its quota; a subject at its limit is the last to go.
 type Memory struct {
 	base  time.Time // with a monotonic reading
-	seeds [3]maphash.Seed
+	seeds [2]maphash.Seed
 	locks []lock
 	sets  int
 
@@ -137,10 +137,11 @@ func (m *Memory) other(t *table) *table {
 }
 
 // identify hashes scope and subject apart, so that ("a:b", "c") and
-// ("a", "b:c") differ. Nobody can aim at a set without the seeds.
+// ("a", "b:c") differ. Nobody can aim at a set without the seeds; scopes are
+// the program's own and few, so a hash without a key tells them apart.
 func (m *Memory) identify(scope, subject string) identity {
 	const odd = 0x9e3779b97f4a7c15
-	s := maphash.String(m.seeds[2], scope)
+	s := fnv(scope)
 	id := identity{
 		tag:  maphash.String(m.seeds[0], subject) + s,
 		rest: maphash.String(m.seeds[1], subject) ^ s*odd,
@@ -149,6 +150,15 @@ func (m *Memory) identify(scope, subject string) identity {
 		id.tag = 1
 	}
 	return id
+}
+
+// fnv is FNV-1a, which package hash/fnv has for writers.
+func fnv(s string) uint64 {
+	h := uint64(0xcbf29ce484222325)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 0x100000001b3
+	}
+	return h
 }
 
 // instant converts now to ns since 146 years before the base, by the monotonic

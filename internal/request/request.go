@@ -17,20 +17,20 @@ import (
 type State struct {
 	context.Context
 
-	Now         time.Time // read once per request; zero until somebody needs it
-	ID          string    // problem: request id, "" until somebody needs one
-	Format      uint8     // problem: form of the error bodies
-	Principal   any       // authn: *Principal
-	Credential  string    // authn: the header the principal was told from
-	Rights      any       // authz: *Rights, set by authn
-	Environment string    // authz: set by authn
-	Question    any       // authz: what the route asks of all its requests
-	IDs         [5]string // authz: what this request asks it about
-	Denied      any       // authz: *DeniedError; the limiter then spends nothing of the plan
-	Problem     any       // problem: *Problem that was written
-	Cost        int       // ratelimit: as in authz.Need.Cost, set by authz
+	Now         time.Time     // read once per request; zero until somebody needs it
+	ID          string        // problem: request id, "" until somebody needs one
+	Problem     any           // problem: *Problem that was written
+	Principal   any           // authn: *Principal
+	Credential  string        // authn: the header the principal was told from
+	Rights      any           // authz: *Rights, set by authn
+	Environment string        // authz: set by authn
+	Question    any           // authz: what the route asks
+	About       *http.Request // authz: whose path values it asks about
+	Denied      any           // authz: *DeniedError; the limiter then spends nothing of the plan
+	Cost        int           // ratelimit: as in authz.Need.Cost, set by authz
+	Format      uint8         // problem: form of the error bodies
 
-	marks [4]any
+	marks [2]any
 }
 
 type stateKey struct{}
@@ -73,8 +73,9 @@ func Ensure(r *http.Request, now func() time.Time) (*http.Request, *State) {
 }
 
 // Mark notes that owner has done its work on this request, and reports
-// whether this is the first time. Owners are pointers. The fifth and later
-// owners are never remembered: nobody stacks that many.
+// whether this is the first time. Owners are pointers. The third and later
+// owners are never remembered: nobody stacks that many, and a state is made
+// for every request.
 func (s *State) Mark(owner any) bool {
 	for i, m := range s.marks {
 		if m == owner {
