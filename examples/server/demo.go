@@ -91,6 +91,7 @@ func seed(ctx context.Context, d *documents, t tenant, now time.Time) (ids []str
 		if err != nil {
 			return ""
 		}
+		now = now.Add(time.Millisecond) // ids sort by time: lists show what was added first
 		body["name"] = fmt.Sprintf("%s (%s)", body["name"], t.environment)
 		text, bad := json.Marshal(body)
 		doc := document{ID: keyfmt.NewID(prefix, now), Parent: parent, Body: text, Created: now}
