@@ -7,14 +7,50 @@ import (
 	"time"
 )
 
-// An entry is one verified key: immutable but for when it was last seen.
+// An entry is an answer about one token: immutable but for when it was used.
 type entry struct {
-	sum       [32]byte // SHA-256 of the token
-	principal *Principal
-	err       error     // a refusal that is remembered, instead of a principal
-	stamp     stamp     // what the answer is about, and how old it is
-	read      time.Time // when the store was asked
-	seen      atomic.Int64
+	sum        [32]byte   // SHA-256 of the token
+	principal  *Principal // who it proves
+	otherwise  *Principal // the same, acting in the other environment; sessions only
+	err        error      // a refusal that is remembered, instead of a principal
+	about      [3]uint16  // buckets of the ids it is about
+	number     uint64     // of the newest change when the store was asked
+	read       time.Time  // when that was
+	idle       time.Duration
+	used, last atomic.Int64 // the grain it was last recorded in; Unix ns of the last use
+}
+
+// is notes what the answer is about: up to three ids.
+func (e *entry) is(ids ...string) {
+	for i := range e.about {
+		e.about[i] = bucket(ids[min(i, len(ids)-1)])
+	}
+}
+
+func (e *entry) expired(now time.Time) bool {
+	return e.principal.expired(now) || e.idle > 0 && now.UnixNano() >= e.last.Load()+int64(e.idle)
+}
+
+// seen moves the last use on, never back.
+func (e *entry) seen(now time.Time) {
+	for {
+		old := e.last.Load()
+		if now.UnixNano() <= old || e.last.CompareAndSwap(old, now.UnixNano()) {
+			return
+		}
+	}
+}
+
+// before orders entries for eviction: nothing, then by the last use, then by
+// age.
+func (e *entry) before(o *entry) bool {
+	switch {
+	case e == nil || o == nil:
+		return e == nil && o != nil
+	case e.used.Load() != o.used.Load():
+		return e.used.Load() < o.used.Load()
+	}
+	return e.read.Before(o.read)
 }
 
 const ways = 8
@@ -50,33 +86,21 @@ func (c *cache) get(sum *[32]byte) *entry {
 }
 
 // put adds e in the place of an older answer about the same token, else of
-// nothing, else of what has gone unseen for longest.
+// nothing, else of what has gone unused for longest.
 func (c *cache) put(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	set := c.set(&e.sum)
-	victim, oldest := 0, int64(1<<63-1)
+	victim := 0
 	for i := range set {
 		old := set[i].Load()
 		if old != nil && old.sum == e.sum {
 			victim = i
 			break
 		}
-		seen := int64(-1 << 63)
-		if old != nil {
-			seen = old.seen.Load()
-		}
-		if seen < oldest {
-			victim, oldest = i, seen
+		if old.before(set[victim].Load()) {
+			victim = i
 		}
 	}
 	set[victim].Store(e)
-}
-
-// drop removes e, if it is still there.
-func (c *cache) drop(e *entry) {
-	set := c.set(&e.sum)
-	for i := range set {
-		set[i].CompareAndSwap(e, nil)
-	}
 }

@@ -27,12 +27,6 @@ type freshness struct {
 	buckets [1024]atomic.Uint64
 }
 
-// A stamp is what an answer is about and the number it must not be behind.
-type stamp struct {
-	number       uint64
-	key, account uint16
-}
-
 var seed = maphash.MakeSeed()
 
 func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % 1024) }
@@ -66,18 +60,26 @@ func raise(a *atomic.Uint64, to uint64) {
 
 // holds reports whether e may be used at now.
 func (f *freshness) holds(e *entry, now time.Time) bool {
-	n := e.stamp.number
-	return f.gap.Load() <= n &&
-		f.buckets[e.stamp.key].Load() <= n &&
-		f.buckets[e.stamp.account].Load() <= n &&
-		(now.Sub(e.read) < f.lease || int64(now.Sub(f.base)) < f.alive.Load()+int64(f.lease) && f.alive.Load() > 0)
+	for _, b := range e.about {
+		if f.buckets[b].Load() > e.number {
+			return false
+		}
+	}
+	if f.gap.Load() > e.number {
+		return false
+	}
+	if now.Sub(e.read) < f.lease {
+		return true
+	}
+	alive := f.alive.Load()
+	return alive > 0 && int64(now.Sub(f.base)) < alive+int64(f.lease)
 }
 
 // untouched reports whether nothing at all has changed since e: the condition
 // of a remembered refusal, because a key that did not exist has no id to be
 // forgotten by.
 func (f *freshness) untouched(e *entry, now time.Time) bool {
-	return f.last.Load() == e.stamp.number && now.Sub(e.read) < min(f.lease, negativeLease)
+	return f.last.Load() == e.number && now.Sub(e.read) < min(f.lease, negativeLease)
 }
 
 const negativeLease = time.Second

@@ -2,9 +2,7 @@ package authn
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -45,13 +43,10 @@ type KeysConfig struct {
 
 // Keys is the Authenticator for API keys, and their life cycle.
 type Keys struct {
-	config   KeysConfig
-	formats  []format
-	fresh    freshness
-	verified *cache
-	refused  *cache // apart, so that made-up tokens cannot push out real ones
-	flights  flights
-	uses     uses
+	config  KeysConfig
+	formats []format
+	answers *answers
+	uses    uses
 }
 
 type format struct {
@@ -85,8 +80,7 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	k := &Keys{config: c, verified: newCache(c.CacheSize), refused: newCache(c.CacheSize / 16)}
-	k.fresh.lease, k.fresh.base = c.Lease, time.Now()
+	k := &Keys{config: c, answers: newAnswers(c.CacheSize, c.Lease, c.Timeout)}
 	for env, f := range c.Formats {
 		require(env != "", "Formats has an environment without a name")
 		require(f.Prefix() != "", "Formats["+env+"] is the zero Format")
@@ -142,23 +136,13 @@ func (k *Keys) recall(c Credential, now time.Time) *Principal {
 		return nil
 	}
 	sum := digest(c.token)
-	e := k.verified.get(&sum)
-	if e == nil || !k.fresh.holds(e, now) || e.principal.expired(now) {
+	e := k.answers.recall(&sum, now)
+	if e == nil {
 		return nil
 	}
-	k.uses.saw(e, now)
+	k.uses.saw(e, now, useGrain)
 	return e.principal
 }
-
-// digest is the cache's key: the token itself stays out of memory that lives
-// longer than the request.
-func digest(token string) [32]byte {
-	var b [maxToken]byte // none is allocated for
-	return sha256.Sum256(b[:copy(b[:], token)])
-}
-
-// maxToken is more than any key has: prefix and body.
-const maxToken = 128
 
 func (p *Principal) expired(now time.Time) bool {
 	return !p.Expires.IsZero() && !now.Before(p.Expires)
@@ -172,86 +156,42 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	sum := digest(t.Reveal())
-	if e := k.verified.get(&sum); e != nil {
-		if k.fresh.holds(e, now) && !e.principal.expired(now) {
-			k.uses.saw(e, now)
-			return e.principal, nil
-		}
-		k.verified.drop(e)
-	}
-	if e := k.refused.get(&sum); e != nil && k.fresh.untouched(e, now) {
-		return nil, e.err
-	}
-	e, err := k.lookup(ctx, t, env, sum, now)
-	if err != nil {
+	e, err := k.answers.get(ctx, digest(t.Reveal()), now, func(ctx context.Context, e *entry) error {
+		return k.ask(ctx, t, env, e)
+	})
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if e.err != nil {
+	case e.err != nil:
 		return nil, e.err
-	}
-	if e.principal.expired(now) {
+	case e.expired(now):
 		return nil, ErrExpired
 	}
-	k.uses.saw(e, now)
+	k.uses.saw(e, now, useGrain)
 	return e.principal, nil
 }
 
-// lookup asks the store, once for all who ask at the same time. Whoever joins
-// a flight may have begun after a change that its read did not see; then the
-// answer does not hold, and the second flight began after he did.
-func (k *Keys) lookup(ctx context.Context, t keyfmt.Token, env string, sum [32]byte, now time.Time) (*entry, error) {
-	for second := false; ; second = true {
-		c, lead := k.flights.join(sum)
-		if lead {
-			func() {
-				defer k.flights.land(sum, c)
-				c.e, c.err = k.ask(ctx, t, env, sum, now)
-			}()
-			return c.e, c.err
-		}
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-		}
-		if c.err != nil || second || k.fresh.holds(c.e, now) {
-			return c.e, c.err
-		}
-	}
-}
-
-// ask reads the store and remembers the answer, unless there was none. The
-// caller's going away does not end a read that others may wait for.
-func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, sum [32]byte, now time.Time) (*entry, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.config.Timeout)
-	defer cancel()
-	e := &entry{sum: sum, read: now}
-	e.seen.Store(now.Unix()/int64(useGrain/time.Second) - 1)
-	e.stamp.number = k.fresh.last.Load() // before the read
+// ask fills in e from the store.
+func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, e *entry) error {
 	key, account, err := k.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		e.err = ErrRejected
+		return nil
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
 	case key.Account != account.ID || key.ID == "":
-		return nil, fmt.Errorf("%w: the store returned a key and another's account", ErrUnavailable)
+		return errors.New("the store returned a key and another's account")
 	case !key.Revoked.IsZero():
 		e.err = ErrRevoked
-	case !key.Live(now):
+	case !key.Live(e.read):
 		e.err = ErrExpired
 	case key.Environment != env:
 		e.err = ErrRejected
 	}
-	if e.err != nil {
-		k.refused.put(e)
-		return e, nil
-	}
-	e.stamp.key, e.stamp.account = bucket(key.ID), bucket(account.ID)
+	e.is(key.ID, account.ID)
 	e.principal = k.principal(key, account)
-	k.verified.put(e)
-	return e, nil
+	return nil
 }
 
 // find tries the newest pepper with one plain equality, older ones only when

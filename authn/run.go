@@ -31,7 +31,7 @@ func (k *Keys) Run(ctx context.Context) error {
 }
 
 func (k *Keys) flush(ctx context.Context) {
-	if err := k.uses.flush(ctx, k.config.Store); err != nil {
+	if err := k.uses.flush(ctx, k.config.Store.Touch); err != nil {
 		k.config.Logger.ErrorContext(ctx, "uses not recorded, will be tried again", slog.Any("err", err))
 	}
 }
@@ -42,7 +42,7 @@ func (k *Keys) watch(ctx context.Context) {
 	wait := first
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := k.config.Changes.Watch(ctx, &k.fresh)
+		err := k.config.Changes.Watch(ctx, &k.answers.fresh)
 		if ctx.Err() != nil {
 			return
 		}

@@ -21,12 +21,12 @@ type uses struct {
 	pending map[string]time.Time
 }
 
-// saw notes a use of e. Of all that come within one minute only the first
-// takes the lock.
-func (u *uses) saw(e *entry, now time.Time) {
-	minute := now.Unix() / int64(useGrain/time.Second)
-	seen := e.seen.Load()
-	if minute <= seen || !e.seen.CompareAndSwap(seen, minute) {
+// saw notes a use of e, at most one for every grain. Of all that come within
+// one grain only the first takes the lock.
+func (u *uses) saw(e *entry, now time.Time, grain time.Duration) {
+	this := now.UnixNano()/int64(grain) + 1 // never 0, the zero entry's
+	used := e.used.Load()
+	if this <= used || !e.used.CompareAndSwap(used, this) {
 		return
 	}
 	u.add(e.principal.ID, now)
@@ -45,7 +45,7 @@ func (u *uses) add(id string, at time.Time) {
 }
 
 // flush writes what is pending; what cannot be written stays pending.
-func (u *uses) flush(ctx context.Context, s store.Keys) error {
+func (u *uses) flush(ctx context.Context, touch func(context.Context, []store.Use) error) error {
 	u.mu.Lock()
 	pending := u.pending
 	u.pending = nil
@@ -57,7 +57,7 @@ func (u *uses) flush(ctx context.Context, s store.Keys) error {
 	for id, at := range pending {
 		batch = append(batch, store.Use{ID: id, At: at})
 	}
-	err := s.Touch(ctx, batch)
+	err := touch(ctx, batch)
 	if err != nil {
 		for id, at := range pending {
 			u.add(id, at)
