@@ -228,6 +228,77 @@ func TestSuspension(t *testing.T) {
 	}
 }
 
+// case L5, for more limiters than two: each counts once and the headers are
+// those of one.
+func TestManyLimiters(t *testing.T) {
+	c := newChain(t, "10-M")
+	_, token := c.issue("read")
+	subject := func(r *http.Request) (string, *ratelimit.Plan) {
+		return "everybody", must(ratelimit.ParsePlan("all", "100-M"))
+	}
+	var limiters []*ratelimit.Limiter
+	for _, name := range []string{"a", "b", "c"} {
+		limiters = append(limiters, must(ratelimit.New(ratelimit.Config{Name: name, Plan: subject, Now: func() time.Time { return c.now }})))
+	}
+	h := http.Handler(c.routes)
+	for range 2 {
+		for _, l := range limiters {
+			h = l.Wrap(h)
+		}
+	}
+	c.do(h, "GET", "/projects/p1", token)
+	for _, l := range limiters {
+		var d ratelimit.Decision
+		if _, err := l.Check(httptest.NewRequest("GET", "/", nil), &d); err != nil || d.States[0].Remaining != 98 {
+			t.Errorf("after one request and one check %d remain, want 98; %v", d.States[0].Remaining, err)
+		}
+	}
+}
+
+// What a handler does to the headers of its response reaches no other.
+func TestHeadersAreTheResponsesOwn(t *testing.T) {
+	c := newChain(t, "10-M")
+	_, token := c.issue("read")
+	c.routes.Handle("GET /spoil", authz.Need{ID: "spoil", Permission: "read"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, values := range w.Header() {
+			values[0] = "spoilt"
+		}
+	}))
+	c.do(c.routes, "GET", "/spoil", token)
+	for name, values := range c.do(c.routes, "GET", "/projects/p1", token).Header() {
+		if values[0] == "spoilt" {
+			t.Errorf("%s of another response", name)
+		}
+	}
+}
+
+// The question of a route is settled when it is asked: a mux behind it changes
+// the path values, and not what a later check is about.
+func TestNestedMux(t *testing.T) {
+	c := newChain(t, "10-M")
+	_, token := c.issue("read")
+	inner := http.NewServeMux()
+	inner.HandleFunc("GET /copy/{from}/{id}", func(_ http.ResponseWriter, r *http.Request) {
+		if r.PathValue("id") != "p2" {
+			t.Fatalf("the inner mux found %q", r.PathValue("id"))
+		}
+		if !authz.Visible(r.Context(), "projects").Equal(authz.Of("p1")) {
+			t.Errorf("visible: %v", authz.Visible(r.Context(), "projects"))
+		}
+		if err := authz.CheckResource(r.Context(), "projects", "p2"); err == nil {
+			t.Error("another project is allowed")
+		}
+		if err := authz.CheckResource(r.Context(), "projects", "p1"); err != nil {
+			t.Errorf("the project that was admitted: %v", err)
+		}
+		c.handled++
+	})
+	c.routes.Handle("GET /copy/{id}/{rest...}", authz.Need{ID: "copy", Permission: "read", From: map[string]string{"projects": "id"}}, inner)
+	if rec := c.do(c.routes, "GET", "/copy/p1/p2", token); rec.Code != 200 || c.handled != 1 {
+		t.Errorf("%d, handled %d", rec.Code, c.handled)
+	}
+}
+
 // The chain gives the handler the very ResponseWriter that the server made.
 func TestResponseWriterIsNotWrapped(t *testing.T) {
 	c := newChain(t, "10-M")

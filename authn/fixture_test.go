@@ -22,12 +22,17 @@ type spy struct {
 	finds, touches atomic.Int64
 	fail           atomic.Pointer[error]
 	read           atomic.Pointer[func()] // runs after the read, before the return
+	hang           atomic.Bool            // answers only when the context ends
 }
 
 func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
 	s.finds.Add(1)
 	if err := s.fail.Load(); err != nil {
 		return store.Key{}, store.Account{}, *err
+	}
+	if s.hang.Load() {
+		<-ctx.Done()
+		return store.Key{}, store.Account{}, ctx.Err()
 	}
 	key, account, err := s.Keys.Find(ctx, d)
 	if f := s.read.Load(); f != nil {

@@ -122,3 +122,40 @@ func (h *hungStream) Watch(ctx context.Context, w store.Watcher) error {
 		}
 	}
 }
+
+// After a gap in the stream nothing that was known before is believed.
+func TestGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := make(chan store.Watcher, 1)
+		d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) {
+			k.Changes, k.Lease = watchFunc(func(ctx context.Context, w store.Watcher) error {
+				stream <- w
+				<-ctx.Done()
+				return ctx.Err()
+			}), time.Hour
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		go d.keys.Run(ctx)
+		d.now = time.Now()
+		key, token := d.issue()
+		if _, err := d.ask(token); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.store.KeyAdmin().Revoke(t.Context(), account, key.ID, "", d.now); err != nil { // elsewhere
+			t.Fatal(err)
+		}
+		if _, err := d.ask(token); err != nil {
+			t.Fatalf("nobody has said anything yet: %v", err)
+		}
+		(<-stream).Gap()
+		if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+			t.Errorf("after the gap: %v, want ErrRevoked", err)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+type watchFunc func(context.Context, store.Watcher) error
+
+func (f watchFunc) Watch(ctx context.Context, w store.Watcher) error { return f(ctx, w) }

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -37,7 +38,8 @@ type KeysConfig struct {
 	Lease time.Duration
 	// Timeout bounds one read of the store. Default: 2 s.
 	Timeout time.Duration
-	// Logger hears of outages, once per change. Default: none.
+	// Logger hears when the stream of changes is lost and when uses cannot be
+	// written. Default: none.
 	Logger *slog.Logger
 }
 
@@ -129,7 +131,7 @@ func (k *Keys) format(token string) *format {
 	return nil
 }
 
-// recall implements recaller.
+// recall is Authenticate from memory alone; nil: not remembered.
 func (k *Keys) recall(c Credential, now time.Time) *Principal {
 	// Only what was well formed is remembered, so the checksum can wait.
 	if c.Scheme != "bearer" || len(c.token) > maxToken || k.format(c.token) == nil {
@@ -168,7 +170,8 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 		return nil, ErrExpired
 	}
 	k.uses.saw(e, now, useGrain)
-	return e.principal, nil
+	p := *e.principal // the caller may change his
+	return &p, nil
 }
 
 // ask fills in e from the store.
@@ -214,7 +217,7 @@ func (k *Keys) principal(key store.Key, account store.Account) *Principal {
 		addresses: key.Addresses,
 	}
 	if key.Plan != "" { // a plan of its own is a budget of its own, through all rotations
-		p.Subject = key.Family
+		p.Subject = cmp.Or(key.Family, key.ID)
 	}
 	return p
 }

@@ -24,8 +24,9 @@ func TestPrincipal(t *testing.T) {
 	if p.Kind != authn.KindKey || p.ID != key.ID || p.Account != account || p.Environment != "live" || p.Subject != account+"/live" {
 		t.Errorf("principal %+v does not match key %+v", p, key)
 	}
-	if again, _ := d.ask(token); again != p {
-		t.Error("the second look-up made another principal")
+	p.Account = "acct_2" // case K13
+	if again, err := d.ask(token); err != nil || again.Account != account {
+		t.Errorf("what one caller did to his principal reached the next: %v, %v", again, err)
 	}
 	if n := d.spy.finds.Load(); n != 1 {
 		t.Errorf("%d store look-ups for two requests, want 1", n)
@@ -165,35 +166,68 @@ func TestRevokedUnderLoadStaysRevoked(t *testing.T) {
 // case K10: a fill that read the record before the revocation does not put
 // the key back, neither for itself later nor for those who wait for it.
 func TestFillInFlightAcrossRevocation(t *testing.T) {
-	d := newDoor(t)
-	key, token := d.issue()
-	reading, goOn := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	hold := func() {
-		once.Do(func() {
-			close(reading)
-			<-goOn
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		key, token := d.issue()
+		goOn := make(chan struct{})
+		var once sync.Once
+		hold := func() { once.Do(func() { <-goOn }) }
+		d.spy.read.Store(&hold)
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := d.ask(token); err != nil {
+				t.Errorf("the request that began before the revocation: %v", err)
+			}
 		})
+		synctest.Wait() // it has read, and holds what it read
+		if err := d.keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
+			t.Fatal(err)
+		}
+		both.Go(func() { // joins the flight that began before
+			if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+				t.Errorf("a request that began after the revocation: %v, want ErrRevoked", err)
+			}
+		})
+		synctest.Wait()
+		close(goOn)
+		both.Wait()
+		if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+			t.Errorf("a later request: %v, want ErrRevoked", err)
+		}
+	})
+}
+
+// A key answers only for the environment and the account of its record.
+func TestRecordMustAgree(t *testing.T) {
+	d := newDoor(t)
+	for name, tt := range map[string]struct {
+		change func(*store.Key, *store.Account)
+		want   error
+	}{
+		"environment": {func(k *store.Key, _ *store.Account) { k.Environment = "test" }, authn.ErrRejected},
+		"account":     {func(_ *store.Key, a *store.Account) { a.ID = "acct_2" }, authn.ErrUnavailable},
+		"no id":       {func(k *store.Key, _ *store.Account) { k.ID = "" }, authn.ErrUnavailable},
+	} {
+		_, token := d.issue()
+		keys, err := authn.NewKeys(authn.KeysConfig{Store: altered{d.spy, tt.change}, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.Authenticate(t.Context(), authn.NewCredential("bearer", token), d.now); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
 	}
-	d.spy.read.Store(&hold)
-	first := make(chan error)
-	go func() { _, err := d.ask(token); first <- err }()
-	<-reading
-	if err := d.keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
-		t.Fatal(err)
-	}
-	second := make(chan error) // begins after the revocation, joins the flight that began before
-	go func() { _, err := d.ask(token); second <- err }()
-	close(goOn)
-	if err := <-first; err != nil {
-		t.Errorf("the request that began before the revocation: %v", err)
-	}
-	if err := <-second; !errors.Is(err, authn.ErrRevoked) {
-		t.Errorf("a request that began after the revocation: %v, want ErrRevoked", err)
-	}
-	if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
-		t.Errorf("a later request: %v, want ErrRevoked", err)
-	}
+}
+
+type altered struct {
+	store.Keys
+	change func(*store.Key, *store.Account)
+}
+
+func (a altered) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+	k, account, err := a.Keys.Find(ctx, d)
+	a.change(&k, &account)
+	return k, account, err
 }
 
 // case K12: the change is committed before anything is forgotten, and what is

@@ -34,7 +34,7 @@ type KeySpec struct {
 // itself, which cannot be had again. Errors: ErrForbidden, ErrInvalid (with
 // every mistake), those of store.KeyAdmin.Create.
 func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.Time) (store.Key, keyfmt.Token, error) {
-	if err := k.mayManage(by); err != nil {
+	if err := k.mayManage(by, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	spec.Grant.Environments = authz.Of(spec.Environment)
@@ -60,7 +60,7 @@ func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.
 // (store.ErrInactive), nor one that has been rotated already
 // (store.ErrConflict).
 func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
-	if err := k.mayManage(by); err != nil {
+	if err := k.mayManage(by, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	if grace < 0 || grace > MaxGrace {
@@ -69,6 +69,9 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 	old, err := k.config.Admin.Get(ctx, by.Account, id)
 	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
+	}
+	if _, ok := k.config.Formats[old.Environment]; !ok {
+		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: environment %q is not among KeysConfig.Formats any more", ErrInvalid, old.Environment)
 	}
 	next := store.Key{
 		Account: old.Account, Name: old.Name, Environment: old.Environment, Grant: old.Grant,
@@ -86,7 +89,7 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 // Revoke ends a key for ever: here at once, elsewhere within
 // MaxRevocationDelay. Revoking it again changes nothing.
 func (k *Keys) Revoke(ctx context.Context, by *Principal, id, reason string, now time.Time) error {
-	if err := k.mayManage(by); err != nil {
+	if err := k.mayManage(by, now); err != nil {
 		return err
 	}
 	if err := k.config.Admin.Revoke(ctx, by.Account, id, reason, now); err != nil {
@@ -97,8 +100,10 @@ func (k *Keys) Revoke(ctx context.Context, by *Principal, id, reason string, now
 }
 
 // mayManage: keys never manage keys.
-func (k *Keys) mayManage(by *Principal) error {
+func (k *Keys) mayManage(by *Principal, now time.Time) error {
 	switch {
+	case now.IsZero():
+		return fmt.Errorf("%w: the time is zero", ErrInvalid)
 	case by == nil || by.Kind != KindOperator || by.Account == "":
 		return ErrForbidden
 	case k.config.Admin == nil:

@@ -12,6 +12,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -132,5 +133,23 @@ func TestForeignKeyIsAbsent(t *testing.T) {
 	}
 	if _, _, err := d.keys.Rotate(t.Context(), other, key.ID, 0, d.now); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("rotate: %v, want ErrNotFound", err)
+	}
+}
+
+// Times and environments that would go unnoticed are errors.
+func TestRotateRefuses(t *testing.T) {
+	d := newDoor(t)
+	key, _ := d.issue()
+	if _, _, err := d.keys.Rotate(t.Context(), d.op, key.ID, 0, time.Time{}); !errors.Is(err, authn.ErrInvalid) {
+		t.Errorf("at the zero time: %v", err)
+	}
+	live := formats(t)["live"]
+	only, err := authn.NewKeys(authn.KeysConfig{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model,
+		Formats: map[string]keyfmt.Format{"other": live}, Peppers: peppers(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := only.Rotate(t.Context(), d.op, key.ID, 0, d.now); !errors.Is(err, authn.ErrInvalid) {
+		t.Errorf("an environment that is gone: %v", err)
 	}
 }

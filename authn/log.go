@@ -22,10 +22,11 @@ type failureLog struct {
 
 const burst = 10
 
-func (l *failureLog) refused(r *http.Request, s *request.State, err error) {
-	level, text := slog.LevelInfo, "request refused"
+// note logs that a request was refused, or that nobody can tell.
+func (m *Middleware) note(r *http.Request, s *request.State, err error) {
+	l, level, text := &m.refused, slog.LevelInfo, "request refused"
 	if _, throttled := err.(*ThrottledError); !throttled && !callersFault(err) {
-		level, text = slog.LevelError, "credential not verified"
+		l, level, text = &m.failed, slog.LevelError, "credential not verified"
 	}
 	if !l.logger.Enabled(r.Context(), level) {
 		return

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"medtwin.ai/tollgate/internal/request"
@@ -15,17 +16,9 @@ import (
 // An Authenticator recognizes one kind of credential by its shape, and tells
 // who holds it. It answers ErrNotMine for another kind; ErrRejected, ErrRevoked
 // or ErrExpired for one that is not good; anything else means that it could
-// not tell. Implementations are safe for concurrent use. The principal is
-// shared: nobody changes it any more.
+// not tell. Implementations are safe for concurrent use.
 type Authenticator interface {
 	Authenticate(ctx context.Context, c Credential, now time.Time) (*Principal, error)
-}
-
-// A recaller is an Authenticator with a memory. It is asked first, so that a
-// caller whom it knows costs no I/O and is never held up by other people's
-// failures. nil means: not remembered.
-type recaller interface {
-	recall(c Credential, now time.Time) *Principal
 }
 
 // Failures counts failed authentications per client address. It is consulted
@@ -65,9 +58,11 @@ type Config struct {
 
 // A Middleware tells who is calling before the next handler runs.
 type Middleware struct {
-	config Config
-	known  []recaller
-	log    failureLog
+	config  Config
+	known   []*Keys // asked from memory first: see New
+	cold    lanes
+	refused failureLog
+	failed  failureLog // apart, so that a flood of refusals hides no outage
 }
 
 // New checks the configuration.
@@ -76,13 +71,18 @@ func New(c Config) (*Middleware, error) {
 		return nil, errors.New("authn: Config.Authenticators is empty: nobody could ever be let in")
 	}
 	m := &Middleware{config: c}
+	if slices.Contains(c.Authenticators, nil) {
+		return nil, errors.New("authn: Config.Authenticators has a nil entry")
+	}
+	// A caller whom an authenticator remembers costs no I/O, and is never held
+	// up by other people's failures. Only ours are asked like that, and not
+	// past one that is not: it may mean to refuse.
 	for _, a := range c.Authenticators {
-		if a == nil {
-			return nil, errors.New("authn: Config.Authenticators has a nil entry")
+		k, ok := a.(*Keys)
+		if !ok {
+			break
 		}
-		if r, ok := a.(recaller); ok {
-			m.known = append(m.known, r)
-		}
+		m.known = append(m.known, k)
 	}
 	if c.ClientAddr == nil {
 		m.config.ClientAddr = request.RemoteAddr
@@ -90,7 +90,8 @@ func New(c Config) (*Middleware, error) {
 	if c.Deny == nil {
 		m.config.Deny = deny
 	}
-	m.log.logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	m.refused.logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	m.failed.logger = m.refused.logger
 	return m, nil
 }
 
@@ -112,17 +113,17 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 	r, s := request.Ensure(r, m.config.Now)
 	values := r.Header["Authorization"]
-	if s.Principal != nil && len(values) == 1 && values[0] == s.Credential {
+	if s.By == m && len(values) == 1 && values[0] == s.Credential {
 		return r, nil
 	}
-	s.Principal, s.Rights, s.Environment, s.Credential = nil, nil, "", ""
+	s.By, s.Principal, s.Rights, s.Environment, s.Credential = nil, nil, nil, "", ""
 	p, err := m.identify(r, values, s.Now)
 	if err != nil {
-		m.log.refused(r, s, err)
+		m.note(r, s, err)
 		return r, err
 	}
 	if p != nil {
-		s.Principal, s.Rights, s.Environment, s.Credential = p, p.Rights, p.Environment, values[0]
+		s.By, s.Principal, s.Rights, s.Environment, s.Credential = m, p, p.Rights, p.Environment, values[0]
 	}
 	return r, nil
 }
@@ -132,39 +133,48 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 // and no error is an anonymous request that may pass.
 func (m *Middleware) identify(r *http.Request, authorization []string, now time.Time) (*Principal, error) {
 	c, err := read(authorization)
+	if err == ErrMissing && m.config.AllowAnonymous {
+		return nil, nil
+	}
 	if err == nil {
-		for _, a := range m.known {
-			if p := a.recall(c, now); p != nil {
-				if len(p.addresses) > 0 && !p.admits(m.config.ClientAddr(r)) {
-					return nil, ErrAddress
-				}
+		for _, k := range m.known {
+			p := k.recall(c, now)
+			if p != nil && (len(p.addresses) == 0 || p.admits(m.config.ClientAddr(r))) {
 				return p, nil
 			}
 		}
-	} else if err == ErrMissing && m.config.AllowAnonymous {
-		return nil, nil
 	}
-
 	addr := m.config.ClientAddr(r)
-	if f := m.config.Failures; f != nil {
-		if retry := f.Blocked(addr, now); retry > 0 {
-			return nil, &ThrottledError{retry}
-		}
+	if m.config.Failures == nil {
+		return m.verify(r.Context(), c, err, addr, now)
 	}
-	var p *Principal
-	if err == nil {
-		p, err = m.ask(r.Context(), c, now)
+	// What has failed is known only afterwards, so few of an address are asked
+	// about at once: the others wait, and are then held up by the failures.
+	leave, busy := m.cold.enter(r.Context(), addr)
+	if busy != nil {
+		return nil, busy
 	}
+	defer leave()
+	if retry := m.config.Failures.Blocked(addr, now); retry > 0 {
+		return nil, &ThrottledError{retry}
+	}
+	p, err := m.verify(r.Context(), c, err, addr, now)
+	if err != nil && callersFault(err) {
+		m.config.Failures.Charge(addr, now)
+	}
+	return p, err
+}
+
+// verify asks the authenticators, unless the credential could not be read.
+func (m *Middleware) verify(ctx context.Context, c Credential, err error, addr netip.Addr, now time.Time) (*Principal, error) {
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.ask(ctx, c, now)
 	if err == nil && !p.admits(addr) {
-		err = ErrAddress
+		return nil, ErrAddress
 	}
-	if err == nil {
-		return p, nil
-	}
-	if f := m.config.Failures; f != nil && callersFault(err) {
-		f.Charge(addr, now)
-	}
-	return nil, err
+	return p, err
 }
 
 func (m *Middleware) ask(ctx context.Context, c Credential, now time.Time) (*Principal, error) {

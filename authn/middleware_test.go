@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
@@ -298,4 +300,136 @@ func TestBrokenAuthenticator(t *testing.T) {
 	if _, err := mw.Check(request("Bearer x")); !errors.Is(err, authn.ErrUnavailable) {
 		t.Errorf("%v, want ErrUnavailable", err)
 	}
+}
+
+// strict is somebody's authenticator around ours.
+type strict struct {
+	*authn.Keys
+	blocked bool
+}
+
+func (s *strict) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
+	if s.blocked {
+		return nil, authn.ErrRejected
+	}
+	return s.Keys.Authenticate(ctx, c, now)
+}
+
+type refuseAll struct{}
+
+func (refuseAll) Authenticate(context.Context, authn.Credential, time.Time) (*authn.Principal, error) {
+	return nil, authn.ErrRejected
+}
+
+// What is remembered passes no authenticator that may mean to refuse.
+func TestMemoryPassesNobodyBy(t *testing.T) {
+	d := newDoor(t)
+	_, token := d.issue()
+	outer := &strict{Keys: d.keys}
+	mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{outer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mw.Check(request("Bearer " + token)); err != nil {
+		t.Fatal(err)
+	}
+	outer.blocked = true
+	if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
+		t.Errorf("past a decorator: %v", err)
+	}
+	if mw, err = authn.New(authn.Config{Authenticators: []authn.Authenticator{refuseAll{}, d.keys}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
+		t.Errorf("past an earlier authenticator: %v", err)
+	}
+}
+
+// Every door asks for itself: whom another one knows is nobody here.
+func TestTwoDoors(t *testing.T) {
+	public, admin := newDoor(t), newDoor(t)
+	_, token := public.issue()
+	reached := false
+	h := public.mw.Wrap(admin.mw.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })))
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, request("Bearer "+token))
+	if rec.Code != 401 || reached {
+		t.Errorf("%d, reached %v", rec.Code, reached)
+	}
+}
+
+// case K15, on the way that requests take: expiry is checked on every hit.
+func TestExpiryThroughTheMiddleware(t *testing.T) {
+	d := newDoor(t)
+	_, token := d.issue(func(s *authn.KeySpec) { s.Expires = d.now.Add(2 * time.Second) })
+	for range 2 {
+		if rec, passed := d.knock(request("Bearer " + token)); !passed {
+			t.Fatal(rec.Code)
+		}
+	}
+	d.now = d.now.Add(2 * time.Second)
+	if rec, passed := d.knock(request("Bearer " + token)); passed || rec.Code != 401 {
+		t.Errorf("at its expiry: %d", rec.Code)
+	}
+}
+
+// Many made-up keys at once reach the store no more often than the limit of
+// their address, give or take those that are asked about together.
+func TestFailureBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &lockedFailures{failures: failures{charged: map[netip.Addr]int{}, most: 20}}
+		d := newDoor(t, func(_ *authn.KeysConfig, c *authn.Config) { c.Failures = f })
+		slow := func() { time.Sleep(50 * time.Millisecond) }
+		d.spy.read.Store(&slow)
+		var all sync.WaitGroup
+		for range 1000 {
+			r := request("Bearer " + formats(t)["live"].Generate().Reveal())
+			all.Go(func() { d.mw.Check(r) })
+		}
+		all.Wait()
+		if n := d.spy.finds.Load(); n > 24 {
+			t.Errorf("%d look-ups for a limit of 20", n)
+		}
+	})
+}
+
+type lockedFailures struct {
+	mu sync.Mutex
+	failures
+}
+
+func (f *lockedFailures) Blocked(a netip.Addr, now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failures.Blocked(a, now)
+}
+
+func (f *lockedFailures) Charge(a netip.Addr, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failures.Charge(a, now)
+}
+
+// A store that hangs holds nobody for longer than the time-out, and one
+// client's going away does not spoil the answer for the others.
+func TestStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		_, token := d.issue()
+		d.spy.hang.Store(true)
+		began := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		var others sync.WaitGroup
+		others.Go(func() { d.mw.Check(request("Bearer " + token).WithContext(ctx)) })
+		synctest.Wait()
+		others.Go(func() {
+			_, err := d.mw.Check(request("Bearer " + token))
+			if !errors.Is(err, authn.ErrUnavailable) || time.Since(began) != 2*time.Second {
+				t.Errorf("after %v: %v", time.Since(began), err)
+			}
+		})
+		synctest.Wait()
+		cancel()
+		others.Wait()
+	})
 }

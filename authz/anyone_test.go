@@ -28,6 +28,8 @@ func TestAnyone(t *testing.T) {
 	}{
 		"nobody":    {nil, 401},
 		"no layers": {g.model.Rights(authz.Active), 403},
+		"no grant":  {g.model.Rights(authz.Active, nil), 403},
+		"void":      {g.model.Rights(authz.Active, []authz.Grant{{}, {Version: 99}}), 403}, // case A1
 		"narrow":    {g.model.Rights(authz.Active, []authz.Grant{narrow}), 200},
 		"suspended": {g.model.Rights(authz.Suspended, []authz.Grant{narrow}), 403},
 		"no status": {g.model.Rights(0, []authz.Grant{narrow}), 403},

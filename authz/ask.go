@@ -50,9 +50,10 @@ func (a *asker) ask(r *http.Request) ids {
 
 // admit decides r and notes question, cost and denial on its state.
 func (a *asker) admit(rights *Rights, r *http.Request, s *request.State) bool {
-	about := a.ask(r)
-	s.Question, s.About, s.Cost = a, r, a.cost
-	d := rights.decide(&a.question, &about, s.Environment)
+	about := (*ids)(&s.IDs) // a copy: another mux behind this one changes the path values
+	*about = a.ask(r)
+	s.Question, s.Cost = &a.question, a.cost
+	d := rights.decide(&a.question, about, s.Environment)
 	if !d.Allowed {
 		s.Denied = &DeniedError{Decision: d, Permission: a.question.permission}
 	}

@@ -56,9 +56,6 @@ func (r *Rights) decide(q *question, ids *ids, environment string) Decision {
 			Wanted: Active.String(), Held: r.status.String(), Hide: q.hide,
 		}
 	}
-	if q.anyone && q.kinds == [5]int8{} {
-		return Decision{Allowed: true}
-	}
 	if q.model != r.model { // two equal models are two vocabularies still
 		c := q.with(r.model)
 		q = &c
@@ -73,6 +70,9 @@ func (r *Rights) decide(q *question, ids *ids, environment string) Decision {
 }
 
 func (l *layer) holds(q *question, ids *ids, environment string) bool {
+	if q.anyone && q.kinds == [5]int8{} {
+		return len(l.boxes) > 0 // who was given nothing is nobody
+	}
 	for i := range l.boxes {
 		if l.boxes[i].fails(q, ids, environment) == nothing {
 			return true

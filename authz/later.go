@@ -11,13 +11,13 @@ import (
 // [Refuse], or nil. It denies where no route has asked anything, as in public
 // routes. Ask before looking the resource up.
 func CheckResource(ctx context.Context, kind, id string) error {
-	s, a := asked(ctx)
-	if a == nil {
+	s, q, about := asked(ctx)
+	if q == nil {
 		d := denyAll("")
 		d.Code, d.Dimension, d.Wanted = "out_of_scope", "scope."+kind, id
 		return &DeniedError{Decision: d}
 	}
-	more, about := a.question.and(kind), a.ask(s.About)
+	more := q.and(kind)
 	about[later] = id
 	rights, _ := s.Rights.(*Rights)
 	if d := rights.decide(&more, &about, s.Environment); !d.Allowed {
@@ -30,21 +30,20 @@ func CheckResource(ctx context.Context, kind, id string) error {
 // lists: filter by it in the query, so that pages and totals are right. It is
 // empty where no route has asked anything.
 func Visible(ctx context.Context, kind string) Set {
-	s, a := asked(ctx)
-	if a == nil {
+	s, q, about := asked(ctx)
+	if q == nil {
 		return Set{}
 	}
-	about := a.ask(s.About)
 	rights, _ := s.Rights.(*Rights)
-	return rights.visible(&a.question, &about, s.Environment, kind)
+	return rights.visible(q, &about, s.Environment, kind)
 }
 
-// asked returns who asked what of the request, nil where nobody did.
-func asked(ctx context.Context) (*request.State, *asker) {
-	s := request.From(ctx)
-	if s == nil {
-		return nil, nil
+// asked returns what was asked of the request, and about what; nil where
+// nothing was.
+func asked(ctx context.Context) (s *request.State, q *question, about ids) {
+	if s = request.From(ctx); s == nil {
+		return nil, nil, about
 	}
-	a, _ := s.Question.(*asker)
-	return s, a
+	q, _ = s.Question.(*question)
+	return s, q, s.IDs
 }

@@ -26,6 +26,11 @@ type RoutesConfig struct {
 // matched, authenticated, checked against the need, limited, and handled, in
 // this order. Unknown paths are 404 and wrong methods 405, for anybody.
 //
+// A request that a handler makes out of another one's context, as in a batch,
+// is the same request: it is authenticated and decided anew where it says
+// something else, and counted once. Give it a context of its own to have it
+// counted.
+//
 // Register all routes before serving. A GET route serves HEAD as well;
 // headers that claim another method are not read. The value of a {wildcard}
 // is 1 to 128 of [A-Za-z0-9._~-] and neither "." nor "..", anything else is

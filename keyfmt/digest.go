@@ -4,16 +4,24 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 )
 
 // A Digest is what is stored in a token's place: its HMAC-SHA-256 (RFC 2104)
 // under the pepper of that id, or its SHA-256 where the id is "". A digest is
-// not a token and does not parse as one.
+// not a token and does not parse as one. It prints and marshals without its sum.
 type Digest struct {
 	Pepper string
 	Sum    [sha256.Size]byte
 }
+
+// Format writes the pepper's id and nothing of the sum, whatever the verb: a
+// digest opens no door, but it tells people apart.
+func (d Digest) Format(w fmt.State, _ rune) { io.WriteString(w, "digest "+d.Pepper) }
+
+// MarshalText returns what Format writes, in JSON too.
+func (d Digest) MarshalText() ([]byte, error) { return []byte("digest " + d.Pepper), nil }
 
 // A Keyring makes the digests of tokens: under its newest pepper for what is
 // stored, under all of them for what is looked up. It is safe for concurrent

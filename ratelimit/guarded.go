@@ -24,6 +24,9 @@ type guarded struct {
 // goes to the log, once when the store begins to fail. An error wraps
 // ErrUnavailable. An open answer has no plan.
 func (g *guarded) Take(ctx context.Context, t Take, now time.Time, d *Decision) error {
+	if _, inside := g.store.(*Memory); !inside {
+		ctx = context.WithoutCancel(ctx) // who hangs up is counted all the same
+	}
 	err := g.store.Take(ctx, t, now, d)
 	if err == nil {
 		if g.failing.Load() && g.failing.CompareAndSwap(true, false) {
@@ -31,8 +34,7 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time, d *Decision) 
 		}
 		return nil
 	}
-	// A client that went away says nothing about the store.
-	if ctx.Err() == nil && g.failing.CompareAndSwap(false, true) {
+	if g.failing.CompareAndSwap(false, true) {
 		g.log.LogAttrs(ctx, slog.LevelError, "ratelimit: store fails", slog.Any("error", err))
 	}
 	switch g.failure {

@@ -38,8 +38,8 @@ const maxInteger = 999_999_999_999_999
 
 // limitText is what never changes in the fields of a limit.
 type limitText struct {
-	quota []string // "60", as a header keeps it
-	name  string   // `"minute"`
+	quota string // "60"
+	name  string // `"minute"`
 }
 
 // render writes the constant parts of the fields.
@@ -47,7 +47,7 @@ func (p *Plan) render() {
 	var b []byte
 	for i := range p.limits {
 		l := &p.limits[i]
-		text := limitText{[]string{strconv.FormatInt(l.Quota, 10)}, `"` + l.Name + `"`}
+		text := limitText{strconv.FormatInt(l.Quota, 10), `"` + l.Name + `"`}
 		p.texts = append(p.texts, text)
 		if i > 0 {
 			b = append(b, ", "...)
@@ -61,7 +61,7 @@ func (p *Plan) render() {
 			b = strconv.AppendInt(b, int64(l.Window/time.Second), 10)
 		}
 	}
-	p.policy = []string{string(b)}
+	p.policy = string(b)
 }
 
 // WriteHeader sets the fields of the decision, which was made at now. Names
@@ -74,8 +74,7 @@ func (d *Decision) WriteHeader(h http.Header, now time.Time, which Headers) {
 		return
 	}
 	// All that varies is rendered into one string and cut from it; the slices
-	// that the header keeps of it share one array, and those of what never
-	// varies belong to the plan.
+	// that the header keeps share one array, which is this response's own.
 	var array [192]byte
 	b := array[:0]
 	var remaining, reset, fields int
@@ -97,15 +96,16 @@ func (d *Decision) WriteHeader(h http.Header, now time.Time, which Headers) {
 	}
 	text := string(b)
 
-	values := &[3]string{text[:remaining], text[remaining:reset], text[reset:fields]}
+	values := &[5]string{"", text[:remaining], text[remaining:reset], d.Plan.policy, text[reset:fields]}
 	if legacy {
-		h["X-Ratelimit-Limit"] = d.Plan.texts[d.Binding].quota
-		h["X-Ratelimit-Remaining"] = values[0:1:1]
-		h["X-Ratelimit-Reset"] = values[1:2:2]
+		values[0] = d.Plan.texts[d.Binding].quota
+		h["X-Ratelimit-Limit"] = values[0:1:1]
+		h["X-Ratelimit-Remaining"] = values[1:2:2]
+		h["X-Ratelimit-Reset"] = values[2:3:3]
 	}
 	if standard {
-		h["Ratelimit-Policy"] = d.Plan.policy
-		h["Ratelimit"] = values[2:3:3]
+		h["Ratelimit-Policy"] = values[3:4:4]
+		h["Ratelimit"] = values[4:5:5]
 	}
 	if d.Retry > 0 {
 		h["Retry-After"] = []string{text[fields:]}

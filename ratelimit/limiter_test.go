@@ -338,19 +338,34 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// A client that hangs up is not a store that fails.
-func TestHangUpIsNoFailure(t *testing.T) {
-	var log bytes.Buffer
-	now := start
-	l := newLimiter(t, Config{
-		Store: &failing{nil, context.Canceled}, Plan: constant("s", parsed(t, "2-M")),
-		Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	}, &now)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var d Decision
-	if _, err := l.Check(httptest.NewRequestWithContext(ctx, "GET", "/", nil), &d); err != nil || log.Len() > 0 {
-		t.Errorf("error %v, log %q", err, &log)
+// obedient is a store that gives up with its context, as drivers do.
+type obedient struct{ Memory *Memory }
+
+func (o obedient) Take(ctx context.Context, t Take, now time.Time, d *Decision) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return o.Memory.Take(ctx, t, now, d)
+}
+
+// A client that hangs up is counted all the same, and is no failure of the
+// store: hanging up would be a way around the limit otherwise.
+func TestHangUpIsCounted(t *testing.T) {
+	for _, failure := range []Failure{Local, Open, Closed} {
+		var log bytes.Buffer
+		now := start
+		l := newLimiter(t, Config{
+			Store: obedient{NewMemory(0)}, Plan: constant("s", parsed(t, "2-M")), Failure: failure,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		}, &now)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var d Decision
+		for i, want := range []error{nil, nil, ErrExceeded} {
+			if _, err := l.Check(httptest.NewRequestWithContext(ctx, "GET", "/", nil), &d); !errors.Is(err, want) || log.Len() > 0 {
+				t.Errorf("policy %d, request %d: error %v, log %q", failure, i+1, err, &log)
+			}
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ type Plan struct {
 	windows []window // one per limit, as Memory keeps them
 	words   int      // of a record in Memory
 	texts   []limitText
-	policy  []string // the RateLimit-Policy field
+	policy  string // the RateLimit-Policy field
 }
 
 // NewPlan returns a plan of 1 to [MaxLimits] limits, in the order in which

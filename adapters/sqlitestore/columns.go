@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"medtwin.ai/tollgate/authz"
@@ -19,7 +20,7 @@ const (
 // keyFields are where keyColumns are read into.
 func keyFields(k *store.Key) []any {
 	return []any{&k.ID, &k.Account, &k.CreatedBy, &k.Name, &k.Environment, &k.Hint, &k.Digest.Pepper, (*sum)(&k.Digest.Sum),
-		object{&k.Grant}, object{&k.Addresses}, &k.Plan, (*instant)(&k.Created), (*instant)(&k.Expires), (*instant)(&k.Revoked),
+		(*grant)(&k.Grant), (*addresses)(&k.Addresses), &k.Plan, (*instant)(&k.Created), (*instant)(&k.Expires), (*instant)(&k.Revoked),
 		(*instant)(&k.Used), &k.Reason, &k.Family, &k.Replaces}
 }
 
@@ -95,16 +96,34 @@ func (s *status) Scan(v any) error {
 	return nil
 }
 
-// object is a column of JSON.
-type object struct{ into any }
+// A grant in JSON. One that cannot be read, after a slip by hand, allows
+// nothing: its key is refused and can be revoked, and the others of its account
+// still work.
+type grant authz.Grant
 
 // Scan implements [sql.Scanner].
-func (o object) Scan(v any) error {
-	text, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("JSON is %T, want text", v)
+func (g *grant) Scan(v any) error {
+	if !decode(v, (*authz.Grant)(g)) {
+		*g = grant{}
 	}
-	return json.Unmarshal([]byte(text), o.into)
+	return nil
+}
+
+// addresses are prefixes in JSON. What cannot be read is nowhere, because an
+// empty list would be anywhere.
+type addresses []netip.Prefix
+
+// Scan implements [sql.Scanner].
+func (a *addresses) Scan(v any) error {
+	if !decode(v, (*[]netip.Prefix)(a)) {
+		*a = addresses{netip.PrefixFrom(netip.IPv6Unspecified(), 128)}
+	}
+	return nil
+}
+
+func decode(column, into any) bool {
+	text, ok := column.(string)
+	return ok && json.Unmarshal([]byte(text), into) == nil
 }
 
 // array is how a list is written: never null.

@@ -3,12 +3,15 @@ package sqlitestore
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -168,4 +171,34 @@ func TestOpenTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A slip by hand in one row is that key's trouble alone: it allows nothing, can
+// be listed and can be revoked.
+func TestUnreadableRow(t *testing.T) {
+	path := file(t)
+	s := open(t, path)
+	newAccount(t, s)
+	good, bad := newKey(1), newKey(2)
+	for _, k := range []store.Key{good, bad} {
+		if err := s.KeyAdmin().Create(t.Context(), k, 0, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.write.Exec(`UPDATE keys SET grants = '{"v":1,"permissions":"read"}', addresses = '["everywhere"]' WHERE id = ?`, bad.ID); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := s.Keys().Find(t.Context(), bad.Digest)
+	if err != nil || !got.Grant.Equal(authz.Grant{}) || len(got.Addresses) != 1 || got.Addresses[0].Contains(netip.MustParseAddr("127.0.0.1")) {
+		t.Errorf("the bad row: %+v, %v", got, err)
+	}
+	if list, err := s.KeyAdmin().List(t.Context(), bad.Account, "", 10); err != nil || len(list) != 2 {
+		t.Errorf("the list: %d keys, %v", len(list), err)
+	}
+	if err := s.KeyAdmin().Revoke(t.Context(), bad.Account, bad.ID, "", time.Now()); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Keys().Find(t.Context(), good.Digest); err != nil {
+		t.Errorf("the good row: %v", err)
+	}
 }

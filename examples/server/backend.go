@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"medtwin.ai/tollgate/adapters/sqlitestore"
@@ -45,7 +46,12 @@ func openBackend(database string) (*backend, error) {
 }
 
 func (b *backend) withDocuments(path string) (*backend, error) {
-	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_txlock=immediate")
+	settings := url.Values{
+		"_pragma": {"busy_timeout(5000)", "journal_mode(wal)", "synchronous(full)"},
+		"_txlock": {"immediate"},
+	}
+	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: settings.Encode()}
+	db, err := sql.Open("sqlite", u.String())
 	if err == nil {
 		b.closers = append(b.closers, db)
 		b.documents, err = newDocuments(context.Background(), db)
@@ -66,11 +72,11 @@ func (b *backend) Close() {
 
 // newKeys wires the library's key authenticator to the backend.
 func newKeys(c config, v vocabulary, b *backend, set func(*authn.KeysConfig)) (*authn.Keys, error) {
-	any, err := anyKeys(context.Background(), b)
+	used, err := usedPepper(context.Background(), b)
 	if err != nil {
 		return nil, err
 	}
-	peppers, err := loadPeppers(c.pepperFile, any)
+	peppers, err := loadPeppers(c.pepperFile, used)
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +90,21 @@ func newKeys(c config, v vocabulary, b *backend, set func(*authn.KeysConfig)) (*
 	return authn.NewKeys(kc)
 }
 
-func anyKeys(ctx context.Context, b *backend) (bool, error) {
+// usedPepper returns the id of the pepper that the newest key of some account
+// was digested under, "" where there are no keys.
+func usedPepper(ctx context.Context, b *backend) (string, error) {
 	for after := ""; ; {
 		accounts, err := b.accounts.List(ctx, after, 100)
 		if err != nil || len(accounts) == 0 {
-			return false, err
+			return "", err
 		}
 		for _, a := range accounts {
-			if keys, err := b.keyAdmin.List(ctx, a.ID, "", 1); err != nil || len(keys) > 0 {
-				return len(keys) > 0, err
+			keys, err := b.keyAdmin.List(ctx, a.ID, "", 1)
+			if err != nil {
+				return "", err
+			}
+			if len(keys) > 0 {
+				return keys[0].Digest.Pepper, nil
 			}
 		}
 		after = accounts[len(accounts)-1].ID

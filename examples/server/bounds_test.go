@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -26,15 +31,26 @@ func TestBounds(t *testing.T) {
 		{"unknown field", `{"name":"x","account":"acct_1"}`, nil, 400}, // case A6
 		{"trailing data", `{"name":"x"} {}`, nil, 400},
 		{"not an object", `["x"]`, nil, 400},
+		{"null", `null`, nil, 400},
+		{"a number", `1`, nil, 400},
+		{"nested", `{"name":"x","description":` + strings.Repeat(`{"a":`, 1500) + `1` + strings.Repeat(`}`, 1500) + `}`, nil, 400},
 		{"not JSON", `name=x`, nil, 400},
 		{"not said to be JSON", `{"name":"x"}`, []string{"Content-Type", "text/plain"}, 415},
 		{"no name", `{}`, nil, 400},
 		{"name of another type", `{"name":1}`, nil, 400},
 		{"long name", `{"name":"` + strings.Repeat("x", 201) + `"}`, nil, 400},
 	} {
-		if a := p.do("POST", "/v1/projects", p.LiveKey, tt.body, tt.header...); a.status != tt.status {
-			t.Errorf("%s: %d %s, want %d", tt.name, a.status, a.body, tt.status)
+		for method, path := range map[string]string{"POST": "/v1/projects", "PATCH": "/v1/projects/" + p.ProjectIDs[0]} {
+			if method == "PATCH" && tt.name == "no name" {
+				continue // nothing to change is fine
+			}
+			if a := p.do(method, path, p.LiveKey, tt.body, tt.header...); a.status != tt.status {
+				t.Errorf("%s, %s: %d %s, want %d", method, tt.name, a.status, a.body, tt.status)
+			}
 		}
+	}
+	if a := p.get("/v1/projects", p.LiveKey); a.status != 200 || !strings.Contains(a.body, "Study A (live)") {
+		t.Errorf("after all that: %d %s", a.status, a.body)
 	}
 	for _, query := range []string{"limit=0", "limit=201", "limit=x", "limit=-1"} {
 		if a := p.get("/v1/projects?"+query, p.LiveKey); a.status != 400 {
@@ -126,6 +142,14 @@ func TestNothingIsDisclosed(t *testing.T) {
 	p.get("/v1/whoami", made)
 	p.stop()
 	haystacks := map[string]string{"log": p.logs.String(), "key list": listing, "whoami": who}
+	shown := listing + who
+	for _, sum := range digests(t, filepath.Join(dir, "tollgate.db")) {
+		for _, form := range []string{hex.EncodeToString(sum), base64.StdEncoding.EncodeToString(sum), fmt.Sprint(sum)} {
+			if strings.Contains(shown, strings.Trim(form, "[]=")) {
+				t.Errorf("a digest is shown: %s", form)
+			}
+		}
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "tollgate.db*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no database files: %v", err)
@@ -149,5 +173,73 @@ func TestNothingIsDisclosed(t *testing.T) {
 	}
 	if !strings.Contains(p.logs.String(), `"request_id"`) {
 		t.Error("the log has no request ids")
+	}
+}
+
+// digests returns all that the database holds.
+func digests(t *testing.T, path string) (sums [][]byte) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query(`SELECT sum FROM keys`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sum []byte
+		if err := rows.Scan(&sum); err != nil {
+			t.Fatal(err)
+		}
+		sums = append(sums, sum)
+	}
+	if len(sums) == 0 {
+		t.Fatal("the database holds no keys")
+	}
+	return sums
+}
+
+// case T2: a flood of refusals is not a flood of lines; and a key in a place
+// where it does not belong, a path or a method, is not logged either.
+func TestFlood(t *testing.T) {
+	p := start(t, t.TempDir())
+	for range 300 {
+		p.get("/v1/rubrics", "mt_live_wrong")
+	}
+	p.get("/v1/rubrics/"+p.LiveKey, p.LiveKey)
+	p.do(p.LiveKey, "/v1/rubrics", p.LiveKey, "")
+	p.stop()
+	if n := strings.Count(p.logs.String(), "\n"); n > 100 {
+		t.Errorf("%d lines for 300 refusals", n)
+	}
+	if strings.Contains(p.logs.String(), p.LiveKey[8:]) {
+		t.Error("the key is in the log")
+	}
+}
+
+// case T6: without the demo there is no account and no key.
+func TestNoDemo(t *testing.T) {
+	dir := t.TempDir()
+	cmd := program(t, dir, "--listen", "127.0.0.1:0", "--demo=false", "--demo-file", "demo.json")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil || !strings.HasPrefix(line, "serving on ") {
+		t.Fatalf("%v, %q", err, line)
+	}
+	if out := operate(t, dir, "accounts", "list"); strings.Contains(out, "acct_") {
+		t.Errorf("there are accounts:\n%s", out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "demo.json")); err == nil {
+		t.Error("there is a demo file")
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 )
@@ -114,5 +116,24 @@ func TestEnterprise(t *testing.T) {
 		if i >= 3 {
 			c.now = c.now.Add(time.Second)
 		}
+	}
+}
+
+// case T1: a handler that panics is a 500, and neither the answer nor the log
+// has the key.
+func TestPanic(t *testing.T) {
+	var log strings.Builder
+	c := newClocked(t, "standard", "")
+	s := &server{log: slog.New(slog.NewTextHandler(&log, nil))}
+	h := problem.Wrap(errorForm, s.logged(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })))
+	r := httptest.NewRequest("GET", "/v1/rubrics", nil)
+	r.Header.Set("Authorization", "Bearer "+c.key)
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	if rec.Code != 500 || strings.Contains(rec.Body.String(), "boom") {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+	if !strings.Contains(log.String(), "boom") || strings.Contains(log.String(), c.key[8:]) {
+		t.Errorf("the log: %s", &log)
 	}
 }

@@ -29,6 +29,11 @@ func demo(ctx context.Context, c config, v vocabulary, b *backend, keys *authn.K
 	if accounts, err := b.accounts.List(ctx, "", 1); err != nil || len(accounts) > 0 {
 		return err
 	}
+	file, err := demoFile(c.demoFile) // before there is anything to lose
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	now := time.Now()
 	account := store.Account{
 		ID: keyfmt.NewID("acct_", now), Name: "Demo", Status: authz.Active, Plan: "standard", Created: now.UTC(),
@@ -53,15 +58,6 @@ func demo(ctx context.Context, c config, v vocabulary, b *backend, keys *authn.K
 			made.ProjectIDs = ids
 		}
 	}
-	if c.demoFile != "" {
-		text, err := json.MarshalIndent(made, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(c.demoFile, append(text, '\n'), 0o600); err != nil {
-			return err
-		}
-	}
 	fmt.Fprintf(stdout, `
 A demo account has been made. Its keys are shown this once:
 
@@ -81,7 +77,26 @@ and have been printed, traffic is not encrypted, and the pepper lies beside the
 database. Start with --demo=false, behind TLS, with --pepper-file elsewhere.
 
 `, made.LiveKey, made.TestKey, url)
-	return nil
+	if file == nil {
+		return nil
+	}
+	text, err := json.MarshalIndent(made, "", "  ")
+	if err == nil {
+		_, err = file.Write(append(text, '\n'))
+	}
+	return err
+}
+
+// demoFile opens the file for the credentials, nil where none is wanted.
+func demoFile(path string) (*os.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		err = f.Chmod(0o600) // it may have been there
+	}
+	return f, err
 }
 
 // seed makes the data of one environment, the same in shape and told apart by

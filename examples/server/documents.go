@@ -82,6 +82,13 @@ func (d *documents) list(ctx context.Context, t tenant, collection, parent, key 
 	return list, rows.Err()
 }
 
+func (d *documents) count(ctx context.Context, t tenant, collection, parent string) (n int, err error) {
+	err = d.db.QueryRowContext(ctx, `SELECT count(*) FROM server_documents
+		WHERE account = ? AND environment = ? AND collection = ? AND parent = ?`,
+		t.account, t.environment, collection, parent).Scan(&n)
+	return n, err
+}
+
 func (d *documents) get(ctx context.Context, t tenant, collection, parent, id string) (document, error) {
 	doc, err := scan(d.db.QueryRowContext(ctx, `SELECT id, parent, body, created FROM server_documents
 		WHERE account = ? AND environment = ? AND collection = ? AND parent = ? AND id = ?`,

@@ -155,6 +155,12 @@ func TestPepperFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	other := t.TempDir() // another database's pepper, which names itself
+	start(t, other).stop()
+	if text, err := os.ReadFile(filepath.Join(other, "tollgate.pepper")); err == nil {
+		write(string(text), 0o600)
+	}
+	refused("another's", "digested under pepper")
 	os.Remove(file)
 	refused("missing", "Restore it from its backup")
 	write("p1 "+strings.Repeat("00", 32), 0o600)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -97,8 +98,12 @@ func (o *operator) account(id string) (string, error) {
 	return all[0].ID, nil
 }
 
-// key finds a key by its id in whatever account it is.
+// key finds a key by its id in whatever account it is. It never repeats what
+// it was given unless that is an id: people mistake the key itself for one.
 func (o *operator) key(id string) (store.Key, error) {
+	if !strings.HasPrefix(id, "key_") {
+		return store.Key{}, errors.New("want the id of the key, key_…; see: server keys list")
+	}
 	for after := ""; ; {
 		accounts, err := o.accounts.List(o.ctx, after, 100)
 		if err != nil {
@@ -197,6 +202,13 @@ func setStatus(s authz.Status) command {
 			id, err := o.arg("the account's id")
 			if err != nil {
 				return err
+			}
+			a, err := o.accounts.Get(o.ctx, id)
+			if err != nil {
+				return named(err, id)
+			}
+			if s == authz.Active && a.Status != authz.Suspended {
+				return fmt.Errorf("%s is not suspended but %s", id, a.Status)
 			}
 			return named(o.accounts.SetStatus(o.ctx, id, s), id)
 		}

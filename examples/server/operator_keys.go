@@ -186,14 +186,40 @@ func revokeKey(f *flag.FlagSet) func(*operator) error {
 	}
 }
 
+// keyOrToken finds a key by its id or, for those who hold nothing else, by the
+// key itself.
+func (o *operator) keyOrToken(text string) (store.Key, error) {
+	for _, f := range o.formats {
+		token, err := f.Parse(text)
+		if err != nil {
+			continue
+		}
+		used, err := usedPepper(o.ctx, o.backend)
+		if err != nil {
+			return store.Key{}, err
+		}
+		ring, err := loadPeppers(o.pepperFile, used)
+		if err != nil {
+			return store.Key{}, err
+		}
+		for d := range ring.Candidates(token) {
+			if key, _, err := o.keys.Find(o.ctx, d); !errors.Is(err, store.ErrNotFound) {
+				return key, err
+			}
+		}
+		return store.Key{}, errors.New("nobody has this key")
+	}
+	return o.key(text)
+}
+
 // explainKey says what would be answered to a request with a key, and why. It
 // asks the code that serves.
 func explainKey(*flag.FlagSet) func(*operator) error {
 	return func(o *operator) error {
 		if len(o.args) != 3 {
-			return errors.New("want three arguments: the key's id, a method and a path")
+			return errors.New("want three arguments: the key or its id, a method and a path")
 		}
-		key, err := o.key(o.args[0])
+		key, err := o.keyOrToken(o.args[0])
 		if err != nil {
 			return err
 		}
@@ -238,6 +264,9 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		d := o.model.Rights(account.Status, []authz.Grant{key.Grant}).Decide(question)
 		if d.Allowed {
 			line("answer", "allowed")
+			if len(key.Addresses) > 0 {
+				line("", "but only from %v; 403 from elsewhere", key.Addresses)
+			}
 			if len(route.Need.Later) > 0 {
 				line("", "what it shows or touches is limited to the scope of the key: %s", strings.Join(route.Need.Later, ", "))
 			}

@@ -1,24 +1,27 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"medtwin.ai/tollgate/keyfmt"
 )
 
 // loadPeppers reads the keyring from a file of lines "id hex", newest first.
-// It makes the file where there are no keys yet that another pepper could have
-// been used for; where there are, a missing pepper must not be replaced: every
-// key would stop working, and nobody would know why.
-func loadPeppers(path string, keysExist bool) (*keyfmt.Keyring, error) {
+// used is the id of the pepper that a key in the database was digested under,
+// "" where there are no keys yet: only then is a missing file made. A pepper
+// that is missing or another one must not be used silently: every key would
+// stop working, and nobody would know why.
+func loadPeppers(path, used string) (*keyfmt.Keyring, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if keysExist {
+		if used != "" {
 			return nil, fmt.Errorf(`the pepper file %s is missing, and the database holds keys that were digested under it.
 Restore it from its backup, or name it with --pepper-file. If it is lost, those keys
 can never be verified again: move the database away and issue new keys`, path)
@@ -46,11 +49,16 @@ can never be verified again: move the database away and issue new keys`, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if used != "" && !slices.ContainsFunc(peppers, func(p keyfmt.Pepper) bool { return p.ID == used }) {
+		return nil, fmt.Errorf("the keys in the database were digested under pepper %q, which is not in %s: name the file that has it with --pepper-file", used, path)
+	}
 	return ring, nil
 }
 
 func makePepper(path string) (*keyfmt.Keyring, error) {
-	p := keyfmt.GeneratePepper("p1")
+	p := keyfmt.GeneratePepper("new")
+	sum := sha256.Sum256(p.Secret)
+	p.ID = hex.EncodeToString(sum[:4]) // so that two files never name different peppers alike
 	// O_EXCL: of two first starts at once, one makes it.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

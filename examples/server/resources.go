@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -68,7 +69,7 @@ func (s *resource) list(w http.ResponseWriter, r *http.Request) {
 		}
 		answer.Data = append(answer.Data, s.render(d))
 	}
-	s.respond(w, http.StatusOK, answer)
+	s.respond(w, r, http.StatusOK, answer)
 }
 
 func (s *resource) get(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +79,7 @@ func (s *resource) get(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.respond(w, http.StatusOK, s.render(d))
+	s.respond(w, r, http.StatusOK, s.render(d))
 }
 
 func (s *resource) create(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +106,7 @@ func (s *resource) create(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.respond(w, http.StatusCreated, s.render(d))
+	s.respond(w, r, http.StatusCreated, s.render(d))
 }
 
 // update changes the fields that the body names.
@@ -121,7 +122,7 @@ func (s *resource) update(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.respond(w, http.StatusOK, s.render(d))
+	s.respond(w, r, http.StatusOK, s.render(d))
 }
 
 func (s *resource) remove(w http.ResponseWriter, r *http.Request) {
@@ -140,22 +141,30 @@ func (s *resource) read(w http.ResponseWriter, r *http.Request, whole bool) (map
 	if err := decode(w, r, &fields); err != nil {
 		return nil, err
 	}
-	for name := range fields {
+	if fields == nil { // null
+		return nil, errNotDocumented
+	}
+	for name, value := range fields {
 		if !s.fields[name] {
 			return nil, invalid(http.StatusBadRequest, "unknown_field", "The body has a field that this endpoint does not know.")
 		}
+		if _, ok := value.(string); !ok {
+			return nil, invalid(http.StatusBadRequest, "invalid_field", "The fields of the body must be texts.")
+		}
 	}
-	name, given := fields["name"]
-	text, isText := name.(string)
-	if n := utf8.RuneCountInString(text); (given || whole) && (!isText || strings.TrimSpace(text) == "" || n > 200) {
+	name, given := fields["name"].(string)
+	if n := utf8.RuneCountInString(name); (given || whole) && (strings.TrimSpace(name) == "" || n > 200) {
 		return nil, invalid(http.StatusBadRequest, "invalid_name", "name must be a text of 1 to 200 characters.")
 	}
 	return fields, nil
 }
 
 func (s *resource) render(d document) map[string]any {
-	v := map[string]any{}
-	json.Unmarshal(d.Body, &v) // written by us
+	var v map[string]any
+	if err := json.Unmarshal(d.Body, &v); err != nil || v == nil { // nothing that a request can bring about
+		s.log.Error("a document is not an object", slog.String("id", d.ID), slog.Any("err", err))
+		v = map[string]any{}
+	}
 	v["id"], v["created_at"] = d.ID, d.Created.Format(time.RFC3339)
 	if s.parentName != "" {
 		v[s.parentName] = d.Parent

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"time"
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
@@ -22,11 +23,11 @@ func caller(r *http.Request) (authn.Principal, tenant) {
 	return p, tenant{p.Account, p.Environment}
 }
 
-func (s *server) respond(w http.ResponseWriter, status int, v any) {
+func (s *server) respond(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil { // nothing a request can bring about
 		s.log.Error("response not encoded", slog.Any("err", err))
-		w.WriteHeader(http.StatusInternalServerError)
+		problem.Write(w, r, problem.Problem{Status: http.StatusInternalServerError})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -48,7 +49,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		problem.Write(w, r, problem.Problem{Status: http.StatusNotFound})
 	default:
 		s.log.ErrorContext(r.Context(), "request failed", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
-		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: 1})
+		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
 }
 
@@ -61,14 +62,12 @@ func invalid(status int, code, detail string) error {
 	return &badRequest{problem.Problem{Status: status, Code: code, Detail: detail}}
 }
 
-// decode reads a JSON body into v, strictly: one value, no unknown fields, no
-// more than maxBody bytes.
+// decode reads a JSON body into v: one value, no more than maxBody bytes.
 func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
 		return invalid(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as application/json.")
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	d.DisallowUnknownFields()
 	err := d.Decode(v)
 	if err == nil {
 		if _, err = d.Token(); err == io.EOF {
@@ -80,8 +79,10 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return invalid(http.StatusRequestEntityTooLarge, "body_too_large", "The body may have at most "+strconv.Itoa(maxBody)+" bytes.")
 	}
-	return invalid(http.StatusBadRequest, "invalid_json", "The body is not the JSON object that this endpoint documents.")
+	return errNotDocumented
 }
+
+var errNotDocumented = invalid(http.StatusBadRequest, "invalid_json", "The body is not the JSON object that this endpoint documents.")
 
 // A page is one page of a list, asked for with ?limit and ?after.
 type page struct {

@@ -24,6 +24,7 @@ type server struct {
 	documents *documents
 	log       *slog.Logger
 	now       func() time.Time
+	refusals  budget
 }
 
 const drain = 10 * time.Second // for requests in flight when it is told to stop
@@ -81,8 +82,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 // handler is the chain: request id and form of errors, log, and the routes,
 // which match, authenticate, decide, limit and handle.
 func (s *server) handler(keys *authn.Keys, addr func(*http.Request) netip.Addr) (http.Handler, error) {
-	counters := ratelimit.NewMemory(0)
-	failures, err := ratelimit.NewFailures(counters, s.failed)
+	failures, err := ratelimit.NewFailures(nil, s.failed) // apart from the table of verified identities
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (s *server) handler(keys *authn.Keys, addr func(*http.Request) netip.Addr) 
 		return nil, err
 	}
 	limit, err := ratelimit.New(ratelimit.Config{
-		Store: counters, Plan: s.plan, Own: s.ownPlan, Denied: s.denialPlan, Logger: s.log,
+		Plan: s.plan, Own: s.ownPlan, Denied: s.denialPlan, Logger: s.log,
 	})
 	if err != nil {
 		return nil, err

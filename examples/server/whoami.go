@@ -24,5 +24,5 @@ func (s *server) whoami(w http.ResponseWriter, r *http.Request) {
 	if !p.Expires.IsZero() {
 		answer["expires_at"] = p.Expires.Format(time.RFC3339)
 	}
-	s.respond(w, http.StatusOK, answer)
+	s.respond(w, r, http.StatusOK, answer)
 }

@@ -4,6 +4,7 @@ package request
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -17,20 +18,21 @@ import (
 type State struct {
 	context.Context
 
-	Now         time.Time     // read once per request; zero until somebody needs it
-	ID          string        // problem: request id, "" until somebody needs one
-	Problem     any           // problem: *Problem that was written
-	Principal   any           // authn: *Principal
-	Credential  string        // authn: the header the principal was told from
-	Rights      any           // authz: *Rights, set by authn
-	Environment string        // authz: set by authn
-	Question    any           // authz: what the route asks
-	About       *http.Request // authz: whose path values it asks about
-	Denied      any           // authz: *DeniedError; the limiter then spends nothing of the plan
-	Cost        int           // ratelimit: as in authz.Need.Cost, set by authz
-	Format      uint8         // problem: form of the error bodies
+	Now         time.Time // read once per request; zero until somebody needs it
+	ID          string    // problem: request id, "" until somebody needs one
+	Problem     any       // problem: *Problem that was written
+	By          any       // authn: the *Middleware that told who is calling
+	Principal   any       // authn: *Principal
+	Credential  string    // authn: the header the principal was told from
+	Rights      any       // authz: *Rights, set by authn
+	Environment string    // authz: set by authn
+	Question    any       // authz: what the route asks
+	IDs         [5]string // authz: the ids it asks about
+	Denied      any       // authz: *DeniedError; the limiter then spends nothing of the plan
+	Cost        int       // ratelimit: as in authz.Need.Cost, set by authz
+	Format      uint8     // problem: form of the error bodies
 
-	marks [2]any
+	marks [4]any
 }
 
 type stateKey struct{}
@@ -73,9 +75,8 @@ func Ensure(r *http.Request, now func() time.Time) (*http.Request, *State) {
 }
 
 // Mark notes that owner has done its work on this request, and reports
-// whether this is the first time. Owners are pointers. The third and later
-// owners are never remembered: nobody stacks that many, and a state is made
-// for every request.
+// whether this is the first time. Owners are pointers. The fifth and later
+// owners are never remembered: nobody stacks that many.
 func (s *State) Mark(owner any) bool {
 	for i, m := range s.marks {
 		if m == owner {
@@ -89,9 +90,15 @@ func (s *State) Mark(owner any) bool {
 	return true
 }
 
-// String and GoString keep what the request carried out of logs: printing a
-// context prints this.
+// String, GoString, LogValue and MarshalText keep what the request carried out
+// of logs: printing a context prints this.
 func (s *State) String() string { return "request.State" }
 
 // GoString is String.
 func (s *State) GoString() string { return s.String() }
+
+// LogValue is String.
+func (s *State) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText is String.
+func (s *State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

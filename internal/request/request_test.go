@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -52,7 +53,7 @@ func TestMark(t *testing.T) {
 			t.Errorf("owner %d is new", i)
 		}
 	}
-	for i, o := range owners[:2] {
+	for i, o := range owners[:4] {
 		if s.Mark(o) {
 			t.Errorf("owner %d was forgotten", i)
 		}
@@ -67,6 +68,11 @@ func TestStatePrintsNothing(t *testing.T) {
 		if text := fmt.Sprintf(verb, s); strings.Contains(text, "secret") {
 			t.Errorf("%s prints %s", verb, text)
 		}
+	}
+	var b strings.Builder
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "ctx", s, "in", map[string]any{"ctx": s})
+	if strings.Contains(b.String(), "secret") {
+		t.Errorf("slog prints %s", b.String())
 	}
 }
 
