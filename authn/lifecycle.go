@@ -16,8 +16,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// MaxGrace is the longest that a rotated key may live on.
-const MaxGrace = 7 * 24 * time.Hour
+// maxGrace is the longest that a rotated key may live on.
+const maxGrace = 7 * 24 * time.Hour
 
 // A KeySpec says what a new key shall be.
 type KeySpec struct {
@@ -55,7 +55,7 @@ func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.
 }
 
 // Rotate makes a successor with the same name, rights, environment, expiry and
-// addresses, and lets the old key live on for grace, never beyond its own
+// addresses, and lets the old key live on for grace, 7 days at most and never beyond its own
 // expiry; 0 ends it now. A key that is revoked or expired cannot be rotated
 // (store.ErrInactive), nor one that has been rotated already
 // (store.ErrConflict).
@@ -63,8 +63,8 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 	if err := k.mayManage(by, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
-	if grace < 0 || grace > MaxGrace {
-		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: a grace of %v; it may be 0 to %v", ErrInvalid, grace, MaxGrace)
+	if grace < 0 || grace > maxGrace {
+		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: a grace of %v; it may be 0 to %v", ErrInvalid, grace, maxGrace)
 	}
 	old, err := k.config.Admin.Get(ctx, by.Account, id)
 	if err != nil {

@@ -41,8 +41,10 @@ type Config struct {
 	// Denied is who pays, from counters of their own, for a request that was
 	// denied; the plan then pays nothing. nil: nobody.
 	Denied Charge
-	// Headers says which header fields responses carry. 0: all.
-	Headers Headers
+	// NoLegacyHeaders leaves out X-RateLimit-Limit, -Remaining and -Reset,
+	// NoFieldHeaders RateLimit-Policy and RateLimit. A refusal carries
+	// Retry-After in any case.
+	NoLegacyHeaders, NoFieldHeaders bool
 	// Failure says what happens while Store fails. 0: Local.
 	Failure Failure
 	// Deny answers a request over its limit; the limit headers, Retry-After
@@ -62,9 +64,6 @@ func (c *Config) validate() error {
 	var errs []error
 	if c.Plan == nil {
 		errs = append(errs, errors.New("ratelimit: Config.Plan is required"))
-	}
-	if c.Headers > NoHeaders {
-		errs = append(errs, fmt.Errorf("ratelimit: Config.Headers is %d", c.Headers))
 	}
 	if c.Failure > Closed {
 		errs = append(errs, fmt.Errorf("ratelimit: Config.Failure is %d", c.Failure))

@@ -6,23 +6,6 @@ import (
 	"time"
 )
 
-// Headers says which families of header fields a response carries. A refusal
-// carries Retry-After whichever is chosen.
-type Headers uint8
-
-const (
-	// AllHeaders is both families.
-	AllHeaders Headers = iota
-	// LegacyHeaders are X-RateLimit-Limit, -Remaining and -Reset (Unix
-	// seconds) of the binding limit, as in seed 000.
-	LegacyHeaders
-	// FieldHeaders are RateLimit-Policy and RateLimit, which show all limits
-	// of the plan.
-	FieldHeaders
-	// NoHeaders is none of them.
-	NoHeaders
-)
-
 // The RateLimit fields follow draft-ietf-httpapi-ratelimit-headers-10; their
 // parameters have moved between revisions and may again. Field values are
 // structured fields (RFC 9651).
@@ -69,7 +52,14 @@ func (p *Plan) render() {
 // Fields that are set already are replaced, so that of nested limiters the
 // innermost shows. A refusal also gets Retry-After (RFC 9110 §10.2.3), unless
 // it is for ever, and Cache-Control: no-store (RFC 6585 §4).
-func (d *Decision) WriteHeader(h http.Header, now time.Time, which Headers) {
+func (d *Decision) WriteHeader(h http.Header, now time.Time) {
+	d.write(h, now, true, true)
+}
+
+// write is WriteHeader with a choice of families: X-RateLimit-Limit, -Remaining
+// and -Reset (Unix seconds) of the binding limit, as in seed 000, and
+// RateLimit-Policy and RateLimit, which show all limits of the plan.
+func (d *Decision) write(h http.Header, now time.Time, legacy, standard bool) {
 	if d.Plan == nil {
 		return
 	}
@@ -78,7 +68,6 @@ func (d *Decision) WriteHeader(h http.Header, now time.Time, which Headers) {
 	var array [192]byte
 	b := array[:0]
 	var remaining, reset, fields int
-	legacy := which == AllHeaders || which == LegacyHeaders
 	if legacy {
 		s := &d.States[d.Binding]
 		b = strconv.AppendInt(b, s.Remaining, 10)
@@ -86,7 +75,6 @@ func (d *Decision) WriteHeader(h http.Header, now time.Time, which Headers) {
 		b = strconv.AppendInt(b, unixCeil(now.Add(s.Reset)), 10)
 	}
 	reset = len(b)
-	standard := which == AllHeaders || which == FieldHeaders
 	if standard {
 		b = d.appendFields(b)
 	}

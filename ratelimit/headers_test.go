@@ -29,38 +29,38 @@ func TestWriteHeader(t *testing.T) {
 
 	now := time.Unix(1795288016, 999_999_999)
 	for _, c := range []struct {
-		name  string
-		d     Decision
-		which Headers
-		want  http.Header
+		name             string
+		d                Decision
+		legacy, standard bool
+		want             http.Header
 	}{
-		{"all", allowed, AllHeaders, http.Header{
+		{"all", allowed, true, true, http.Header{
 			"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"41"}, "X-Ratelimit-Reset": {"1795288021"},
 			"Ratelimit-Policy": {policy}, "Ratelimit": {`"minute";r=41;t=4, ` + fields},
 		}},
-		{"legacy", allowed, LegacyHeaders, http.Header{
+		{"legacy", allowed, true, false, http.Header{
 			"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"41"}, "X-Ratelimit-Reset": {"1795288021"},
 		}},
-		{"fields", allowed, FieldHeaders, http.Header{
+		{"fields", allowed, false, true, http.Header{
 			"Ratelimit-Policy": {policy}, "Ratelimit": {`"minute";r=41;t=4, ` + fields},
 		}},
-		{"none", allowed, NoHeaders, http.Header{}},
-		{"refused", refused, AllHeaders, http.Header{
+		{"none", allowed, false, false, http.Header{}},
+		{"refused", refused, true, true, http.Header{
 			"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1795288047"},
 			"Ratelimit-Policy": {policy}, "Ratelimit": {`"minute";r=0;t=30, ` + fields},
 			"Retry-After": {"30"}, "Cache-Control": {"no-store"},
 		}},
-		{"refused, none", refused, NoHeaders, http.Header{"Retry-After": {"30"}, "Cache-Control": {"no-store"}}},
-		{"never", never, NoHeaders, http.Header{"Cache-Control": {"no-store"}}},
-		{"not limited", Decision{Allowed: true}, AllHeaders, http.Header{}},
+		{"refused, none", refused, false, false, http.Header{"Retry-After": {"30"}, "Cache-Control": {"no-store"}}},
+		{"never", never, false, false, http.Header{"Cache-Control": {"no-store"}}},
+		{"not limited", Decision{Allowed: true}, true, true, http.Header{}},
 	} {
 		h := http.Header{}
-		c.d.WriteHeader(h, now, c.which)
+		c.d.write(h, now, c.legacy, c.standard)
 		if diff := cmp.Diff(c.want, h); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 		// Written again, as by nested limiters, nothing doubles; case L19.
-		c.d.WriteHeader(h, now, c.which)
+		c.d.write(h, now, c.legacy, c.standard)
 		if diff := cmp.Diff(c.want, h); diff != "" {
 			t.Errorf("%s, twice (-want +got):\n%s", c.name, diff)
 		}
@@ -94,7 +94,7 @@ func FuzzFields(f *testing.F) {
 		d.States[0] = State{Remaining: min(left, q1), Reset: time.Duration(ms1)}
 		d.States[1] = State{Remaining: min(left, q2), Reset: time.Duration(ms2)}
 		h := http.Header{}
-		d.WriteHeader(h, start, AllHeaders)
+		d.WriteHeader(h, start)
 
 		policy, err := parseList(h.Get("RateLimit-Policy"))
 		if err != nil {

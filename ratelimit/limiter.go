@@ -119,7 +119,7 @@ func (l *Limiter) Write(w http.ResponseWriter, r *http.Request, d *Decision, err
 		return
 	}
 	_, s := request.Ensure(r, l.config.Now)
-	d.WriteHeader(w.Header(), s.Now, l.config.Headers)
+	d.write(w.Header(), s.Now, !l.config.NoLegacyHeaders, !l.config.NoFieldHeaders)
 	switch {
 	case err == nil:
 	case l.config.Deny != nil:
@@ -137,7 +137,7 @@ func (d *Decision) problem() problem.Problem {
 		Code:     "rate_limit_exceeded",
 		Type:     "https://iana.org/assignments/http-problem-types#quota-exceeded",
 		Retry:    d.Retry,
-		Violated: d.Violated(),
+		Violated: d.violated(),
 	}
 	if d.Never {
 		p.Code = "cost_exceeds_quota"

@@ -59,8 +59,8 @@ func flat(s *request.State)     { s.Format = uint8(problem.Flat) }
 func costs100(s *request.State) { s.Cost = 100 }
 
 func TestNewRefuses(t *testing.T) {
-	_, err := New(Config{Headers: 9, Failure: 9})
-	for _, want := range []string{"Plan is required", "Headers is 9", "Failure is 9"} {
+	_, err := New(Config{Failure: 9})
+	for _, want := range []string{"Plan is required", "Failure is 9"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %q", err, want)
 		}

@@ -37,8 +37,8 @@ func ParsePlan(name, notation string) (*Plan, error) {
 			errs = append(errs, err)
 		}
 		limits = append(limits, l)
-		if len(limits) > MaxLimits {
-			errs = append(errs, fmt.Errorf("more than %d limits", MaxLimits))
+		if len(limits) > maxLimits {
+			errs = append(errs, fmt.Errorf("more than %d limits", maxLimits))
 			break
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// MaxLimits is how many limits a plan may have.
-const MaxLimits = 4
+// maxLimits is how many limits a plan may have.
+const maxLimits = 4
 
 // A Plan is a named set of limits that are decided together. It is immutable
 // and safe for concurrent use.
@@ -21,7 +21,7 @@ type Plan struct {
 	policy  string // the RateLimit-Policy field
 }
 
-// NewPlan returns a plan of 1 to [MaxLimits] limits, in the order in which
+// NewPlan returns a plan of 1 to 4 limits, in the order in which
 // headers list them. No two may have the same name or the same kind and
 // window. A limit of a longer period with a smaller quota than a shorter one
 // is refused: the shorter one could never be used up. All that is wrong is
@@ -32,8 +32,8 @@ func NewPlan(name string, limits ...Limit) (*Plan, error) {
 	if name == "" {
 		errs = append(errs, errors.New("a plan needs a name"))
 	}
-	if len(limits) == 0 || len(limits) > MaxLimits {
-		errs = append(errs, fmt.Errorf("%d limits; a plan has 1 to %d", len(limits), MaxLimits))
+	if len(limits) == 0 || len(limits) > maxLimits {
+		errs = append(errs, fmt.Errorf("%d limits; a plan has 1 to %d", len(limits), maxLimits))
 	}
 	for i := range p.limits {
 		l := &p.limits[i]

@@ -46,7 +46,7 @@ func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 	t.last = int64(rec[0])
 	t.at = max(t.now, t.last)
 	ask := max(cost, 1)
-	var readings [MaxLimits]reading
+	var readings [maxLimits]reading
 	charged := cost > 0
 	for i := range p.windows {
 		w, r := &p.windows[i], &readings[i]

@@ -23,7 +23,7 @@ type Decision struct {
 	Never   bool          // the cost is above a quota: it can never pass
 	Binding int           // index of the limit that matters most
 	Retry   time.Duration // until the same take would pass; 0: it did, or never
-	States  [MaxLimits]State
+	States  [maxLimits]State
 }
 
 // A State is where one limit of the plan stands after the decision.
@@ -65,9 +65,9 @@ type Store interface {
 	Take(ctx context.Context, t Take, now time.Time, d *Decision) error
 }
 
-// Violated returns the names of the limits that refuse, in the order of the
+// violated returns the names of the limits that refuse, in the order of the
 // plan.
-func (d *Decision) Violated() []string {
+func (d *Decision) violated() []string {
 	var names []string
 	for i := range d.limits() {
 		if d.refuses(i) {

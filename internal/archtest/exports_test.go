@@ -55,7 +55,7 @@ func exported(t *tree) (total int, parts string) {
 
 // standard are methods that every Go programmer knows.
 var standard = []string{
-	"Error", "Format", "GoString", "Is", "LogValue", "MarshalJSON", "MarshalText",
+	"Equal", "Error", "Format", "GoString", "Is", "IsZero", "LogValue", "MarshalJSON", "MarshalText",
 	"ServeHTTP", "String", "UnmarshalJSON", "UnmarshalText", "Unwrap",
 }
 
