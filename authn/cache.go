@@ -9,15 +9,18 @@ import (
 
 // An entry is an answer about one token: immutable but for when it was used.
 type entry struct {
-	sum        [32]byte   // SHA-256 of the token
-	principal  *Principal // who it proves
-	otherwise  *Principal // the same, acting in the other environment; sessions only
-	err        error      // a refusal that is remembered, instead of a principal
-	about      [3]uint16  // buckets of the ids it is about
-	number     uint64     // of the newest change when the store was asked
-	read       time.Time  // when that was
-	idle       time.Duration
+	sum        [32]byte     // SHA-256 of the token
+	principal  *Principal   // who it proves
+	err        error        // a refusal that is remembered, instead of a principal
+	about      [3]uint16    // buckets of the ids it is about
+	number     uint64       // of the newest change when the store was asked
+	read       time.Time    // when that was
 	used, last atomic.Int64 // the grain it was last recorded in; Unix ns of the last use
+
+	// Of sessions alone.
+	principals []Principal // the same, by the environment it acts in
+	cookie     bool        // its transport
+	idle       time.Duration
 }
 
 // is notes what the answer is about: up to three ids.

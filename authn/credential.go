@@ -3,6 +3,7 @@ package authn
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 )
 
@@ -12,8 +13,11 @@ const maxCredential = 8 << 10
 
 // A Credential is what the request carried. It prints redacted.
 type Credential struct {
-	Scheme string // lower case: "bearer"
-	token  string
+	Scheme      string // lower case: "bearer", "session"
+	Cookie      bool   // it came in a cookie, not in a header
+	Environment string // that the request asks to act in, for a session
+	token       string
+	raw         string // as it stood in the request
 }
 
 // NewCredential makes a credential, for tests and for callers that have no
@@ -28,24 +32,57 @@ func (c Credential) Reveal() string { return c.token }
 // Format redacts the token under every verb.
 func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.Scheme+" [redacted]") }
 
-// read takes the credential from the values of Authorization (RFC 9110
-// §11.6.2, RFC 6750 §2.1). Nothing else is ever read: no query string, no form
-// field.
-func read(values []string) (Credential, error) {
+// read takes the credential from the Authorization header (RFC 9110 §11.6.2,
+// RFC 6750 §2.1) or, only where there is none, from the cookie of that name.
+// Nothing else is ever read: no query string, no form field.
+func read(h http.Header, cookie string) (Credential, error) {
+	var c Credential
+	if v := h["X-Environment"]; len(v) > 0 {
+		c.Environment = v[0]
+	}
+	values := h["Authorization"]
 	switch {
+	case len(values) == 0 && cookie != "":
+		return c.fromCookie(h["Cookie"], cookie)
 	case len(values) == 0:
-		return Credential{}, ErrMissing
+		return c, ErrMissing
 	case len(values) > 1:
-		return Credential{}, ErrAmbiguous
+		return c, ErrAmbiguous
 	case len(values[0]) > maxCredential:
-		return Credential{}, ErrRejected
+		return c, ErrRejected
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	token = strings.TrimLeft(token, " ")
-	if !token68(token) {
-		return Credential{}, ErrRejected
+	c.raw = values[0]
+	scheme, token, _ := strings.Cut(c.raw, " ")
+	c.Scheme, c.token = lower(scheme), strings.TrimLeft(token, " ")
+	if !token68(c.token) {
+		return c, ErrRejected
 	}
-	return Credential{Scheme: lower(scheme), token: token}, nil
+	return c, nil
+}
+
+// fromCookie takes the one cookie of that name. Two of them are not one: a
+// page on a sibling host may have planted the second.
+func (c Credential) fromCookie(lines []string, name string) (Credential, error) {
+	found := 0
+	for _, line := range lines {
+		if len(line) > maxCredential {
+			return c, ErrRejected
+		}
+		for part := range strings.SplitSeq(line, ";") {
+			if value, ok := strings.CutPrefix(strings.TrimSpace(part), name+"="); ok {
+				c.token = value
+				found++
+			}
+		}
+	}
+	c.Scheme, c.Cookie, c.raw = "session", true, c.token
+	switch {
+	case found == 0:
+		return c, ErrMissing
+	case found > 1 || !token68(c.token):
+		return c, ErrRejected
+	}
+	return c, nil
 }
 
 // lower spares the usual spellings the allocation.

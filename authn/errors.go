@@ -24,6 +24,10 @@ var (
 	ErrExpired = fmt.Errorf("%w: expired", ErrRejected)
 	// ErrAddress: the credential may not be used from this address.
 	ErrAddress = errors.New("authn: address not allowed")
+	// ErrEnvironment: the request asks to act in an environment there is not.
+	ErrEnvironment = errors.New("authn: no such environment")
+	// ErrCrossOrigin: a page of another origin tried to use the cookie.
+	ErrCrossOrigin = errors.New("authn: cross-origin request with a cookie")
 	// ErrUnavailable: whether the credential is good cannot be told now.
 	ErrUnavailable = errors.New("authn: store unavailable")
 	// ErrForbidden: the principal may not manage credentials.
@@ -62,6 +66,16 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem.Problem{
 			Status: http.StatusBadRequest, Code: "ambiguous_credentials",
 			Detail: "Send one Authorization header.",
+		}
+	case errors.Is(err, ErrCrossOrigin):
+		p = problem.Problem{
+			Status: http.StatusForbidden, Code: "cross_origin",
+			Detail: "A page of another origin may not do this with the user's cookie.",
+		}
+	case errors.Is(err, ErrEnvironment):
+		p = problem.Problem{
+			Status: http.StatusForbidden, Code: "environment_not_allowed",
+			Detail: "There is no such environment.",
 		}
 	case errors.Is(err, ErrAddress):
 		p = problem.Problem{

@@ -70,15 +70,9 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	require(c.Peppers != nil, "Peppers is required; keyfmt.Unpeppered() goes without")
 	require(len(c.Formats) > 0, "Formats is required: one format for every environment")
 	require(c.Quota >= 0 && c.CacheSize >= 0 && c.Lease >= 0 && c.Timeout >= 0, "Quota, CacheSize, Lease and Timeout cannot be negative")
-	if c.CacheSize == 0 {
-		c.CacheSize = 65_536
-	}
-	if c.Lease == 0 {
-		c.Lease = 5 * time.Second
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 2 * time.Second
-	}
+	c.CacheSize = cmp.Or(c.CacheSize, defaultCache)
+	c.Lease = cmp.Or(c.Lease, defaultLease)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -97,6 +91,12 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	}
 	return k, nil
 }
+
+const (
+	defaultCache   = 65_536
+	defaultLease   = 5 * time.Second
+	defaultTimeout = 2 * time.Second
+)
 
 // MaxRevocationDelay is the longest time for which a key that has been revoked
 // (or whose account was suspended, or whose rights changed) can still pass on

@@ -39,6 +39,14 @@ type Config struct {
 	// principal. A credential that is present and bad is refused all the same.
 	// Default: they are refused.
 	AllowAnonymous bool
+	// Cookie is the name of the session cookie, read where a request has no
+	// Authorization header: "__Host-sess". Requests that change something (and
+	// WebSocket handshakes) with it must come from a page of this origin or
+	// one that CrossOrigin trusts. Default: no cookie is read.
+	Cookie string
+	// CrossOrigin decides that. Default: the zero value, which trusts no
+	// other origin.
+	CrossOrigin *http.CrossOriginProtection
 	// ClientAddr resolves the client's address, for address lists and
 	// Failures. Give the limiter the same one. Default: the peer of the
 	// connection.
@@ -59,7 +67,7 @@ type Config struct {
 // A Middleware tells who is calling before the next handler runs.
 type Middleware struct {
 	config  Config
-	known   []*Keys // asked from memory first: see New
+	known   []recaller // asked from memory first: see New
 	cold    lanes
 	refused failureLog
 	failed  failureLog // apart, so that a flood of refusals hides no outage
@@ -78,11 +86,14 @@ func New(c Config) (*Middleware, error) {
 	// up by other people's failures. Only ours are asked like that, and not
 	// past one that is not: it may mean to refuse.
 	for _, a := range c.Authenticators {
-		k, ok := a.(*Keys)
-		if !ok {
+		k, ok := a.(recaller)
+		if !ok || !ours(a) {
 			break
 		}
 		m.known = append(m.known, k)
+	}
+	if c.CrossOrigin == nil {
+		m.config.CrossOrigin = new(http.CrossOriginProtection)
 	}
 	if c.ClientAddr == nil {
 		m.config.ClientAddr = request.RemoteAddr
@@ -93,6 +104,20 @@ func New(c Config) (*Middleware, error) {
 	m.refused.logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	m.failed.logger = m.refused.logger
 	return m, nil
+}
+
+// A recaller is an Authenticator with a memory; nil means not remembered.
+type recaller interface {
+	recall(c Credential, now time.Time) *Principal
+}
+
+// ours tells the types of this package from those that embed them.
+func ours(a Authenticator) bool {
+	switch a.(type) {
+	case *Keys, *Sessions:
+		return true
+	}
+	return false
 }
 
 // Wrap authenticates every request and refuses those that fail.
@@ -112,18 +137,18 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 // nothing; a request whose credential was changed in between is asked again.
 func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 	r, s := request.Ensure(r, m.config.Now)
-	values := r.Header["Authorization"]
-	if s.By == m && len(values) == 1 && values[0] == s.Credential {
+	c, err := read(r.Header, m.config.Cookie)
+	if s.By == m && err == nil && c.raw == s.Credential && (c.Environment == "" || c.Environment == s.Environment) {
 		return r, nil
 	}
 	s.By, s.Principal, s.Rights, s.Environment, s.Credential = nil, nil, nil, "", ""
-	p, err := m.identify(r, values, s.Now)
+	p, err := m.identify(r, c, err, s.Now)
 	if err != nil {
 		m.note(r, s, err)
 		return r, err
 	}
 	if p != nil {
-		s.By, s.Principal, s.Rights, s.Environment, s.Credential = m, p, p.Rights, p.Environment, values[0]
+		s.By, s.Principal, s.Rights, s.Environment, s.Credential = m, p, p.Rights, p.Environment, c.raw
 	}
 	return r, nil
 }
@@ -131,10 +156,14 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 // identify is the order of checks: the credential, the memory, the address
 // limiter, the authenticators, the principal's own address list. No principal
 // and no error is an anonymous request that may pass.
-func (m *Middleware) identify(r *http.Request, authorization []string, now time.Time) (*Principal, error) {
-	c, err := read(authorization)
+func (m *Middleware) identify(r *http.Request, c Credential, err error, now time.Time) (*Principal, error) {
 	if err == ErrMissing && m.config.AllowAnonymous {
 		return nil, nil
+	}
+	if err == nil && c.Cookie {
+		if bad := m.sameOrigin(r); bad != nil {
+			return nil, bad
+		}
 	}
 	if err == nil {
 		for _, k := range m.known {
@@ -177,6 +206,20 @@ func (m *Middleware) verify(ctx context.Context, c Credential, err error, addr n
 	return p, err
 }
 
+// sameOrigin protects a cookie, which a browser sends for any page. A
+// WebSocket handshake is a GET that opens a door, so it counts as a change.
+func (m *Middleware) sameOrigin(r *http.Request) error {
+	if r.Header.Get("Upgrade") != "" {
+		post := *r
+		post.Method = http.MethodPost
+		r = &post
+	}
+	if m.config.CrossOrigin.Check(r) != nil {
+		return ErrCrossOrigin
+	}
+	return nil
+}
+
 func (m *Middleware) ask(ctx context.Context, c Credential, now time.Time) (*Principal, error) {
 	for _, a := range m.config.Authenticators {
 		p, err := a.Authenticate(ctx, c, now)
@@ -196,5 +239,6 @@ func (m *Middleware) ask(ctx context.Context, c Credential, now time.Time) (*Pri
 // callersFault tells refusals from outages, which are charged to nobody.
 func callersFault(err error) bool {
 	return errors.Is(err, ErrRejected) || errors.Is(err, ErrMissing) ||
-		errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrAddress)
+		errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrAddress) ||
+		errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrEnvironment)
 }

@@ -15,6 +15,8 @@ type Kind uint8
 const (
 	// KindKey is an API key.
 	KindKey Kind = iota + 1
+	// KindSession is a session of a person.
+	KindSession
 	// KindOperator is whoever runs the process: see [Operator].
 	KindOperator
 )

@@ -23,7 +23,7 @@ type State struct {
 	Problem     any       // problem: *Problem that was written
 	By          any       // authn: the *Middleware that told who is calling
 	Principal   any       // authn: *Principal
-	Credential  string    // authn: the header the principal was told from
+	Credential  string    // authn: the credential as it stood in the request
 	Rights      any       // authz: *Rights, set by authn
 	Environment string    // authz: set by authn
 	Question    any       // authz: what the route asks
