@@ -5,26 +5,36 @@
 //
 //  1. Missing is [ErrNotFound], taken is [ErrConflict]; other errors mean that
 //     the store could not answer, and nobody may conclude anything from them.
-//  2. Every by-id method takes the account; a foreign id is exactly as absent
-//     as a missing one.
+//  2. Who manages a record names its owner beside its id (the account of a key,
+//     the user of a session); a foreign id is exactly as absent as a missing
+//     one, and no call reaches a record of another owner.
 //  3. Revoked and expired records are returned: the caller decides, and knows
 //     why. Nothing is deleted on use.
 //  4. No record is rewritten as a whole. Revoke is idempotent, the first time
 //     and reason win, and nothing undoes it.
-//  5. Touch never moves Used back and never touches a revoked key.
+//  5. Touch never moves Used or Seen back and never touches what is revoked.
 //  6. Rotate is one transaction. Create under a quota is serialised per account.
 //  7. What is returned is the caller's own copy; what is passed in is copied.
 //  8. Every change that can alter a decision is published to watchers after it
-//     is committed, by the id of the key or account it is about.
-//  9. Times are kept to the microsecond or better and returned in UTC.
+//     is committed, by the id of the key, account, user or session it is about;
+//     a change of a membership by the id of the user.
+//  9. Times and durations are kept to the microsecond or better, times are
+//     returned in UTC.
+//  10. Hashes and digests are replaced by compare-and-swap: who has not seen
+//     the present one changes nothing.
+//  11. An epoch only grows: by one for every new password, every status that is
+//     not active and every call of EndSessions, and for nothing else.
+//  12. The grace of a rotated key begins once, and never lengthens a life.
+//  13. At most one key is made under an idempotency key of an account.
 package store
 
 import "errors"
 
 var (
-	// ErrNotFound: no such record in this account.
+	// ErrNotFound: no such record of this owner.
 	ErrNotFound = errors.New("store: not found")
-	// ErrConflict: the record exists already, or has been rotated already.
+	// ErrConflict: the record exists already, has been rotated already, or is
+	// not what the caller believes it to be.
 	ErrConflict = errors.New("store: already exists")
 	// ErrQuota: the account holds as many live keys as it may.
 	ErrQuota = errors.New("store: quota reached")

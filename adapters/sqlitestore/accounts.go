@@ -26,11 +26,7 @@ func (v accounts) Create(ctx context.Context, a store.Account) error {
 }
 
 func (v accounts) Get(ctx context.Context, id string) (store.Account, error) {
-	var a store.Account
-	if err := v.s.read.QueryRowContext(ctx, getAccount, id).Scan(accountFields(&a)...); err != nil {
-		return store.Account{}, answer("get account", err)
-	}
-	return a, nil
+	return one("get account", v.s.read.QueryRowContext(ctx, getAccount, id), accountFields)
 }
 
 func (v accounts) List(ctx context.Context, after string, limit int) ([]store.Account, error) {
@@ -38,11 +34,7 @@ func (v accounts) List(ctx context.Context, after string, limit int) ([]store.Ac
 		return nil, nil
 	}
 	rows, err := v.s.read.QueryContext(ctx, listAccounts, after, limit)
-	list, err := collect(rows, err, accountFields)
-	if err != nil {
-		return nil, answer("list accounts", err)
-	}
-	return list, nil
+	return many("list accounts", rows, err, accountFields)
 }
 
 func (v accounts) SetStatus(ctx context.Context, id string, s authz.Status) error {

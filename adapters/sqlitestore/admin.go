@@ -12,13 +12,20 @@ import (
 
 const (
 	insertKey = `INSERT INTO keys (id, account, created_by, name, environment, hint, pepper, sum, grants, addresses, plan,
-		created, expires, revoked, used, reason, family, replaces) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		created, expires, revoked, used, reason, family, replaces, grace, idempotency, request)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	getKey    = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.id = ?`
+	keyByCall = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.idempotency = ? AND k.idempotency <> ''`
 	listKeys  = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 ORDER BY k.id DESC LIMIT ?3`
 	listAfter = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3`
 	countLive = `SELECT count(*) FROM keys WHERE account = ? AND id <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
 	revokeKey = `UPDATE keys SET revoked = ?3, reason = ?4 WHERE account = ?1 AND id = ?2 AND revoked IS NULL`
-	limitKey  = `UPDATE keys SET expires = ?3 WHERE account = ?1 AND id = ?2 AND (expires IS NULL OR expires > ?3)`
+	limitKey  = `UPDATE keys SET expires = ?3 WHERE account = ?1 AND id = ?2 AND revoked IS NULL AND (expires IS NULL OR expires > ?3)`
+	expiring  = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.revoked IS NULL AND k.expires > ? AND k.expires <= ?
+		ORDER BY k.expires, k.id LIMIT ?`
+	outdated   = `SELECT count(*) FROM keys WHERE pepper <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
+	revokeKeys = `UPDATE keys SET revoked = ?4, reason = ?5 WHERE account = ?1 AND revoked IS NULL
+		AND (?2 = '' OR created_by = ?2) AND (?3 IS NULL OR created IS NULL OR created < ?3)`
 	pruneKeys = `DELETE FROM keys WHERE expires < ?`
 )
 
@@ -49,18 +56,22 @@ func insert(ctx context.Context, tx *sql.Tx, k *store.Key) error {
 	if err != nil {
 		return err
 	}
+	var request any
+	if k.Request != [32]byte{} {
+		request = k.Request[:]
+	}
 	_, err = tx.ExecContext(ctx, insertKey, k.ID, k.Account, k.CreatedBy, k.Name, k.Environment, k.Hint, k.Digest.Pepper,
 		k.Digest.Sum[:], string(grant), addresses, k.Plan, micros(k.Created), micros(k.Expires), micros(k.Revoked),
-		micros(k.Used), k.Reason, k.Family, k.Replaces)
+		micros(k.Used), k.Reason, k.Family, k.Replaces, k.Grace.Microseconds(), k.Idempotency, request)
 	return err
 }
 
 func (v admin) Get(ctx context.Context, account, id string) (store.Key, error) {
-	var k store.Key
-	if err := v.s.read.QueryRowContext(ctx, getKey, account, id).Scan(keyFields(&k)...); err != nil {
-		return store.Key{}, answer("get", err)
-	}
-	return k, nil
+	return one("get", v.s.read.QueryRowContext(ctx, getKey, account, id), keyFields)
+}
+
+func (v admin) ByIdempotency(ctx context.Context, account, idempotency string) (store.Key, error) {
+	return one("get", v.s.read.QueryRowContext(ctx, keyByCall, account, idempotency), keyFields)
 }
 
 func (v admin) List(ctx context.Context, account, after string, limit int) ([]store.Key, error) {
@@ -72,16 +83,24 @@ func (v admin) List(ctx context.Context, account, after string, limit int) ([]st
 		query = listKeys
 	}
 	rows, err := v.s.read.QueryContext(ctx, query, account, after, limit)
-	list, err := collect(rows, err, keyFields)
-	if err != nil {
-		return nil, answer("list", err)
+	return many("list", rows, err, keyFields)
+}
+
+func (v admin) Expiring(ctx context.Context, account string, now, by time.Time, limit int) ([]store.Key, error) {
+	if limit <= 0 {
+		return nil, nil
 	}
-	return list, nil
+	rows, err := v.s.read.QueryContext(ctx, expiring, account, micros(now), micros(by), limit)
+	return many("list expiring", rows, err, keyFields)
+}
+
+func (v admin) Outdated(ctx context.Context, pepper string, now time.Time) (int, error) {
+	return one("count outdated", v.s.read.QueryRowContext(ctx, outdated, pepper, micros(now)), func(n *int) []any { return []any{n} })
 }
 
 func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
 	if now.IsZero() {
-		return errors.New("sqlitestore: revoke: now is zero, which would read as not revoked")
+		return errTimeless
 	}
 	return v.s.change(ctx, "revoke", func(tx *sql.Tx) error {
 		err := some(tx.ExecContext(ctx, revokeKey, account, id, micros(now), reason))
@@ -90,6 +109,13 @@ func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.
 		}
 		return err
 	})
+}
+
+func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, reason string, now time.Time) (int, error) {
+	if now.IsZero() {
+		return 0, errTimeless
+	}
+	return v.s.count(ctx, "revoke all", revokeKeys, account, f.CreatedBy, micros(f.CreatedBefore), micros(now), reason)
 }
 
 func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, deadline, now time.Time) error {
@@ -111,15 +137,6 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 	})
 }
 
-func (v admin) Prune(ctx context.Context, before time.Time) (n int, err error) {
-	err = v.s.change(ctx, "prune", func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, pruneKeys, micros(before))
-		if err != nil {
-			return err
-		}
-		deleted, err := r.RowsAffected()
-		n = int(deleted)
-		return err
-	})
-	return n, err
+func (v admin) Prune(ctx context.Context, before time.Time) (int, error) {
+	return v.s.count(ctx, "prune", pruneKeys, micros(before))
 }

@@ -13,7 +13,8 @@ import (
 
 const (
 	keyColumns = `k.id, k.account, k.created_by, k.name, k.environment, k.hint, k.pepper, k.sum, k.grants,
-		k.addresses, k.plan, k.created, k.expires, k.revoked, k.used, k.reason, k.family, k.replaces`
+		k.addresses, k.plan, k.created, k.expires, k.revoked, k.used, k.reason, k.family, k.replaces,
+		k.grace, k.idempotency, coalesce(k.request, zeroblob(32))`
 	accountColumns = `a.id, a.name, a.status, a.plan, a.limits, a.created`
 )
 
@@ -21,12 +22,30 @@ const (
 func keyFields(k *store.Key) []any {
 	return []any{&k.ID, &k.Account, &k.CreatedBy, &k.Name, &k.Environment, &k.Hint, &k.Digest.Pepper, (*sum)(&k.Digest.Sum),
 		(*grant)(&k.Grant), (*addresses)(&k.Addresses), &k.Plan, (*instant)(&k.Created), (*instant)(&k.Expires), (*instant)(&k.Revoked),
-		(*instant)(&k.Used), &k.Reason, &k.Family, &k.Replaces}
+		(*instant)(&k.Used), &k.Reason, &k.Family, &k.Replaces, (*span)(&k.Grace), &k.Idempotency, (*sum)(&k.Request)}
 }
 
 // accountFields are where accountColumns are read into.
 func accountFields(a *store.Account) []any {
 	return []any{&a.ID, &a.Name, (*status)(&a.Status), &a.Plan, &a.Limits, (*instant)(&a.Created)}
+}
+
+// one reads a row that may not be there.
+func one[T any](what string, row *sql.Row, fields func(*T) []any) (T, error) {
+	var t, none T
+	if err := row.Scan(fields(&t)...); err != nil {
+		return none, answer(what, err)
+	}
+	return t, nil
+}
+
+// many reads all rows.
+func many[T any](what string, rows *sql.Rows, err error, fields func(*T) []any) ([]T, error) {
+	list, err := collect(rows, err, fields)
+	if err != nil {
+		return nil, answer(what, err)
+	}
+	return list, nil
 }
 
 // collect reads all rows with scan, which gets the fields of the next one.
@@ -66,6 +85,18 @@ func (i *instant) Scan(v any) error {
 	default:
 		return fmt.Errorf("a time is %T, want microseconds", v)
 	}
+	return nil
+}
+
+type span time.Duration
+
+// Scan implements [sql.Scanner].
+func (s *span) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("a duration is %T, want microseconds", v)
+	}
+	*s = span(time.Duration(n) * time.Microsecond)
 	return nil
 }
 

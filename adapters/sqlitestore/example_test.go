@@ -69,5 +69,7 @@ func ExampleMigrations() {
 	for _, m := range sqlitestore.Migrations() {
 		fmt.Println(m.Version, m.Name)
 	}
-	// Output: 1 keys_and_accounts
+	// Output:
+	// 1 keys_and_accounts
+	// 2 people
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -13,7 +14,11 @@ import (
 const (
 	findKey = `SELECT ` + keyColumns + `, ` + accountColumns + `
 		FROM keys k JOIN accounts a ON a.id = k.account WHERE k.sum = ? AND k.pepper = ?`
-	touchKey = `UPDATE keys SET used = ?2 WHERE id = ?1 AND revoked IS NULL AND (used IS NULL OR used < ?2)`
+	touchKey   = `UPDATE keys SET used = ?2 WHERE id = ?1 AND revoked IS NULL AND (used IS NULL OR used < ?2)`
+	graceOfKey = `SELECT account, replaces, grace, revoked FROM keys WHERE id = ?`
+	endGrace   = `UPDATE keys SET grace = 0 WHERE id = ?`
+	rehashKey  = `UPDATE keys SET sum = ?4, pepper = ?5 WHERE id = ?1 AND sum = ?2 AND pepper = ?3`
+	hasKey     = `SELECT id FROM keys WHERE id = ?`
 )
 
 type keys struct{ s *Store }
@@ -32,20 +37,32 @@ func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Accou
 }
 
 func (v keys) Touch(ctx context.Context, uses []store.Use) error {
-	if len(uses) == 0 {
-		return nil
-	}
-	return v.s.change(ctx, "touch", func(tx *sql.Tx) error {
-		touch, err := tx.PrepareContext(ctx, touchKey)
-		if err != nil {
+	return v.s.touch(ctx, touchKey, uses)
+}
+
+func (v keys) BeginGrace(ctx context.Context, id string, now time.Time) error {
+	return v.s.change(ctx, "begin grace", func(tx *sql.Tx) error {
+		var account, replaces string
+		var grace time.Duration
+		var revoked time.Time
+		row := tx.QueryRowContext(ctx, graceOfKey, id)
+		if err := row.Scan(&account, &replaces, (*span)(&grace), (*instant)(&revoked)); err != nil {
 			return err
 		}
-		defer touch.Close()
-		for _, u := range uses {
-			if _, err := touch.ExecContext(ctx, u.ID, micros(u.At)); err != nil {
-				return err
-			}
+		if grace <= 0 || !revoked.IsZero() {
+			return nil
 		}
-		return nil
+		if _, err := tx.ExecContext(ctx, endGrace, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, limitKey, account, replaces, micros(now.Add(grace)))
+		return err
+	})
+}
+
+func (v keys) Rehash(ctx context.Context, id string, old, next keyfmt.Digest) error {
+	return v.s.change(ctx, "rehash", func(tx *sql.Tx) error {
+		err := some(tx.ExecContext(ctx, rehashKey, id, old.Sum[:], old.Pepper, next.Sum[:], next.Pepper))
+		return swapped(ctx, tx, err, hasKey, id)
 	})
 }

@@ -36,8 +36,25 @@ func newAccount(t testing.TB, s *Store) {
 	}
 }
 
-// toil creates and revokes keys for ever, and says so after each is
-// acknowledged. Key n is revoked after key n+1 was created.
+// newLogin adds user_1, a member of acct_1, and his session ses_1.
+func newLogin(t testing.TB, s *Store) {
+	t.Helper()
+	err := errors.Join(
+		s.Users().Create(t.Context(), store.User{ID: "user_1", Email: "u@example.org", Status: authz.Active, Created: t0}),
+		s.Memberships().Put(t.Context(), store.Membership{User: "user_1", Account: "acct_1", Role: "owner", Created: t0}),
+		s.Sessions().Create(t.Context(), newSession(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newSession(n int) store.Session {
+	return store.Session{ID: fmt.Sprintf("ses_%d", n), User: "user_1", Account: "acct_1", Digest: newKey(n).Digest,
+		Created: t0, Expires: t0.Add(time.Hour)}
+}
+
+// toil creates and revokes keys and sessions for ever, and says so after each
+// is acknowledged. Number n is revoked after number n+1 was created.
 func toil(ctx context.Context, path string) error {
 	s, err := Open(Config{Path: path})
 	if err != nil {
@@ -48,6 +65,10 @@ func toil(ctx context.Context, path string) error {
 			return err
 		}
 		fmt.Println("created", newKey(n).ID)
+		if err := s.Sessions().Create(ctx, newSession(n)); err != nil {
+			return err
+		}
+		fmt.Println("created", newSession(n).ID)
 		if n == 0 {
 			continue
 		}
@@ -55,13 +76,17 @@ func toil(ctx context.Context, path string) error {
 			return err
 		}
 		fmt.Println("revoked", newKey(n-1).ID)
+		if err := s.Sessions().Revoke(ctx, "user_1", newSession(n-1).ID, t0); err != nil {
+			return err
+		}
+		fmt.Println("revoked", newSession(n-1).ID)
 	}
 }
 
-// A process killed at any moment loses no key and no revocation that it has
-// acknowledged. case T8
+// A process killed at any moment loses no key, no session and no revocation
+// that it has acknowledged. case T8
 func TestKill(t *testing.T) {
-	for _, lines := range []int{1, 3, 57} { // right after a create, a revocation, and well under way
+	for _, lines := range []int{1, 2, 5, 6, 57} { // right after each kind of call, and well under way
 		t.Run(fmt.Sprint(lines), func(t *testing.T) {
 			path := file(t)
 			before, err := Open(Config{Path: path})
@@ -79,11 +104,17 @@ func TestKill(t *testing.T) {
 			after := open(t, path)
 			for id, what := range acknowledged {
 				k, err := after.KeyAdmin().Get(t.Context(), "acct_1", id)
+				revoked := k.Revoked
+				if strings.HasPrefix(id, "ses_") {
+					var o store.Session
+					o, err = after.Sessions().Get(t.Context(), "user_1", id)
+					revoked = o.Revoked
+				}
 				if errors.Is(err, store.ErrNotFound) {
-					t.Errorf("key %s was acknowledged and is lost", id)
+					t.Errorf("%s was acknowledged and is lost", id)
 				} else if err != nil {
 					t.Error(err)
-				} else if what == "revoked" && !k.Revoked.Equal(t0) {
+				} else if what == "revoked" && !revoked.Equal(t0) {
 					t.Errorf("the revocation of %s was acknowledged and is lost", id)
 				}
 			}
@@ -92,7 +123,7 @@ func TestKill(t *testing.T) {
 }
 
 // kill starts a process that toils, kills it at a line of its output, and
-// returns what it had acknowledged last of every key.
+// returns what it had acknowledged last of every key and session.
 func kill(t *testing.T, path string, line int) map[string]string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])

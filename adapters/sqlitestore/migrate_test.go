@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -52,6 +53,57 @@ func TestMigrate(t *testing.T) {
 		if err := Migrate(ctx, path, version); err == nil {
 			t.Errorf("Migrate to version %d succeeded", version)
 		}
+	}
+}
+
+// Each step down leaves the schema as the step before made it.
+func TestMigrateStepByStep(t *testing.T) {
+	path := file(t)
+	var made [][]string
+	for v := range newest() + 1 {
+		if err := Migrate(t.Context(), path, v); err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, schema(t, path))
+	}
+	for v := newest(); v > 0; v-- {
+		if err := Migrate(t.Context(), path, v); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(made[v], schema(t, path)); d != "" {
+			t.Errorf("version %d after a step down (-on the way up +on the way down):\n%s", v, d)
+		}
+	}
+}
+
+// What version 1 has written is there in the newest, and the reverse.
+func TestMigrateKeepsKeys(t *testing.T) {
+	ctx, path := t.Context(), file(t)
+	if err := Migrate(ctx, path, 1); err != nil {
+		t.Fatal(err)
+	}
+	byHand(t, path, `INSERT INTO accounts (id, status) VALUES ('acct_1', 'active')`,
+		`INSERT INTO keys (id, account, name, sum, grants, replaces) VALUES ('key_old', 'acct_1', 'Old', zeroblob(32), '{"v":1}', 'key_before')`)
+	s := open(t, path)
+	old, err := s.KeyAdmin().Get(ctx, "acct_1", "key_old")
+	if err != nil || old.Name != "Old" || old.Replaces != "key_before" || old.Grace != 0 || old.Idempotency != "" || old.Request != [32]byte{} {
+		t.Errorf("a key of version 1 is %+v, error %v", old, err)
+	}
+	next := newKey(1)
+	next.Replaces, next.Grace, next.Idempotency, next.Request = "key_old", time.Hour, "call 1", [32]byte{1}
+	if err := s.KeyAdmin().Create(ctx, next, 0, t0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Migrate(ctx, path, 1); err != nil {
+		t.Fatal(err)
+	}
+	again, err := open(t, path).KeyAdmin().Get(ctx, "acct_1", next.ID)
+	next.Grace, next.Idempotency, next.Request = 0, "", [32]byte{} // what version 1 cannot hold
+	if err != nil || again.Name != next.Name || again.Replaces != next.Replaces || again.Digest != next.Digest || again.Grace != 0 {
+		t.Errorf("a key that went down and up is %+v, error %v; want %+v", again, err, next)
 	}
 }
 
@@ -109,9 +161,17 @@ func TestPlans(t *testing.T) {
 	for name, query := range map[string]string{
 		"findKey": findKey, "touchKey": touchKey, "getKey": getKey, "listKeys": listKeys, "listAfter": listAfter,
 		"countLive": countLive, "revokeKey": revokeKey, "limitKey": limitKey, "pruneKeys": pruneKeys,
+		"keyByCall": keyByCall, "expiring": expiring, "revokeKeys": revokeKeys, "graceOfKey": graceOfKey, "endGrace": endGrace,
+		"rehashKey": rehashKey, "hasKey": hasKey,
+		"getUser": getUser, "userByEmail": userByEmail, "hasUser": hasUser, "setPassword": setPassword, "rehashUser": rehashUser,
+		"setUser": setUser, "endSessions": endSessions,
+		"removeMember": removeMember, "getMember": getMember, "membersUser": membersUser, "members": members,
+		"findSession": findSession, "getSession": getSession, "listSessions": listSessions, "touchSession": touchSession,
+		"revokeSession": revokeSession, "hasSession": hasSession, "revokeSessions": revokeSessions, "pruneSessions": pruneSessions,
+		"listEvents": listEvents, "eventsAfter": eventsAfter,
 		"getAccount": getAccount, "listAccounts": listAccounts, "setStatus": setStatus, "setPlan": setPlan,
 	} {
-		rows, err := s.write.Query("EXPLAIN QUERY PLAN "+query, make([]any, 4)...) // none has more parameters
+		rows, err := s.write.Query("EXPLAIN QUERY PLAN "+query, make([]any, 5)...) // none has more parameters
 		plan, err := collect(rows, err, func(s *string) []any { return []any{new(int), new(int), new(int), s} })
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

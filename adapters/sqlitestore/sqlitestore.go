@@ -1,5 +1,5 @@
-// Package sqlitestore keeps keys and accounts in one SQLite file, with a driver
-// in pure Go.
+// Package sqlitestore keeps keys, accounts and people in one SQLite file, with
+// a driver in pure Go.
 //
 // What a call has acknowledged survives the death of the process and the loss
 // of power. Several processes of one machine may share the file: each hears of
@@ -32,15 +32,16 @@ type Config struct {
 	Poll time.Duration // how often to look for changes; 0: 250 ms
 }
 
-// A Store keeps keys and accounts in a SQLite file. It is safe for concurrent
-// use.
+// A Store keeps keys, accounts and people in a SQLite file. It is safe for
+// concurrent use.
 type Store struct {
 	path string
 	poll time.Duration
 
 	write *sql.DB // one connection: SQLite has one writer at a time
 	read  *sql.DB
-	find  *sql.Stmt
+
+	find, findSession, getUser *sql.Stmt // what requests ask
 
 	mu    sync.Mutex
 	wakes map[chan struct{}]bool // of the watches
@@ -87,8 +88,10 @@ func (s *Store) open() error {
 	if s.read, err = connect(s.path, reader, max(4, runtime.GOMAXPROCS(0))); err != nil {
 		return err
 	}
-	if s.find, err = s.read.Prepare(findKey); err != nil {
-		return fmt.Errorf("sqlitestore: %w", err)
+	for query, stmt := range map[string]**sql.Stmt{findKey: &s.find, findSession: &s.findSession, getUser: &s.getUser} {
+		if *stmt, err = s.read.Prepare(query); err != nil {
+			return fmt.Errorf("sqlitestore: %w", err)
+		}
 	}
 	return nil
 }
@@ -133,8 +136,10 @@ func connect(path string, settings url.Values, most int) (*sql.DB, error) {
 // Close closes the database. End the watches first.
 func (s *Store) Close() error {
 	var errs []error
-	if s.find != nil {
-		errs = append(errs, s.find.Close())
+	for _, stmt := range []*sql.Stmt{s.find, s.findSession, s.getUser} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
 	}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
@@ -152,6 +157,18 @@ func (s *Store) KeyAdmin() store.KeyAdmin { return admin{s} }
 
 // Accounts returns the accounts.
 func (s *Store) Accounts() store.Accounts { return accounts{s} }
+
+// Users returns the users.
+func (s *Store) Users() store.Users { return users{s} }
+
+// Memberships returns who belongs to which account.
+func (s *Store) Memberships() store.Memberships { return memberships{s} }
+
+// Sessions returns the sessions.
+func (s *Store) Sessions() store.Sessions { return sessions{s} }
+
+// Events returns the audit log.
+func (s *Store) Events() store.Events { return events{s} }
 
 // change runs f in a transaction that is the only one to write, and wakes the
 // watches of this process when it is committed.
@@ -171,6 +188,40 @@ func (s *Store) change(ctx context.Context, what string, f func(tx *sql.Tx) erro
 	return nil
 }
 
+// count makes a change by one statement and returns how many rows it has met.
+func (s *Store) count(ctx context.Context, what, query string, args ...any) (n int, err error) {
+	err = s.change(ctx, what, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		rows, err := r.RowsAffected()
+		n = int(rows)
+		return err
+	})
+	return n, err
+}
+
+// touch runs a statement for every use, in one transaction.
+func (s *Store) touch(ctx context.Context, query string, uses []store.Use) error {
+	if len(uses) == 0 {
+		return nil
+	}
+	return s.change(ctx, "touch", func(tx *sql.Tx) error {
+		touch, err := tx.PrepareContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		defer touch.Close()
+		for _, u := range uses {
+			if _, err := touch.ExecContext(ctx, u.ID, micros(u.At)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // answer turns what SQLite says into what package store has a name for.
 func answer(what string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
@@ -180,12 +231,12 @@ func answer(what string, err error) error {
 		switch e.Code() {
 		case uniqueViolation, primaryKeyViolation:
 			return store.ErrConflict
-		case foreignKeyViolation: // the account of a key
+		case foreignKeyViolation: // the account of a key, the user of a membership
 			return store.ErrNotFound
 		}
 	}
 	switch err {
-	case store.ErrNotFound, store.ErrQuota, store.ErrInactive:
+	case store.ErrNotFound, store.ErrConflict, store.ErrQuota, store.ErrInactive:
 		return err
 	}
 	return fmt.Errorf("sqlitestore: %s: %w", what, err)
@@ -197,6 +248,8 @@ const (
 	primaryKeyViolation = 1555
 	uniqueViolation     = 2067
 )
+
+var errTimeless = errors.New("sqlitestore: revoke: now is zero, which would read as not revoked")
 
 // some returns ErrNotFound where a statement has met no row.
 func some(r sql.Result, err error) error {

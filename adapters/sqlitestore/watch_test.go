@@ -120,6 +120,19 @@ func TestChangesByHand(t *testing.T) {
 		{`UPDATE accounts SET status = 'suspended'`, []string{"acct_1"}},
 		{`DELETE FROM accounts`, []string{"acct_1"}},
 		{`INSERT INTO accounts (id, status) VALUES ('acct_x', 'active')`, []string{"acct_x"}},
+		{`UPDATE keys SET grace = 0 WHERE id = 'key_000002'`, []string{"key_000002"}},
+		{`INSERT INTO users (id, status) VALUES ('user_x', 'active')`, []string{"user_x"}},
+		{`UPDATE users SET epoch = epoch + 1`, []string{"user_1"}},
+		{`UPDATE users SET id = 'user_x'`, []string{"user_1", "user_x"}},
+		{`DELETE FROM users`, []string{"user_1"}},
+		{`UPDATE memberships SET role = 'viewer'`, []string{"user_1"}},
+		{`UPDATE memberships SET user = 'user_x'`, []string{"user_1", "user_x"}},
+		{`DELETE FROM memberships`, []string{"user_1"}},
+		{`INSERT INTO memberships (user, account) VALUES ('user_1', 'acct_x')`, []string{"user_1"}},
+		{`UPDATE sessions SET revoked = 1`, []string{"ses_1"}},
+		{`UPDATE sessions SET id = 'ses_x'`, []string{"ses_1", "ses_x"}},
+		{`DELETE FROM sessions`, []string{"ses_1"}},
+		{`INSERT INTO sessions (id, user, sum, epoch) VALUES ('ses_x', 'user_1', zeroblob(32), 0)`, []string{"ses_x"}},
 	} {
 		t.Run(c.sql, func(t *testing.T) {
 			path := file(t)
@@ -130,6 +143,7 @@ func TestChangesByHand(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			newLogin(t, s)
 			w, _ := watch(t, s)
 			byHand(t, path, c.sql)
 			for _, id := range c.want {
@@ -139,7 +153,7 @@ func TestChangesByHand(t *testing.T) {
 	}
 }
 
-// Every column can alter a decision, but used. Columns come from the schema,
+// Every column can alter a decision, but used and seen. Columns come from the schema,
 // so that one added later is not forgotten.
 func TestEveryColumnIsPublished(t *testing.T) {
 	path := file(t)
@@ -148,8 +162,9 @@ func TestEveryColumnIsPublished(t *testing.T) {
 	if err := s.KeyAdmin().Create(t.Context(), newKey(1), 0, t0); err != nil {
 		t.Fatal(err)
 	}
+	newLogin(t, s)
 	var silent []string
-	for _, table := range []string{"keys", "accounts"} {
+	for _, table := range []string{"keys", "accounts", "users", "memberships", "sessions"} {
 		rows, err := s.read.Query(`SELECT name FROM pragma_table_info(?)`, table)
 		columns, err := collect(rows, err, func(s *string) []any { return []any{s} })
 		if err != nil || len(columns) == 0 {
@@ -166,7 +181,7 @@ func TestEveryColumnIsPublished(t *testing.T) {
 			}
 		}
 	}
-	if d := cmp.Diff([]string{"keys.used"}, silent); d != "" {
+	if d := cmp.Diff([]string{"keys.used", "sessions.seen"}, silent); d != "" {
 		t.Errorf("columns whose changes nobody hears of (-want +got):\n%s", d)
 	}
 }

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,6 +34,16 @@ func (v admin) Get(ctx context.Context, account, id string) (store.Key, error) {
 	return copied(k), nil
 }
 
+func (v admin) ByIdempotency(ctx context.Context, account, idempotency string) (store.Key, error) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	k := v.s.created[call{account, idempotency}]
+	if k == nil {
+		return store.Key{}, store.ErrNotFound
+	}
+	return copied(k), nil
+}
+
 func (v admin) List(ctx context.Context, account, after string, limit int) ([]store.Key, error) {
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
@@ -56,7 +65,7 @@ func (v admin) List(ctx context.Context, account, after string, limit int) ([]st
 
 func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
 	if now.IsZero() {
-		return errors.New("memory: revoke: now is zero, which would read as not revoked")
+		return errTimeless
 	}
 	return v.s.change(func() ([]string, error) {
 		k := v.s.key(account, id)
@@ -86,8 +95,8 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 			return nil, err
 		}
 		v.s.add(&next)
-		if !deadline.IsZero() && (old.Expires.IsZero() || deadline.Before(old.Expires)) {
-			old.Expires = utc(deadline)
+		if !deadline.IsZero() {
+			lower(old, deadline)
 		}
 		return []string{id, next.ID}, nil
 	})
@@ -105,6 +114,7 @@ func (v admin) Prune(ctx context.Context, before time.Time) (int, error) {
 				delete(v.s.keys, k.ID)
 				delete(v.s.digests, k.Digest)
 				delete(v.s.successors, k.Replaces)
+				delete(v.s.created, call{k.Account, k.Idempotency})
 				ids = append(ids, k.ID)
 				return true
 			})
@@ -113,6 +123,65 @@ func (v admin) Prune(ctx context.Context, before time.Time) (int, error) {
 		return ids, nil
 	})
 	return n, err
+}
+
+func (v admin) Expiring(ctx context.Context, account string, now, by time.Time, limit int) ([]store.Key, error) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	a := v.s.accounts[account]
+	if a == nil || limit <= 0 {
+		return nil, nil
+	}
+	var list []store.Key
+	for _, k := range a.keys {
+		if k.Live(now) && !k.Live(by) {
+			list = append(list, copied(k))
+		}
+	}
+	slices.SortStableFunc(list, func(a, b store.Key) int { return a.Expires.Compare(b.Expires) })
+	return list[:min(len(list), limit)], nil
+}
+
+func (v admin) Outdated(ctx context.Context, pepper string, now time.Time) (int, error) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	n := 0
+	for _, k := range v.s.keys {
+		if k.Digest.Pepper != pepper && k.Live(now) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, reason string, now time.Time) (int, error) {
+	if now.IsZero() {
+		return 0, errTimeless
+	}
+	var ids []string
+	err := v.s.change(func() ([]string, error) {
+		a := v.s.accounts[account]
+		if a == nil {
+			return nil, nil
+		}
+		for _, k := range a.keys {
+			meant := (f.CreatedBy == "" || k.CreatedBy == f.CreatedBy) &&
+				(f.CreatedBefore.IsZero() || k.Created.Before(f.CreatedBefore))
+			if meant && k.Revoked.IsZero() {
+				k.Revoked, k.Reason = utc(now), reason
+				ids = append(ids, k.ID)
+			}
+		}
+		return ids, nil
+	})
+	return len(ids), err
+}
+
+// lower lowers the expiry of k to t. s.mu is held.
+func lower(k *store.Key, t time.Time) {
+	if k.Expires.IsZero() || t.Before(k.Expires) {
+		k.Expires = utc(t)
+	}
 }
 
 // key returns the key of that account, or nil. s.mu is held.
@@ -132,6 +201,8 @@ func (s *Store) vacant(k *store.Key) error {
 		return store.ErrConflict
 	case k.Replaces != "" && s.successors[k.Replaces] != nil:
 		return store.ErrConflict
+	case s.created[call{k.Account, k.Idempotency}] != nil:
+		return store.ErrConflict
 	case len(s.keys) >= s.maxKeys:
 		return fmt.Errorf("%w: it holds %d keys", ErrFull, len(s.keys))
 	}
@@ -144,6 +215,9 @@ func (s *Store) add(k *store.Key) {
 	s.keys[c.ID], s.digests[c.Digest] = &c, &c
 	if c.Replaces != "" {
 		s.successors[c.Replaces] = &c
+	}
+	if c.Idempotency != "" {
+		s.created[call{c.Account, c.Idempotency}] = &c
 	}
 	a := s.accounts[c.Account]
 	i, _ := slices.BinarySearchFunc(a.keys, c.ID, byID)

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -29,4 +30,40 @@ func (v keys) Touch(ctx context.Context, uses []store.Use) error {
 		}
 	}
 	return nil
+}
+
+func (v keys) BeginGrace(ctx context.Context, id string, now time.Time) error {
+	return v.s.change(func() ([]string, error) {
+		k := v.s.keys[id]
+		if k == nil {
+			return nil, store.ErrNotFound
+		}
+		if k.Grace <= 0 || !k.Revoked.IsZero() {
+			return nil, nil
+		}
+		end := now.Add(k.Grace)
+		k.Grace = 0
+		old := v.s.key(k.Account, k.Replaces)
+		if old == nil || !old.Revoked.IsZero() {
+			return []string{id}, nil
+		}
+		lower(old, end)
+		return []string{id, old.ID}, nil
+	})
+}
+
+func (v keys) Rehash(ctx context.Context, id string, old, next keyfmt.Digest) error {
+	return v.s.change(func() ([]string, error) {
+		k := v.s.keys[id]
+		if k == nil {
+			return nil, store.ErrNotFound
+		}
+		if o := v.s.digests[next]; k.Digest != old || o != nil && o != k {
+			return nil, store.ErrConflict
+		}
+		delete(v.s.digests, old)
+		k.Digest = next
+		v.s.digests[next] = k
+		return []string{id}, nil
+	})
 }

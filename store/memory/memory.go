@@ -1,5 +1,5 @@
-// Package memory keeps keys and accounts in the process: for tests, demos and
-// programs that load their keys at the start. Nothing survives the process,
+// Package memory keeps keys, accounts and people in the process: for tests,
+// demos and programs that load their keys at the start. Nothing survives the process,
 // and no other process hears of a change.
 package memory
 
@@ -24,11 +24,14 @@ var ErrFull = errors.New("memory: full")
 type Config struct {
 	MaxKeys     int // revoked and expired ones included; 0: 100,000
 	MaxAccounts int // 0: 100,000
+	MaxUsers    int // and as many memberships; 0: 100,000
+	MaxSessions int // revoked and expired ones included; 0: 100,000
+	MaxEvents   int // beyond them the oldest are forgotten; 0: 10,000
 }
 
-// A Store keeps keys and accounts. It is safe for concurrent use.
+// A Store keeps keys, accounts and people. It is safe for concurrent use.
 type Store struct {
-	maxKeys, maxAccounts int
+	maxKeys, maxAccounts, maxUsers, maxSessions, maxEvents int
 
 	// One writer at a time changes the records under mu and then, still
 	// holding write, tells the watchers. So they hear of a change once it can
@@ -40,24 +43,42 @@ type Store struct {
 	keys       map[string]*store.Key
 	digests    map[keyfmt.Digest]*store.Key
 	successors map[string]*store.Key // by the id that they replace
+	created    map[call]*store.Key   // by the call that made them
 	accounts   map[string]*account
 	order      []string // ids of the accounts, ascending
+	users      map[string]*user
+	emails     map[string]*user
+	members    int // memberships
+	sessions   map[string]*store.Session
+	tokens     map[keyfmt.Digest]*store.Session
+	logins     map[string][]*store.Session // by user, each list by ascending id
+	events     []store.Event               // by ascending id
 }
 
-// account is an account and its keys by ascending id.
+// account is an account, its keys by ascending id and its members by
+// ascending user.
 type account struct {
 	store.Account
-	keys []*store.Key
+	keys    []*store.Key
+	members []*store.Membership
 }
+
+// call is an idempotency key.
+type call struct{ account, idempotency string }
 
 // New returns an empty store.
 func New(c Config) (*Store, error) {
 	var errs []error
-	if c.MaxKeys < 0 {
-		errs = append(errs, fmt.Errorf("memory: MaxKeys is %d, want 0 or more", c.MaxKeys))
-	}
-	if c.MaxAccounts < 0 {
-		errs = append(errs, fmt.Errorf("memory: MaxAccounts is %d, want 0 or more", c.MaxAccounts))
+	for _, bound := range []struct {
+		name string
+		n    int
+	}{
+		{"MaxKeys", c.MaxKeys}, {"MaxAccounts", c.MaxAccounts}, {"MaxUsers", c.MaxUsers},
+		{"MaxSessions", c.MaxSessions}, {"MaxEvents", c.MaxEvents},
+	} {
+		if bound.n < 0 {
+			errs = append(errs, fmt.Errorf("memory: %s is %d, want 0 or more", bound.name, bound.n))
+		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -66,10 +87,19 @@ func New(c Config) (*Store, error) {
 	return &Store{
 		maxKeys:     cmp.Or(c.MaxKeys, usual),
 		maxAccounts: cmp.Or(c.MaxAccounts, usual),
+		maxUsers:    cmp.Or(c.MaxUsers, usual),
+		maxSessions: cmp.Or(c.MaxSessions, usual),
+		maxEvents:   cmp.Or(c.MaxEvents, 10_000),
 		keys:        make(map[string]*store.Key),
 		digests:     make(map[keyfmt.Digest]*store.Key),
 		successors:  make(map[string]*store.Key),
+		created:     make(map[call]*store.Key),
 		accounts:    make(map[string]*account),
+		users:       make(map[string]*user),
+		emails:      make(map[string]*user),
+		sessions:    make(map[string]*store.Session),
+		tokens:      make(map[keyfmt.Digest]*store.Session),
+		logins:      make(map[string][]*store.Session),
 	}, nil
 }
 
@@ -81,6 +111,18 @@ func (s *Store) KeyAdmin() store.KeyAdmin { return admin{s} }
 
 // Accounts returns the accounts.
 func (s *Store) Accounts() store.Accounts { return accounts{s} }
+
+// Users returns the users.
+func (s *Store) Users() store.Users { return users{s} }
+
+// Memberships returns who belongs to which account.
+func (s *Store) Memberships() store.Memberships { return memberships{s} }
+
+// Sessions returns the sessions.
+func (s *Store) Sessions() store.Sessions { return sessions{s} }
+
+// Events returns the audit log.
+func (s *Store) Events() store.Events { return events{s} }
 
 // copied returns a copy of k that shares nothing mutable with it, its times
 // in UTC.

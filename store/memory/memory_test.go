@@ -28,8 +28,8 @@ func TestStore(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	_, err := memory.New(memory.Config{MaxKeys: -1, MaxAccounts: -2})
-	for _, want := range []string{"MaxKeys is -1", "MaxAccounts is -2"} {
+	_, err := memory.New(memory.Config{MaxKeys: -1, MaxAccounts: -2, MaxUsers: -3, MaxSessions: -4, MaxEvents: -5})
+	for _, want := range []string{"MaxKeys is -1", "MaxAccounts is -2", "MaxUsers is -3", "MaxSessions is -4", "MaxEvents is -5"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New: %v, want it to say %q", err, want)
 		}
@@ -74,5 +74,55 @@ func TestFull(t *testing.T) {
 	}
 	if err := s.KeyAdmin().Create(ctx, key(3), 0, t0); err != nil {
 		t.Errorf("after Prune: %v", err)
+	}
+}
+
+func TestFullOfPeople(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, memory.Config{MaxUsers: 1, MaxSessions: 1, MaxEvents: 2})
+	member := func(account string) error {
+		return s.Memberships().Put(ctx, store.Membership{User: "user_1", Account: account, Role: "viewer"})
+	}
+	session := func(n int) store.Session {
+		return store.Session{ID: fmt.Sprintf("ses_%d", n), User: "user_1", Digest: key(n).Digest, Expires: t0}
+	}
+	for _, err := range []error{
+		s.Accounts().Create(ctx, store.Account{ID: "acct_1"}), s.Accounts().Create(ctx, store.Account{ID: "acct_2"}),
+		s.Users().Create(ctx, store.User{ID: "user_1"}), member("acct_1"), s.Sessions().Create(ctx, session(1)),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, err := range map[string]error{
+		"Users.Create":    s.Users().Create(ctx, store.User{ID: "user_2"}),
+		"Memberships.Put": member("acct_2"),
+		"Sessions.Create": s.Sessions().Create(ctx, session(2)),
+	} {
+		if !errors.Is(err, memory.ErrFull) || errors.Is(err, store.ErrConflict) {
+			t.Errorf("%s: %v, want ErrFull alone", what, err)
+		}
+	}
+	if err := member("acct_1"); err != nil {
+		t.Errorf("another role for a member: %v", err)
+	}
+	if n, err := s.Sessions().Prune(ctx, t0.Add(time.Hour)); n != 1 || err != nil {
+		t.Fatalf("Prune: %d, %v", n, err)
+	}
+	if err := s.Sessions().Create(ctx, session(2)); err != nil {
+		t.Errorf("after Prune: %v", err)
+	}
+	if err := errors.Join(s.Memberships().Remove(ctx, "acct_1", "user_1"), member("acct_2")); err != nil {
+		t.Errorf("after Remove: %v", err)
+	}
+
+	for _, id := range []string{"evt_1", "evt_2", "evt_3"} {
+		if err := s.Events().Append(ctx, store.Event{ID: id, Account: "acct_1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.Events().List(ctx, "acct_1", "", 9)
+	if err != nil || len(list) != 2 || list[0].ID != "evt_3" || list[1].ID != "evt_2" {
+		t.Errorf("of three events two are kept, and they are %v (error %v)", list, err)
 	}
 }

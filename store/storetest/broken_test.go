@@ -90,6 +90,30 @@ type parts struct {
 	keys     store.Keys
 	admin    store.KeyAdmin
 	accounts store.Accounts
+	users    store.Users
+	members  store.Memberships
+	sessions store.Sessions
+}
+
+func (p parts) Users() store.Users {
+	if p.users != nil {
+		return p.users
+	}
+	return p.Backend.Users()
+}
+
+func (p parts) Memberships() store.Memberships {
+	if p.members != nil {
+		return p.members
+	}
+	return p.Backend.Memberships()
+}
+
+func (p parts) Sessions() store.Sessions {
+	if p.sessions != nil {
+		return p.sessions
+	}
+	return p.Backend.Sessions()
 }
 
 func (p parts) Keys() store.Keys {

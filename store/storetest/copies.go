@@ -25,7 +25,7 @@ func copiedIn(s *suite) {
 	s.same("a key whose original was changed", s.get(mine, want.ID), want)
 
 	old, next := newKey(mine, 8), full(mine)
-	next.ID, next.Digest, next.Replaces = "key_next", digest("next"), old.ID
+	next.ID, next.Digest, next.Replaces, next.Idempotency = "key_next", digest("next"), old.ID, "call 8"
 	want = owned(next)
 	s.keys(old)
 	s.must("Rotate", s.KeyAdmin().Rotate(s.Context(), mine, old.ID, next, t0, t0))
@@ -38,9 +38,10 @@ func copiedOut(s *suite) {
 	want := full(mine)
 	s.keys(want)
 	for what, read := range map[string]func() store.Key{
-		"Get":  func() store.Key { return s.get(mine, want.ID) },
-		"Find": func() store.Key { k, _ := s.find(want.Digest); return k },
-		"List": func() store.Key { return s.list(mine)[0] },
+		"Get":           func() store.Key { return s.get(mine, want.ID) },
+		"Find":          func() store.Key { k, _ := s.find(want.Digest); return k },
+		"List":          func() store.Key { return s.list(mine)[0] },
+		"ByIdempotency": func() store.Key { return s.made(mine, want.Idempotency) },
 	} {
 		spoil(read())
 		s.same(what+" after what it returned was changed", read(), full(mine))

@@ -61,6 +61,7 @@ func full(account string) store.Key {
 	k.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.7/32")}
 	k.Expires, k.Revoked, k.Used = t0.Add(time.Hour), t0.Add(time.Minute), t0.Add(time.Second)
 	k.Reason, k.Family, k.Replaces = "leaked", "key_first", "key_before"
+	k.Grace, k.Idempotency, k.Request = time.Hour+time.Microsecond, "call 7", sha256.Sum256([]byte("asked"))
 	return k
 }
 

@@ -21,6 +21,7 @@ func recordChecks() []check {
 		{1, "taken is ErrConflict", taken},
 		{1, "a cancelled call is no answer", cancelled},
 		{1, "hostile text is kept or refused", hostileText},
+		{1, "hostile text of people is kept or refused", hostilePeople},
 		{3, "revoked and expired keys are returned", inactive},
 		{3, "Find tells the present state of the account", ownerState},
 	}
@@ -118,7 +119,12 @@ func taken(s *suite) {
 }
 
 func cancelled(s *suite) {
-	k := s.key(mine, 1)
+	s.accounts(mine)
+	k, rehashed := madeUnder(mine, 1, "call 1"), newKey(mine, 4)
+	s.keys(k, rehashed)
+	s.users(1)
+	s.put(newMembership(mine, 1))
+	s.logins(newSession(me, 1))
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	for what, f := range map[string]func() error{
@@ -130,7 +136,17 @@ func cancelled(s *suite) {
 		"Rotate": func() error {
 			return s.KeyAdmin().Rotate(ctx, mine, k.ID, newKey(mine, 3), t0.Add(time.Hour), t0)
 		},
-		"Accounts.Get": func() error { _, err := s.Accounts().Get(ctx, mine); return err },
+		"Accounts.Get":    func() error { _, err := s.Accounts().Get(ctx, mine); return err },
+		"BeginGrace":      func() error { return s.Keys().BeginGrace(ctx, k.ID, t0) },
+		"Rehash":          func() error { return s.Keys().Rehash(ctx, rehashed.ID, rehashed.Digest, digest("next")) },
+		"ByIdempotency":   func() error { _, err := s.KeyAdmin().ByIdempotency(ctx, mine, "call 1"); return err },
+		"Users.Get":       func() error { _, err := s.Users().Get(ctx, me); return err },
+		"ByEmail":         func() error { _, err := s.Users().ByEmail(ctx, newUser(1).Email); return err },
+		"SetPassword":     func() error { _, err := s.Users().SetPassword(ctx, me, newUser(1).Password, "$"); return err },
+		"Memberships.Get": func() error { _, err := s.Memberships().Get(ctx, mine, me); return err },
+		"Sessions.Find":   func() error { _, err := s.Sessions().Find(ctx, newSession(me, 1).Digest); return err },
+		"Sessions.Create": func() error { return s.Sessions().Create(ctx, newSession(me, 2)) },
+		"Append":          func() error { return s.Events().Append(ctx, newEvent(mine, 1)) },
 	} {
 		err := f()
 		for _, answer := range []error{store.ErrNotFound, store.ErrConflict, store.ErrQuota, store.ErrInactive} {
@@ -143,13 +159,10 @@ func cancelled(s *suite) {
 
 func hostileText(s *suite) {
 	s.accounts(mine)
-	for i, text := range []string{
-		"'; DROP TABLE keys; --", `"`, "`", `\`, "%", "_", "?", "$1", ":id", "\n\r\t", "NULL", "*", "{}",
-		"名前 🔑 é é \u202e", "\u2028", strings.Repeat("x", 10_000), "a\x00b", "\x00", "\xff\xfe", " ",
-	} {
+	for i, text := range hostile {
 		want := newKey(mine, i)
 		want.ID += text
-		want.Name, want.CreatedBy, want.Hint, want.Plan, want.Reason = text, text, text, text, text
+		want.Name, want.CreatedBy, want.Hint, want.Plan, want.Reason, want.Idempotency = text, text, text, text, text, text
 		want.Digest = keyfmt.Digest{Pepper: text, Sum: want.Digest.Sum}
 		if err := s.KeyAdmin().Create(s.Context(), want, 0, t0); err != nil {
 			if _, err := s.KeyAdmin().Get(s.Context(), mine, want.ID); !errors.Is(err, store.ErrNotFound) {
@@ -160,8 +173,40 @@ func hostileText(s *suite) {
 		s.same("Get", s.get(mine, want.ID), want)
 		k, _ := s.find(want.Digest)
 		s.same("Find", k, want)
+		s.same("ByIdempotency", s.made(mine, text), want)
 		s.is("Revoke with a hostile account", s.KeyAdmin().Revoke(s.Context(), mine+text, want.ID, text, t0), store.ErrNotFound)
 	}
+}
+
+// hostilePeople is hostileText for the other records.
+func hostilePeople(s *suite) {
+	s.accounts(mine)
+	for i, text := range hostile {
+		u, o, e := newUser(i), newSession(me, i), newEvent(mine, i)
+		u.ID, u.Email, u.Name, u.Password = u.ID+text, text, text, text
+		if err := s.Users().Create(s.Context(), u); err == nil {
+			got, err := s.Users().ByEmail(s.Context(), text)
+			s.must("ByEmail", err)
+			s.same("ByEmail", got, u)
+			m := store.Membership{User: u.ID, Account: mine, Role: text, Created: t0}
+			s.put(m)
+			s.same("OfUser", s.accountsOf(u.ID), []store.Membership{m})
+		}
+		o.ID, o.User, o.Account, o.Digest.Pepper, o.Address, o.Agent = o.ID+text, me+text, text, text, text, text
+		if s.Sessions().Create(s.Context(), o) == nil {
+			s.same("Sessions.List", s.sessionsOf(o.User), []store.Session{o})
+		}
+		e.ID, e.Account, e.Actor, e.Kind, e.Subject, e.Address, e.Note = e.ID+text, text, text, text, text, text, text
+		if s.Events().Append(s.Context(), e) == nil {
+			s.same("Events.List", s.eventsOf(text, "", 9), []store.Event{e})
+		}
+	}
+	s.same("the sessions of a user without them", s.sessionsOf(me), []store.Session(nil))
+}
+
+var hostile = []string{
+	"'; DROP TABLE keys; --", `"`, "`", `\`, "%", "_", "?", "$1", ":id", "\n\r\t", "NULL", "*", "{}",
+	"名前 🔑 é é \u202e", "\u2028", strings.Repeat("x", 10_000), "a\x00b", "\x00", "\xff\xfe", " ",
 }
 
 func inactive(s *suite) {

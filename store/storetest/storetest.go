@@ -25,6 +25,10 @@ type Backend interface {
 	Keys() store.Keys
 	KeyAdmin() store.KeyAdmin
 	Accounts() store.Accounts
+	Users() store.Users
+	Memberships() store.Memberships
+	Sessions() store.Sessions
+	Events() store.Events
 	store.Changes
 }
 
@@ -78,5 +82,7 @@ func checks() []check {
 	return slices.Concat(
 		recordChecks(), tenancyChecks(), revokeChecks(), touchChecks(), rotateChecks(),
 		quotaChecks(), copyChecks(), watchChecks(), timeChecks(), pageChecks(), pruneChecks(),
+		graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
+		userChecks(), memberChecks(), sessionChecks(), eventChecks(),
 	)
 }

@@ -58,7 +58,7 @@ func newMemory(t *testing.T) *memory.Store {
 // Every broken backend must fail the check that is there to find it, with the
 // number of the rule that it breaks in the text.
 func TestSuiteFindsBrokenBackends(t *testing.T) {
-	for _, b := range breakages {
+	for _, b := range slices.Concat(breakages, breakagesOfPeople) {
 		t.Run(fmt.Sprintf("rule %d: %s", b.rule, b.name), func(t *testing.T) {
 			t.Parallel() // most spend their time waiting
 			i := slices.IndexFunc(checks(), func(c check) bool { return c.rule == b.rule && c.name == b.check })
@@ -89,11 +89,11 @@ func TestSuitePassesHealthyBackend(t *testing.T) {
 }
 
 func TestEveryRuleIsCheckedAndBroken(t *testing.T) {
-	for rule := 1; rule <= 9; rule++ {
+	for rule := 1; rule <= 13; rule++ {
 		if !slices.ContainsFunc(checks(), func(c check) bool { return c.rule == rule }) {
 			t.Errorf("no check is of rule %d", rule)
 		}
-		if !slices.ContainsFunc(breakages, func(b breakage) bool { return b.rule == rule }) {
+		if !slices.ContainsFunc(slices.Concat(breakages, breakagesOfPeople), func(b breakage) bool { return b.rule == rule }) {
 			t.Errorf("no backend breaks rule %d", rule)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 func timeChecks() []check {
 	return []check{
 		{9, "times are in UTC and keep their microseconds", times},
+		{9, "times of people are in UTC", peopleTimes},
+		{9, "durations keep their microseconds", durations},
 		{9, "a key expires at its expiry and not before", expiry},
 	}
 }
@@ -55,6 +57,47 @@ func times(s *suite) {
 	s.must("Accounts.Get", err)
 	if !a.Created.Equal(t0) || a.Created.Location() != time.UTC {
 		s.errorf("account: stored %v, got %v", t0, a.Created)
+	}
+}
+
+// peopleTimes is times for the other records.
+func peopleTimes(s *suite) {
+	s.accounts(mine)
+	at := t0.In(time.FixedZone("east", 5*3600+1800))
+	u, m, o, e := newUser(1), newMembership(mine, 1), newSession(me, 1), newEvent(mine, 1)
+	u.Created, m.Created, e.At = at, at, at
+	o.Created, o.Seen, o.Expires = at, at, at
+	s.must("Users.Create", s.Users().Create(s.Context(), u))
+	s.put(m)
+	s.logins(o)
+	s.happen(e)
+	late := newSession(me, 2)
+	s.logins(late)
+	s.must("Touch", s.Sessions().Touch(s.Context(), []store.Use{{ID: late.ID, At: at}}))
+	s.must("Revoke", s.Sessions().Revoke(s.Context(), me, late.ID, at))
+	o, late = s.session(me, o.ID), s.session(me, late.ID)
+	for _, t := range []time.Time{
+		s.user(1).Created, s.membersOf(mine)[0].Created, s.eventsOf(mine, "", 1)[0].At,
+		o.Created, o.Seen, o.Expires, late.Seen, late.Revoked,
+	} {
+		if !t.Equal(t0) || t.Location() != time.UTC {
+			s.errorf("stored %v, got %v", at, t)
+		}
+	}
+}
+
+func durations(s *suite) {
+	s.accounts(mine)
+	for i, d := range []time.Duration{0, time.Microsecond, time.Second + 999, 24*time.Hour - time.Microsecond, 366 * 24 * time.Hour} {
+		k, o := newKey(mine, i), newSession(me, i)
+		k.Grace, o.Idle = d, d
+		s.keys(k)
+		s.logins(o)
+		for _, got := range []time.Duration{s.get(mine, k.ID).Grace, s.session(me, o.ID).Idle} {
+			if got > d || d-got >= time.Microsecond {
+				s.errorf("stored %v, got %v", d, got)
+			}
+		}
 	}
 }
 

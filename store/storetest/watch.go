@@ -9,8 +9,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// mutators is every call that can alter a decision: what it does to the key
-// and the account of [suite.key], and the ids that watchers must hear of.
+// mutators is every call that can alter a decision: what it does to what
+// [populated] adds, and the ids that watchers must hear of.
 // case K11
 var mutators = []struct {
 	name string
@@ -30,6 +30,16 @@ var mutators = []struct {
 		_, err := s.KeyAdmin().Prune(s.Context(), t0.Add(2*time.Hour))
 		return err
 	}, []string{newKey(mine, 1).ID}},
+	{"RevokeAll", func(s *suite, k store.Key) error {
+		_, err := s.KeyAdmin().RevokeAll(s.Context(), mine, store.Filter{}, "gone", t0)
+		return err
+	}, []string{newKey(mine, 1).ID, newKey(mine, 10).ID, newKey(mine, 11).ID}},
+	{"BeginGrace", func(s *suite, k store.Key) error {
+		return s.Keys().BeginGrace(s.Context(), newKey(mine, 11).ID, t0)
+	}, []string{newKey(mine, 10).ID, newKey(mine, 11).ID}},
+	{"Rehash", func(s *suite, k store.Key) error {
+		return s.Keys().Rehash(s.Context(), k.ID, k.Digest, digest("next"))
+	}, []string{newKey(mine, 1).ID}},
 	{"SetStatus", func(s *suite, k store.Key) error {
 		return s.Accounts().SetStatus(s.Context(), mine, authz.Suspended)
 	}, []string{mine}},
@@ -39,6 +49,44 @@ var mutators = []struct {
 	{"SetPlan with limits", func(s *suite, k store.Key) error {
 		return s.Accounts().SetPlan(s.Context(), mine, "standard", "600-M")
 	}, []string{mine}},
+	{"Users.Create", func(s *suite, k store.Key) error {
+		return s.Users().Create(s.Context(), newUser(2))
+	}, []string{you}},
+	{"Users.SetPassword", func(s *suite, k store.Key) error {
+		_, err := s.Users().SetPassword(s.Context(), me, newUser(1).Password, "$2")
+		return err
+	}, []string{me}},
+	{"Users.SetStatus", func(s *suite, k store.Key) error {
+		return s.Users().SetStatus(s.Context(), me, authz.Suspended)
+	}, []string{me}},
+	{"Users.EndSessions", func(s *suite, k store.Key) error {
+		_, err := s.Users().EndSessions(s.Context(), me)
+		return err
+	}, []string{me}},
+	{"Memberships.Put", func(s *suite, k store.Key) error {
+		s.accounts(theirs)
+		return s.Memberships().Put(s.Context(), newMembership(theirs, 1))
+	}, []string{me}},
+	{"Memberships.Put of another role", func(s *suite, k store.Key) error {
+		return s.Memberships().Put(s.Context(), store.Membership{User: me, Account: mine, Role: "viewer"})
+	}, []string{me}},
+	{"Memberships.Remove", func(s *suite, k store.Key) error {
+		return s.Memberships().Remove(s.Context(), mine, me)
+	}, []string{me}},
+	{"Sessions.Create", func(s *suite, k store.Key) error {
+		return s.Sessions().Create(s.Context(), newSession(me, 3))
+	}, []string{newSession(me, 3).ID}},
+	{"Sessions.Revoke", func(s *suite, k store.Key) error {
+		return s.Sessions().Revoke(s.Context(), me, newSession(me, 1).ID, t0)
+	}, []string{newSession(me, 1).ID}},
+	{"Sessions.RevokeAll", func(s *suite, k store.Key) error {
+		_, err := s.Sessions().RevokeAll(s.Context(), me, "", t0)
+		return err
+	}, []string{newSession(me, 1).ID, newSession(me, 2).ID}},
+	{"Sessions.Prune", func(s *suite, k store.Key) error {
+		_, err := s.Sessions().Prune(s.Context(), t0.AddDate(1, 0, 0))
+		return err
+	}, []string{newSession(me, 1).ID, newSession(me, 2).ID}},
 }
 
 func watchChecks() []check {
@@ -51,7 +99,7 @@ func watchChecks() []check {
 	}
 	for _, m := range mutators {
 		list = append(list, check{8, m.name + " is published", func(s *suite) {
-			k := expiring(s)
+			k := populated(s)
 			l, stop := s.watch()
 			defer stop()
 			s.must(m.name, m.do(s, k))
@@ -65,12 +113,17 @@ func watchChecks() []check {
 	return list
 }
 
-// expiring adds a key that Prune can reach.
-func expiring(s *suite) store.Key {
+// populated adds a key that Prune can reach, a rotated key and its successor
+// (10 and 11), and a user with a membership and two sessions.
+func populated(s *suite) store.Key {
 	s.accounts(mine)
-	k := newKey(mine, 1)
+	k, old, next := newKey(mine, 1), newKey(mine, 10), newKey(mine, 11)
 	k.Expires = t0.Add(time.Hour)
-	s.keys(k)
+	next.Replaces, next.Grace = old.ID, time.Hour
+	s.keys(k, old, next)
+	s.users(1)
+	s.put(newMembership(mine, 1))
+	s.logins(newSession(me, 1), newSession(me, 2))
 	return k
 }
 
@@ -102,14 +155,17 @@ func watchLife(s *suite) {
 func touchSilent(s *suite) {
 	used, revoked := s.key(mine, 1), newKey(mine, 2)
 	s.keys(revoked)
+	o := newSession(me, 1)
+	s.logins(o)
 	l, stop := s.watch()
 	defer stop()
 	s.must("Touch", s.Keys().Touch(s.Context(), []store.Use{{ID: used.ID, At: t0}}))
+	s.must("Sessions.Touch", s.Sessions().Touch(s.Context(), []store.Use{{ID: o.ID, At: t0}}))
 	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, revoked.ID, "", t0))
 	if !l.forgets(revoked.ID, s.patience) {
 		s.fatalf("watchers did not hear of a revocation")
 	}
-	if slices.Contains(l.ids(), used.ID) {
+	if ids := l.ids(); slices.Contains(ids, used.ID) || slices.Contains(ids, o.ID) {
 		s.errorf("a use was published: caches would never hold a key")
 	}
 }

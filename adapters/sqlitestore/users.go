@@ -1,0 +1,84 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+const (
+	userColumns = `u.id, u.email, u.name, u.password, u.status, u.epoch, u.created`
+	insertUser  = `INSERT INTO users (id, email, name, password, status, epoch, created) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	getUser     = `SELECT ` + userColumns + ` FROM users u WHERE u.id = ?`
+	userByEmail = `SELECT ` + userColumns + ` FROM users u WHERE u.email = ? AND u.email <> ''`
+	hasUser     = `SELECT id FROM users WHERE id = ?`
+	setPassword = `UPDATE users SET password = ?3, epoch = epoch + 1 WHERE id = ?1 AND password = ?2 RETURNING epoch`
+	rehashUser  = `UPDATE users SET password = ?3 WHERE id = ?1 AND password = ?2`
+	setUser     = `UPDATE users SET status = ?2, epoch = epoch + ?3 WHERE id = ?1`
+	endSessions = `UPDATE users SET epoch = epoch + 1 WHERE id = ? RETURNING epoch`
+)
+
+// userFields are where userColumns are read into.
+func userFields(u *store.User) []any {
+	return []any{&u.ID, &u.Email, &u.Name, &u.Password, (*status)(&u.Status), &u.Epoch, (*instant)(&u.Created)}
+}
+
+type users struct{ s *Store }
+
+func (v users) Create(ctx context.Context, u store.User) error {
+	return v.s.change(ctx, "create user", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, insertUser, u.ID, u.Email, u.Name, u.Password, u.Status.String(), u.Epoch, micros(u.Created))
+		return err
+	})
+}
+
+func (v users) Get(ctx context.Context, id string) (store.User, error) {
+	return one("get user", v.s.getUser.QueryRowContext(ctx, id), userFields)
+}
+
+func (v users) ByEmail(ctx context.Context, email string) (store.User, error) {
+	return one("get user", v.s.read.QueryRowContext(ctx, userByEmail, email), userFields)
+}
+
+func (v users) SetPassword(ctx context.Context, id, old, next string) (epoch int64, err error) {
+	err = v.s.change(ctx, "set password", func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, setPassword, id, old, next).Scan(&epoch)
+		return swapped(ctx, tx, err, hasUser, id)
+	})
+	return epoch, err
+}
+
+func (v users) Rehash(ctx context.Context, id, old, next string) error {
+	return v.s.change(ctx, "rehash user", func(tx *sql.Tx) error {
+		err := some(tx.ExecContext(ctx, rehashUser, id, old, next))
+		return swapped(ctx, tx, err, hasUser, id)
+	})
+}
+
+func (v users) SetStatus(ctx context.Context, id string, s authz.Status) error {
+	return v.s.change(ctx, "set status of user", func(tx *sql.Tx) error {
+		return some(tx.ExecContext(ctx, setUser, id, s.String(), s != authz.Active))
+	})
+}
+
+func (v users) EndSessions(ctx context.Context, id string) (epoch int64, err error) {
+	err = v.s.change(ctx, "end sessions", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, endSessions, id).Scan(&epoch)
+	})
+	return epoch, err
+}
+
+// swapped gives the error of a compare-and-swap that has met no row its name:
+// the query tells whether the record is there at all.
+func swapped(ctx context.Context, tx *sql.Tx, err error, has, id string) error {
+	if !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, has, id).Scan(&id); err != nil {
+		return err
+	}
+	return store.ErrConflict
+}

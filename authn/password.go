@@ -1,0 +1,136 @@
+package authn
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// PasswordsConfig configures Passwords.
+type PasswordsConfig struct {
+	// Hashes is how many are worked out at once: each has a processor to
+	// itself for some 30 ms, and 19 MiB. Default: half the processors, at least
+	// one, so that a flood of logins leaves the other half to everyone else.
+	Hashes int
+	// Queue is how many callers may wait for their turn. Default: 64 for each
+	// of Hashes, about what Wait has time for.
+	Queue int
+	// Wait bounds the wait for a turn, and that for Breached. Default: 2 s.
+	Wait time.Duration
+	// Words that no password may be made of, such as the name of the service.
+	// Default: none.
+	Words []string
+	// Breached reports whether a password is known to attackers, for example
+	// from a list of breaches. An error is logged, so it must not show the
+	// password, and does not refuse it. Default: nobody is asked.
+	Breached func(ctx context.Context, password string) (bool, error)
+	// Logger hears of errors of Breached. Default: none.
+	Logger *slog.Logger
+}
+
+// Passwords hashes and verifies passwords, a bounded number at once, with
+// Argon2id (RFC 9106) at 19 MiB, two passes and one lane. Passwords are bytes:
+// nothing is trimmed, folded or cut off. Safe for concurrent use.
+type Passwords struct {
+	config PasswordsConfig
+	gate   gate
+	words  []string
+	derive func(password, salt []byte, c cost, size int) []byte
+	absent phc // stands in for a hash that cannot be compared with; no password is known for it
+}
+
+// NewPasswords checks the configuration.
+func NewPasswords(c PasswordsConfig) (*Passwords, error) {
+	if c.Hashes < 0 || c.Queue < 0 || c.Wait < 0 {
+		return nil, errors.New("authn: PasswordsConfig.Hashes, Queue and Wait cannot be negative")
+	}
+	if c.Hashes == 0 {
+		c.Hashes = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	if c.Queue == 0 {
+		c.Queue = 64 * c.Hashes
+	}
+	if c.Wait == 0 {
+		c.Wait = 2 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Passwords{
+		config: c, words: append(habits(c.Words), common...),
+		gate:   gate{places: make(chan struct{}, c.Hashes), queue: int64(c.Queue), wait: c.Wait},
+		derive: argon2id, absent: phc{cost: present, salt: random(saltSize), key: random(keySize)},
+	}, nil
+}
+
+// Hash returns what to store of a password, as a PHC string. It has no opinion
+// on the password: ask Check first, where a person chooses one. Errors:
+// ErrInvalid for an empty one or one of more than 1,024 bytes, *BusyError.
+func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
+	if password == "" || len(password) > maxBytes {
+		return "", fmt.Errorf("%w: a password of %d bytes", ErrInvalid, len(password))
+	}
+	if err := p.gate.enter(ctx); err != nil {
+		return "", err
+	}
+	defer p.gate.leave()
+	h := phc{cost: present, salt: random(saltSize)}
+	h.key = p.derive([]byte(password), h.salt, h.cost, keySize)
+	return h.String(), nil
+}
+
+// Verify reports whether hash is of password, and if so whether it should be
+// replaced by a new Hash, being of another cost or an import. An empty hash
+// (there is no such user, or he has no password) is of no password and takes
+// the same work: exactly one Argon2id.
+//
+// Imports are bcrypt ($2a$, $2b$ or $2y$, up to cost 14; no password over 72
+// bytes, which is all that bcrypt looks at) and Argon2id of other costs, to 64
+// MiB and ten passes. Verifying one takes the work that it was made with, so
+// until its owner's first login the time of a refusal shows that he exists.
+//
+// Errors: *BusyError; ErrHash, to the client a failed login like any other, and
+// an alarm to whoever runs the service; that of ctx.
+func (p *Passwords) Verify(ctx context.Context, hash, password string) (ok, rehash bool, err error) {
+	if err := p.gate.enter(ctx); err != nil {
+		return false, false, err
+	}
+	defer p.gate.leave()
+	if password == "" || len(password) > maxBytes {
+		hash, password = "", "" // no such password was ever hashed
+	}
+	h := p.absent
+	switch {
+	case hash == "":
+	case strings.HasPrefix(hash, "$2"):
+		if err = checkBcrypt(hash); err == nil && len(password) <= maxBcrypt {
+			ok = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
+			return ok, ok, nil
+		}
+	default:
+		if h, err = parsePHC(hash); err != nil {
+			h = p.absent
+		}
+	}
+	ok = p.matches(h, password)
+	return ok, ok && h.outdated(), err
+}
+
+func (p *Passwords) matches(h phc, password string) bool {
+	key := p.derive([]byte(password), h.salt, h.cost, len(h.key))
+	return subtle.ConstantTimeCompare(key, h.key) == 1
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return b
+}

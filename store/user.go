@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+)
+
+// A User is a person who can log in. What he may do follows from his
+// memberships.
+type User struct {
+	ID       string // "user_…"
+	Email    string // lower-case and trimmed by the caller, unique; "": none
+	Name     string
+	Password string // PHC string of its hash; "": cannot log in by password
+	Status   authz.Status
+	Epoch    int64 // sessions born under another one are dead
+	Created  time.Time
+}
+
+// Users keeps users. Implementations are safe for concurrent use.
+type Users interface {
+	// Create adds a user; a taken id or email is ErrConflict.
+	Create(ctx context.Context, u User) error
+	Get(ctx context.Context, id string) (User, error)
+	// ByEmail compares byte by byte. Nobody has the email "".
+	ByEmail(ctx context.Context, email string) (User, error)
+
+	// SetPassword replaces the hash old by next, increments Epoch and returns
+	// it, for the session that the caller keeps. Where another hash than old
+	// is stored it changes nothing and returns ErrConflict.
+	SetPassword(ctx context.Context, id, old, next string) (epoch int64, err error)
+	// Rehash replaces old by next, which is of the same password: Epoch stays.
+	// Where another hash than old is stored it returns ErrConflict.
+	Rehash(ctx context.Context, id, old, next string) error
+	// SetStatus increments Epoch too, unless s is Active.
+	SetStatus(ctx context.Context, id string, s authz.Status) error
+	// EndSessions increments Epoch and returns it: out everywhere, a login in
+	// flight included.
+	EndSessions(ctx context.Context, id string) (epoch int64, err error)
+}
+
+// A Membership is a user's role in an account.
+type Membership struct {
+	User, Account string
+	Role          string // the application's name for what members may
+	Created       time.Time
+}
+
+// Memberships keeps who belongs where. Implementations are safe for concurrent
+// use.
+type Memberships interface {
+	// Put adds a membership, or gives the one that exists another role. No
+	// such user or account is ErrNotFound.
+	Put(ctx context.Context, m Membership) error
+	Remove(ctx context.Context, account, user string) error
+	Get(ctx context.Context, account, user string) (Membership, error)
+	// OfUser returns all memberships of a user, by account.
+	OfUser(ctx context.Context, user string) ([]Membership, error)
+	// OfAccount returns up to limit memberships of an account by user, after
+	// the one given.
+	OfAccount(ctx context.Context, account, after string, limit int) ([]Membership, error)
+}
