@@ -9,6 +9,8 @@
 //	authz      matches the route, which has declared what it needs
 //	authn      tells who is calling: reads the credential once, looks it up in
 //	           a cache and then in the store, and attaches the principal
+//	           (authn/session does for people what authn does for keys;
+//	           authn/password hashes and judges their passwords)
 //	keyfmt     refuses a mistyped key before any lookup, and digests a good one
 //	store      finds the record behind the digest; store/memory keeps records
 //	           in the process, adapters/sqlitestore in a file

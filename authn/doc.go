@@ -10,4 +10,7 @@
 // push; when the stream is down or silent an entry ends with its lease, so a
 // revoked key is refused on every node after [Keys.MaxRevocationDelay] at the
 // latest. A store that cannot answer is 503: never a 401, and never a pass.
+//
+// Beside it, authn/session authenticates people by their sessions, and
+// authn/password hashes and judges passwords.
 package authn

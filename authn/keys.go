@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/recall"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -47,8 +48,7 @@ type KeysConfig struct {
 type Keys struct {
 	config  KeysConfig
 	formats []format
-	answers *answers
-	uses    uses
+	memory  *recall.Memory[*Principal]
 }
 
 type format struct {
@@ -70,13 +70,13 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	require(c.Peppers != nil, "Peppers is required; keyfmt.Unpeppered() goes without")
 	require(len(c.Formats) > 0, "Formats is required: one format for every environment")
 	require(c.Quota >= 0 && c.CacheSize >= 0 && c.Lease >= 0 && c.Timeout >= 0, "Quota, CacheSize, Lease and Timeout cannot be negative")
-	c.CacheSize = cmp.Or(c.CacheSize, defaultCache)
-	c.Lease = cmp.Or(c.Lease, defaultLease)
-	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.CacheSize = cmp.Or(c.CacheSize, recall.DefaultSize)
+	c.Lease = cmp.Or(c.Lease, recall.DefaultLease)
+	c.Timeout = cmp.Or(c.Timeout, recall.DefaultTimeout)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	k := &Keys{config: c, answers: newAnswers(c.CacheSize, c.Lease, c.Timeout)}
+	k := &Keys{config: c}
 	for env, f := range c.Formats {
 		require(env != "", "Formats has an environment without a name")
 		require(f.Prefix() != "", "Formats["+env+"] is the zero Format")
@@ -89,14 +89,18 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	k.memory = recall.New[*Principal](recall.Config{
+		Size: c.CacheSize, Lease: c.Lease, Timeout: c.Timeout, Unavailable: ErrUnavailable,
+		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain, Logger: c.Logger,
+	})
 	return k, nil
 }
 
-const (
-	defaultCache   = 65_536
-	defaultLease   = 5 * time.Second
-	defaultTimeout = 2 * time.Second
-)
+const useGrain = time.Minute
+
+// Run watches for changes and records uses until ctx ends; then it records the
+// last of them and returns ctx's error. The caller owns the goroutine.
+func (k *Keys) Run(ctx context.Context) error { return k.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a key that has been revoked
 // (or whose account was suspended, or whose rights changed) can still pass on
@@ -131,23 +135,21 @@ func (k *Keys) format(token string) *format {
 	return nil
 }
 
-// recall is Authenticate from memory alone; nil: not remembered.
-func (k *Keys) recall(c Credential, now time.Time) *Principal {
+// Self implements Recaller.
+func (k *Keys) Self() Authenticator { return k }
+
+// Recall implements Recaller.
+func (k *Keys) Recall(c Credential, now time.Time) *Principal {
 	// Only what was well formed is remembered, so the checksum can wait.
-	if c.Scheme != "bearer" || len(c.token) > maxToken || k.format(c.token) == nil {
+	if c.Scheme != "bearer" || k.format(c.token) == nil {
 		return nil
 	}
-	sum := digest(c.token)
-	e := k.answers.recall(&sum, now)
+	e := k.memory.Recall(c.token, now)
 	if e == nil {
 		return nil
 	}
-	k.uses.saw(e, now, useGrain)
-	return e.principal
-}
-
-func (p *Principal) expired(now time.Time) bool {
-	return !p.Expires.IsZero() && !now.Before(p.Expires)
+	k.memory.Use(e, now)
+	return e.Value
 }
 
 // Authenticate implements Authenticator. The order is that of cost: shape,
@@ -158,42 +160,42 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	e, err := k.answers.get(ctx, digest(t.Reveal()), now, func(ctx context.Context, e *entry) error {
+	e, err := k.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*Principal]) error {
 		return k.ask(ctx, t, env, e)
 	})
 	switch {
 	case err != nil:
 		return nil, err
-	case e.err != nil:
-		return nil, e.err
-	case e.expired(now):
+	case e.Err != nil:
+		return nil, e.Err
+	case e.Expired(now):
 		return nil, ErrExpired
 	}
-	k.uses.saw(e, now, useGrain)
-	p := *e.principal // the caller may change his
+	k.memory.Use(e, now)
+	p := *e.Value // the caller may change his
 	return &p, nil
 }
 
 // ask fills in e from the store.
-func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, e *entry) error {
+func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, e *recall.Entry[*Principal]) error {
 	key, account, err := k.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		e.err = ErrRejected
+		e.Err = ErrRejected
 		return nil
 	case err != nil:
 		return err
 	case key.Account != account.ID || key.ID == "":
 		return errors.New("the store returned a key and another's account")
 	case !key.Revoked.IsZero():
-		e.err = ErrRevoked
-	case !key.Live(e.read):
-		e.err = ErrExpired
+		e.Err = ErrRevoked
+	case !key.Live(e.Read):
+		e.Err = ErrExpired
 	case key.Environment != env:
-		e.err = ErrRejected
+		e.Err = ErrRejected
 	}
-	e.is(key.ID, account.ID)
-	e.principal = k.principal(key, account)
+	e.About(key.ID, account.ID)
+	e.Value, e.Expires = k.principal(key, account), key.Expires
 	return nil
 }
 

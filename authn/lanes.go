@@ -22,6 +22,8 @@ const (
 	laneWait  = 2 * time.Second
 )
 
+var seed = maphash.MakeSeed()
+
 var errQueue = fmt.Errorf("%w: too many unknown credentials at once", ErrUnavailable)
 
 // enter waits for room in the lane of addr. The caller calls leave.

@@ -50,7 +50,7 @@ func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.
 	if err := k.config.Admin.Create(ctx, key, k.config.Quota, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
-	k.answers.fresh.Forget(key.ID)
+	k.memory.Forget(key.ID)
 	return key, token, nil
 }
 
@@ -81,8 +81,8 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 	if err := k.config.Admin.Rotate(ctx, by.Account, id, next, now.Add(grace), now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
-	k.answers.fresh.Forget(id)
-	k.answers.fresh.Forget(next.ID)
+	k.memory.Forget(id)
+	k.memory.Forget(next.ID)
 	return next, token, nil
 }
 
@@ -95,7 +95,7 @@ func (k *Keys) Revoke(ctx context.Context, by *Principal, id, reason string, now
 	if err := k.config.Admin.Revoke(ctx, by.Account, id, reason, now); err != nil {
 		return err
 	}
-	k.answers.fresh.Forget(id) // after the commit
+	k.memory.Forget(id) // after the commit
 	return nil
 }
 

@@ -21,6 +21,20 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, c Credential, now time.Time) (*Principal, error)
 }
 
+// A Recaller is an Authenticator with a memory. A Middleware asks that first,
+// before Authenticate and before Failures, which it then does not ask at all.
+//
+// A type that embeds a Recaller, to be stricter in its Authenticate, has the
+// other methods too without having written them. Its Self returns what it
+// embeds and not itself, so the Middleware goes by its Authenticate alone.
+type Recaller interface {
+	Authenticator
+	// Recall is Authenticate from memory alone; nil: not remembered.
+	Recall(c Credential, now time.Time) *Principal
+	// Self returns the Recaller, a pointer, as one of Config.Authenticators.
+	Self() Authenticator
+}
+
 // Failures counts failed authentications per client address. It is consulted
 // only where a credential is missing or not remembered. ratelimit.Failures is
 // one.
@@ -67,7 +81,7 @@ type Config struct {
 // A Middleware tells who is calling before the next handler runs.
 type Middleware struct {
 	config  Config
-	known   []recaller // asked from memory first: see New
+	known   []Recaller // asked from memory first: see New
 	cold    lanes
 	refused failureLog
 	failed  failureLog // apart, so that a flood of refusals hides no outage
@@ -83,11 +97,11 @@ func New(c Config) (*Middleware, error) {
 		return nil, errors.New("authn: Config.Authenticators has a nil entry")
 	}
 	// A caller whom an authenticator remembers costs no I/O, and is never held
-	// up by other people's failures. Only ours are asked like that, and not
-	// past one that is not: it may mean to refuse.
+	// up by other people's failures. Only a Recaller itself is asked like that,
+	// and not past one that is none: it may mean to refuse.
 	for _, a := range c.Authenticators {
-		k, ok := a.(recaller)
-		if !ok || !ours(a) {
+		k, ok := a.(Recaller)
+		if !ok || k.Self() != a {
 			break
 		}
 		m.known = append(m.known, k)
@@ -104,20 +118,6 @@ func New(c Config) (*Middleware, error) {
 	m.refused.logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	m.failed.logger = m.refused.logger
 	return m, nil
-}
-
-// A recaller is an Authenticator with a memory; nil means not remembered.
-type recaller interface {
-	recall(c Credential, now time.Time) *Principal
-}
-
-// ours tells the types of this package from those that embed them.
-func ours(a Authenticator) bool {
-	switch a.(type) {
-	case *Keys, *Sessions:
-		return true
-	}
-	return false
 }
 
 // Wrap authenticates every request and refuses those that fail.
@@ -167,7 +167,7 @@ func (m *Middleware) identify(r *http.Request, c Credential, err error, now time
 	}
 	if err == nil {
 		for _, k := range m.known {
-			p := k.recall(c, now)
+			p := k.Recall(c, now)
 			if p != nil && (len(p.addresses) == 0 || p.admits(m.config.ClientAddr(r))) {
 				return p, nil
 			}

@@ -315,6 +315,19 @@ func (s *strict) Authenticate(ctx context.Context, c authn.Credential, now time.
 	return s.Keys.Authenticate(ctx, c, now)
 }
 
+// anyStrict is the same around whatever has a memory.
+type anyStrict struct {
+	authn.Recaller
+	blocked *bool
+}
+
+func (s anyStrict) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
+	if *s.blocked {
+		return nil, authn.ErrRejected
+	}
+	return s.Recaller.Authenticate(ctx, c, now)
+}
+
 type refuseAll struct{}
 
 func (refuseAll) Authenticate(context.Context, authn.Credential, time.Time) (*authn.Principal, error) {
@@ -325,19 +338,29 @@ func (refuseAll) Authenticate(context.Context, authn.Credential, time.Time) (*au
 func TestMemoryPassesNobodyBy(t *testing.T) {
 	d := newDoor(t)
 	_, token := d.issue()
+	blocked := false
 	outer := &strict{Keys: d.keys}
-	mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{outer}})
+	for name, as := range map[string][]authn.Authenticator{
+		"a decorator":             {outer},
+		"a decorator, to another": {outer, d.keys},
+		"one of any Recaller":     {anyStrict{d.keys, &blocked}},
+		"one of a decorator":      {anyStrict{outer, &blocked}},
+	} {
+		mw, err := authn.New(authn.Config{Authenticators: as, Now: func() time.Time { return d.now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		outer.blocked, blocked = false, false
+		if _, err := mw.Check(request("Bearer " + token)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		outer.blocked, blocked = true, true
+		if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
+			t.Errorf("past %s: %v", name, err)
+		}
+	}
+	mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{refuseAll{}, d.keys}})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := mw.Check(request("Bearer " + token)); err != nil {
-		t.Fatal(err)
-	}
-	outer.blocked = true
-	if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
-		t.Errorf("past a decorator: %v", err)
-	}
-	if mw, err = authn.New(authn.Config{Authenticators: []authn.Authenticator{refuseAll{}, d.keys}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {

@@ -18,6 +18,7 @@ var may = map[string][]string{
 	".":                   nil,
 	"internal/archtest":   nil,
 	"internal/request":    nil,
+	"internal/recall":     {"store"},
 	"keyfmt":              nil,
 	"problem":             {"internal/request"},
 	"authz":               {"internal/request", "problem"},
@@ -26,7 +27,9 @@ var may = map[string][]string{
 	"store":               {"keyfmt", "authz"},
 	"store/memory":        {"keyfmt", "authz", "store"},
 	"store/storetest":     {"keyfmt", "authz", "store"},
-	"authn":               {"internal/request", "keyfmt", "problem", "authz", "store"},
+	"authn":               {"internal/request", "internal/recall", "keyfmt", "problem", "authz", "store"},
+	"authn/session":       {"internal/recall", "keyfmt", "problem", "authz", "store", "authn"},
+	"authn/password":      nil,
 }
 
 // direction keeps the arrows of docs/architecture.md.

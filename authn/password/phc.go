@@ -1,4 +1,4 @@
-package authn
+package password
 
 import (
 	"encoding/base64"
@@ -12,7 +12,7 @@ import (
 
 // ErrHash: a stored password hash that cannot be one, or whose cost is beyond
 // all reason. Either the database is damaged, or someone writes into it.
-var ErrHash = errors.New("authn: unusable password hash")
+var ErrHash = errors.New("password: unusable hash")
 
 // A cost is what Argon2id works with (RFC 9106 §3.1).
 type cost struct {

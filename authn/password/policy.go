@@ -1,4 +1,4 @@
-package authn
+package password
 
 import (
 	"context"
@@ -18,31 +18,31 @@ const (
 	maxBytes             = maxLength * utf8.UTFMax
 )
 
-// A PasswordError says why a password may not be chosen. It is an ErrInvalid.
-type PasswordError struct {
+// A PolicyError says why a password may not be chosen. It is an ErrInvalid.
+type PolicyError struct {
 	Code   string // too_short, too_long, guessable or breached
 	Detail string // one sentence for the person who chose it
 }
 
 // Error shows nothing of the password.
-func (e *PasswordError) Error() string { return "authn: password refused: " + e.Code }
+func (e *PolicyError) Error() string { return "password: refused: " + e.Code }
 
 // Unwrap returns ErrInvalid.
-func (e *PasswordError) Unwrap() error { return ErrInvalid }
+func (e *PolicyError) Unwrap() error { return ErrInvalid }
 
-// Check reports, as a *PasswordError, why a person should not have this
+// Check reports, as a *PolicyError, why a person should not have this
 // password: too short or too long, made of what everyone tries first, or
 // Breached. About is what is known of the person, such as his name and email
 // address, and is tried first too.
-func (p *Passwords) Check(ctx context.Context, password string, about ...string) error {
+func (p *Hasher) Check(ctx context.Context, password string, about ...string) error {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case n < minLength:
-		return &PasswordError{"too_short", fmt.Sprintf("The password has fewer than %d characters.", minLength)}
+		return &PolicyError{"too_short", fmt.Sprintf("The password has fewer than %d characters.", minLength)}
 	case n > maxLength:
-		return &PasswordError{"too_long", fmt.Sprintf("The password has more than %d characters.", maxLength)}
+		return &PolicyError{"too_long", fmt.Sprintf("The password has more than %d characters.", maxLength)}
 	case guessable(password, slices.Concat(p.words, habits(about))):
-		return &PasswordError{"guessable", "The password consists of common words, patterns or repetitions."}
+		return &PolicyError{"guessable", "The password consists of common words, patterns or repetitions."}
 	case p.config.Breached == nil:
 		return nil
 	}
@@ -54,7 +54,7 @@ func (p *Passwords) Check(ctx context.Context, password string, about ...string)
 		return nil
 	}
 	if found {
-		return &PasswordError{"breached", "The password is known from a data breach."}
+		return &PolicyError{"breached", "The password is known from a data breach."}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package authn
+package recall
 
 import (
 	"hash/maphash"
@@ -59,7 +59,7 @@ func raise(a *atomic.Uint64, to uint64) {
 }
 
 // holds reports whether e may be used at now.
-func (f *freshness) holds(e *entry, now time.Time) bool {
+func (f *freshness) holds(e *mark, now time.Time) bool {
 	for _, b := range e.about {
 		if f.buckets[b].Load() > e.number {
 			return false
@@ -68,7 +68,7 @@ func (f *freshness) holds(e *entry, now time.Time) bool {
 	if f.gap.Load() > e.number {
 		return false
 	}
-	if now.Sub(e.read) < f.lease {
+	if now.Sub(e.Read) < f.lease {
 		return true
 	}
 	alive := f.alive.Load()
@@ -78,8 +78,8 @@ func (f *freshness) holds(e *entry, now time.Time) bool {
 // untouched reports whether nothing at all has changed since e: the condition
 // of a remembered refusal, because a key that did not exist has no id to be
 // forgotten by.
-func (f *freshness) untouched(e *entry, now time.Time) bool {
-	return f.last.Load() == e.number && now.Sub(e.read) < min(f.lease, negativeLease)
+func (f *freshness) untouched(e *mark, now time.Time) bool {
+	return f.last.Load() == e.number && now.Sub(e.Read) < min(f.lease, negativeLease)
 }
 
 const negativeLease = time.Second

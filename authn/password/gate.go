@@ -1,4 +1,4 @@
-package authn
+package password
 
 import (
 	"context"
@@ -14,7 +14,7 @@ type BusyError struct {
 }
 
 // Error says no more than the type does.
-func (e *BusyError) Error() string { return "authn: too many passwords at once" }
+func (e *BusyError) Error() string { return "password: too many at once" }
 
 // A gate lets few in at once and keeps a short queue, in order of arrival: a
 // full channel hands a freed place to who has waited longest.
@@ -54,5 +54,5 @@ func (g *gate) enter(ctx context.Context) error {
 func (g *gate) leave() { <-g.places }
 
 func (*gate) gone(ctx context.Context) error {
-	return fmt.Errorf("authn: no password was hashed: %w", ctx.Err())
+	return fmt.Errorf("password: none was hashed: %w", ctx.Err())
 }

@@ -1,4 +1,4 @@
-package authn_test
+package password_test
 
 import (
 	"bytes"
@@ -12,21 +12,21 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/password"
 )
 
 // code is how Check judges.
-func code(t *testing.T, p *authn.Passwords, password string, about ...string) string {
+func code(t *testing.T, p *password.Hasher, text string, about ...string) string {
 	t.Helper()
-	err := p.Check(t.Context(), password, about...)
-	var refused *authn.PasswordError
+	err := p.Check(t.Context(), text, about...)
+	var refused *password.PolicyError
 	switch {
 	case err == nil:
 		return ""
-	case errors.As(err, &refused) && errors.Is(err, authn.ErrInvalid) && refused.Detail != "":
+	case errors.As(err, &refused) && errors.Is(err, password.ErrInvalid) && refused.Detail != "":
 		return refused.Code
 	}
-	t.Fatalf("%q: %v is no PasswordError", password, err)
+	t.Fatalf("%q: %v is no PolicyError", text, err)
 	return ""
 }
 
@@ -68,7 +68,7 @@ func TestLength(t *testing.T) {
 }
 
 func TestGuessable(t *testing.T) {
-	p := passwords(t, func(c *authn.PasswordsConfig) { c.Words = []string{"MedTWIN"} })
+	p := passwords(t, func(c *password.Config) { c.Words = []string{"MedTWIN"} })
 	about := []string{"Jane Doe", "jd.archer+x@northwind.example"}
 	for s, want := range map[string]string{
 		"passwordpassword": "guessable", "Password1234567": "guessable", "P@$$w0rd1234567": "guessable",
@@ -130,7 +130,7 @@ func TestBreached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		var asked []string
-		p := passwords(t, func(c *authn.PasswordsConfig) {
+		p := passwords(t, func(c *password.Config) {
 			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			c.Breached = func(ctx context.Context, password string) (bool, error) {
 				asked = append(asked, password)

@@ -1,4 +1,4 @@
-package authn_test
+package password_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/password"
 )
 
 // case S20: of 200 at once two are worked on, the queue is served, and the
@@ -18,7 +18,7 @@ import (
 func TestGate(t *testing.T) {
 	const callers, places, queue = 200, 2, 12
 	synctest.Test(t, func(t *testing.T) {
-		p := passwords(t, func(c *authn.PasswordsConfig) { c.Hashes, c.Queue = places, queue })
+		p := passwords(t, func(c *password.Config) { c.Hashes, c.Queue = places, queue })
 		stored := hash(t, p, good)
 		heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 		var mu sync.Mutex
@@ -41,7 +41,7 @@ func TestGate(t *testing.T) {
 		for range callers {
 			go func() {
 				ok, _, err := p.Verify(t.Context(), stored, good)
-				var b *authn.BusyError
+				var b *password.BusyError
 				switch {
 				case ok && err == nil:
 					right.Add(1)
@@ -72,7 +72,7 @@ func TestGate(t *testing.T) {
 // hashed for him after that.
 func TestGateWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := passwords(t, func(c *authn.PasswordsConfig) { c.Hashes = 1 })
+		p := passwords(t, func(c *password.Config) { c.Hashes = 1 })
 		stuck := make(chan struct{})
 		hashes := 0
 		p.OnHash(func(_, _ uint32) {
@@ -87,7 +87,7 @@ func TestGateWait(t *testing.T) {
 		synctest.Wait()
 
 		start := time.Now()
-		var busy *authn.BusyError
+		var busy *password.BusyError
 		if _, _, err := p.Verify(t.Context(), "", good); !errors.As(err, &busy) || busy.Retry <= 0 {
 			t.Errorf("%v, want BusyError", err)
 		}

@@ -1,4 +1,4 @@
-package authn
+package password
 
 import (
 	"errors"
@@ -58,7 +58,7 @@ var unusable = map[string]string{
 // case S21: no stored text makes a login panic, allocate or go through; all of
 // them are one Argon2id of the present cost, and ErrHash.
 func TestUnusableHashes(t *testing.T) {
-	p, err := NewPasswords(PasswordsConfig{})
+	p, err := New(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package authn_test
+package password_test
 
 import (
 	"encoding/json"
@@ -9,25 +9,25 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/password"
 )
 
-func passwords(t testing.TB, change ...func(*authn.PasswordsConfig)) *authn.Passwords {
+func passwords(t testing.TB, change ...func(*password.Config)) *password.Hasher {
 	t.Helper()
-	var c authn.PasswordsConfig
+	var c password.Config
 	for _, f := range change {
 		f(&c)
 	}
-	p, err := authn.NewPasswords(c)
+	p, err := password.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func hash(t testing.TB, p *authn.Passwords, password string) string {
+func hash(t testing.TB, p *password.Hasher, text string) string {
 	t.Helper()
-	h, err := p.Hash(t.Context(), password)
+	h, err := p.Hash(t.Context(), text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +36,9 @@ func hash(t testing.TB, p *authn.Passwords, password string) string {
 
 const good = "glacier mango tutor velvet"
 
-func TestNewPasswordsRefuses(t *testing.T) {
-	for name, c := range map[string]authn.PasswordsConfig{"hashes": {Hashes: -1}, "queue": {Queue: -1}, "wait": {Wait: -1}} {
-		if _, err := authn.NewPasswords(c); err == nil {
+func TestNewRefuses(t *testing.T) {
+	for name, c := range map[string]password.Config{"hashes": {Hashes: -1}, "queue": {Queue: -1}, "wait": {Wait: -1}} {
+		if _, err := password.New(c); err == nil {
 			t.Errorf("negative %s were accepted", name)
 		}
 	}
@@ -54,7 +54,7 @@ func TestHash(t *testing.T) {
 		t.Errorf("%s… does not begin with %s", first[:len(want)], want)
 	}
 	for name, bad := range map[string]string{"empty": "", "1,025 bytes": strings.Repeat("x", 1025)} {
-		if _, err := p.Hash(t.Context(), bad); !errors.Is(err, authn.ErrInvalid) {
+		if _, err := p.Hash(t.Context(), bad); !errors.Is(err, password.ErrInvalid) {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package authn
+package recall
 
 import (
 	"context"
@@ -8,12 +8,11 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Uses are recorded to the minute and written in batches: a request costs no
-// write, a key one row a minute at most.
+// Uses are recorded to the grain and written in batches: a request costs no
+// write, a credential one row a grain at most.
 const (
-	useGrain   = time.Minute
 	useFlush   = 10 * time.Second
-	maxPending = 1 << 17 // keys; beyond it uses are let go, never requests
+	maxPending = 1 << 17 // credentials; beyond it uses are let go, never requests
 )
 
 type uses struct {
@@ -23,13 +22,13 @@ type uses struct {
 
 // saw notes a use of e, at most one for every grain. Of all that come within
 // one grain only the first takes the lock.
-func (u *uses) saw(e *entry, now time.Time, grain time.Duration) {
+func (u *uses) saw(e *mark, now time.Time, grain time.Duration) {
 	this := now.UnixNano()/int64(grain) + 1 // never 0, the zero entry's
 	used := e.used.Load()
 	if this <= used || !e.used.CompareAndSwap(used, this) {
 		return
 	}
-	u.add(e.principal.ID, now)
+	u.add(e.id, now)
 }
 
 func (u *uses) add(id string, at time.Time) {

@@ -1,4 +1,4 @@
-package authn
+package session
 
 import (
 	"cmp"
@@ -10,13 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/recall"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
 
-// SessionsConfig configures Sessions.
-type SessionsConfig struct {
+// Config of a Manager.
+type Config struct {
 	// Store keeps sessions, Users, Memberships and Accounts who they stand
 	// for. Required.
 	Store       store.Sessions
@@ -44,7 +46,7 @@ type SessionsConfig struct {
 	Idle time.Duration
 	// CacheSize is how many verified sessions are remembered. Default: 65,536.
 	CacheSize int
-	// Lease and Timeout are those of KeysConfig.
+	// Lease and Timeout are those of authn.KeysConfig.
 	Lease, Timeout time.Duration
 	// Logger hears of outages and of tokens on the wrong transport. Default:
 	// none.
@@ -53,23 +55,26 @@ type SessionsConfig struct {
 
 const minIdle = 2 * time.Minute // eight grains of more than a flush each
 
-// Sessions is the Authenticator for sessions of people, and their life cycle.
-// A session's token is opaque: there is nothing to refresh, and what it may do
-// is what its user may do at present.
-type Sessions struct {
-	config  SessionsConfig
-	grain   time.Duration // of recorded uses
-	answers *answers
-	uses    uses
+// A Manager is the Authenticator for sessions of people, and their life cycle.
+// Safe for concurrent use.
+type Manager struct {
+	config Config
+	memory *recall.Memory[*answer]
 }
 
-// NewSessions checks the configuration. Run must be started for revocations to
+// An answer is what a token proves.
+type answer struct {
+	principals []authn.Principal // the same, by the environment it acts in
+	cookie     bool              // its transport
+}
+
+// New checks the configuration. Run must be started for revocations to
 // arrive by push and for uses to be recorded.
-func NewSessions(c SessionsConfig) (*Sessions, error) {
+func New(c Config) (*Manager, error) {
 	var errs []error
 	require := func(ok bool, text string) {
 		if !ok {
-			errs = append(errs, errors.New("authn: SessionsConfig."+text))
+			errs = append(errs, errors.New("session: Config."+text))
 		}
 	}
 	require(c.Store != nil, "Store is required")
@@ -87,15 +92,15 @@ func NewSessions(c SessionsConfig) (*Sessions, error) {
 	if c.Model != nil {
 		for role, g := range c.Roles {
 			if err := c.Model.Validate(g); err != nil {
-				errs = append(errs, fmt.Errorf("authn: SessionsConfig.Roles[%q]: %w", role, err))
+				errs = append(errs, fmt.Errorf("session: Config.Roles[%q]: %w", role, err))
 			}
 		}
 	}
 	c.Lifetime = cmp.Or(c.Lifetime, 30*24*time.Hour)
 	c.Idle = cmp.Or(c.Idle, 24*time.Hour)
-	c.Lease = cmp.Or(c.Lease, defaultLease)
-	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
-	c.CacheSize = cmp.Or(c.CacheSize, defaultCache)
+	c.Lease = cmp.Or(c.Lease, recall.DefaultLease)
+	c.Timeout = cmp.Or(c.Timeout, recall.DefaultTimeout)
+	c.CacheSize = cmp.Or(c.CacheSize, recall.DefaultSize)
 	require(c.Idle >= minIdle, "Idle is less than "+minIdle.String())
 	require(c.Lifetime >= c.Idle, "Lifetime is less than Idle")
 	require(c.CacheSize > 0 && c.Lease > 0 && c.Timeout > 0, "CacheSize, Lease and Timeout cannot be negative")
@@ -105,29 +110,37 @@ func NewSessions(c SessionsConfig) (*Sessions, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Sessions{config: c, grain: c.Idle / 8, answers: newAnswers(c.CacheSize, c.Lease, c.Timeout)}, nil
+	return &Manager{config: c, memory: recall.New[*answer](recall.Config{
+		Size: c.CacheSize, Lease: c.Lease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
+		Changes: c.Changes, Touch: c.Store.Touch, Grain: c.Idle / 8, Logger: c.Logger,
+	})}, nil
 }
+
+// Run is authn.Keys.Run for sessions.
+func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a session that has ended
-// can still pass on any node: see Keys.MaxRevocationDelay.
-func (s *Sessions) MaxRevocationDelay() time.Duration { return s.config.Lease }
+// can still pass on any node: see authn.Keys.MaxRevocationDelay.
+func (m *Manager) MaxRevocationDelay() time.Duration { return m.config.Lease }
 
 // mine reports whether the credential has the shape of a session.
-func (s *Sessions) mine(c Credential) bool {
-	return (c.Scheme == "session" || c.Scheme == "bearer") && strings.HasPrefix(c.token, s.config.Format.Prefix())
+func (m *Manager) mine(c authn.Credential) bool {
+	return (c.Scheme == "session" || c.Scheme == "bearer") && strings.HasPrefix(c.Reveal(), m.config.Format.Prefix())
 }
 
-// recall implements recaller.
-func (s *Sessions) recall(c Credential, now time.Time) *Principal {
-	if len(c.token) > maxToken || !s.mine(c) {
+// Self implements authn.Recaller.
+func (m *Manager) Self() authn.Authenticator { return m }
+
+// Recall implements authn.Recaller.
+func (m *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
+	if !m.mine(c) {
 		return nil
 	}
-	sum := digest(c.token)
-	e := s.answers.recall(&sum, now)
+	e := m.memory.Recall(c.Reveal(), now)
 	if e == nil {
 		return nil
 	}
-	p, err := s.principal(e, c, now)
+	p, err := m.principal(e, c, now)
 	if err != nil {
 		return nil
 	}
@@ -135,113 +148,113 @@ func (s *Sessions) recall(c Credential, now time.Time) *Principal {
 }
 
 // Authenticate implements Authenticator.
-func (s *Sessions) Authenticate(ctx context.Context, c Credential, now time.Time) (*Principal, error) {
-	if !s.mine(c) {
-		return nil, ErrNotMine
+func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
+	if !m.mine(c) {
+		return nil, authn.ErrNotMine
 	}
-	t, err := s.config.Format.Parse(c.token)
+	t, err := m.config.Format.Parse(c.Reveal())
 	if err != nil {
-		return nil, ErrRejected
+		return nil, authn.ErrRejected
 	}
-	e, err := s.answers.get(ctx, digest(t.Reveal()), now, func(ctx context.Context, e *entry) error {
-		return s.ask(ctx, t, e)
+	e, err := m.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*answer]) error {
+		return m.ask(ctx, t, e)
 	})
 	switch {
 	case err != nil:
 		return nil, err
-	case e.err != nil:
-		return nil, e.err
-	case e.expired(now):
-		return nil, ErrExpired
+	case e.Err != nil:
+		return nil, e.Err
+	case e.Expired(now):
+		return nil, authn.ErrExpired
 	}
-	return s.principal(e, c, now)
+	return m.principal(e, c, now)
 }
 
 // principal chooses by what the request says about itself, and notes the use.
-func (s *Sessions) principal(e *entry, c Credential, now time.Time) (*Principal, error) {
-	if c.Cookie != e.cookie {
-		s.config.Logger.Warn("a session's token on the wrong transport", slog.String("session", e.principal.ID), slog.Bool("cookie", c.Cookie))
-		return nil, ErrRejected
+func (m *Manager) principal(e *recall.Entry[*answer], c authn.Credential, now time.Time) (*authn.Principal, error) {
+	if c.Cookie != e.Value.cookie {
+		m.config.Logger.Warn("a session's token on the wrong transport", slog.String("session", e.Value.principals[0].ID), slog.Bool("cookie", c.Cookie))
+		return nil, authn.ErrRejected
 	}
 	i := 0
 	if c.Environment != "" {
-		if i = slices.Index(s.config.Environments, c.Environment); i < 0 {
-			return nil, ErrEnvironment
+		if i = slices.Index(m.config.Environments, c.Environment); i < 0 {
+			return nil, authn.ErrEnvironment
 		}
 	}
-	e.seen(now)
-	s.uses.saw(e, now, s.grain)
-	return &e.principals[i], nil
+	e.Seen(now)
+	m.memory.Use(e, now)
+	return &e.Value.principals[i], nil
 }
 
 // ask fills in e from the stores. Whether the session is of the user's present
 // epoch is asked here, whichever store keeps it.
-func (s *Sessions) ask(ctx context.Context, t keyfmt.Token, e *entry) error {
-	session, err := s.find(ctx, t)
+func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answer]) error {
+	session, err := m.find(ctx, t)
 	if errors.Is(err, store.ErrNotFound) {
-		e.err = ErrRejected
+		e.Err = authn.ErrRejected
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	user, err := s.config.Users.Get(ctx, session.User)
+	user, err := m.config.Users.Get(ctx, session.User)
 	if errors.Is(err, store.ErrNotFound) {
-		e.err = ErrRejected
+		e.Err = authn.ErrRejected
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	e.is(session.ID, user.ID, session.Account)
+	e.About(session.ID, user.ID, session.Account)
 	switch {
 	case !session.Revoked.IsZero(), session.Epoch != user.Epoch, user.Status != authz.Active:
-		e.err = ErrRevoked
+		e.Err = authn.ErrRevoked
 		return nil
-	case !e.read.Before(session.Expires):
-		e.err = ErrExpired
+	case !e.Read.Before(session.Expires):
+		e.Err = authn.ErrExpired
 		return nil
 	}
-	account, grants, err := s.membership(ctx, session)
+	account, grants, err := m.membership(ctx, session)
 	if err != nil {
 		return err
 	}
-	e.cookie, e.idle = session.Cookie, session.Idle
-	e.seen(later(session.Created, session.Seen))
-	rights := s.config.Model.Rights(account.Status, []authz.Grant{s.config.Model.Everything()}, grants)
-	for _, env := range s.config.Environments {
-		e.principals = append(e.principals, Principal{
-			Kind: KindSession, ID: session.ID, Account: session.Account, User: user.ID, Environment: env, Expires: session.Expires,
+	e.Value = &answer{cookie: session.Cookie}
+	e.Expires, e.Idle = session.Expires, session.Idle
+	e.Seen(later(session.Created, session.Seen))
+	rights := m.config.Model.Rights(account.Status, []authz.Grant{m.config.Model.Everything()}, grants)
+	for _, env := range m.config.Environments {
+		e.Value.principals = append(e.Value.principals, authn.Principal{
+			Kind: authn.KindSession, ID: session.ID, Account: session.Account, User: user.ID, Environment: env, Expires: session.Expires,
 			Subject: session.Account + "/" + env, AccountPlan: account.Plan, Limits: account.Limits, Rights: rights,
 		})
 	}
-	e.principal = &e.principals[0]
 	return nil
 }
 
 // membership returns the account of a session and what its user may do there
 // at present: nothing, where he is no member any more.
-func (s *Sessions) membership(ctx context.Context, session store.Session) (store.Account, []authz.Grant, error) {
-	account, err := s.config.Accounts.Get(ctx, session.Account)
+func (m *Manager) membership(ctx context.Context, session store.Session) (store.Account, []authz.Grant, error) {
+	account, err := m.config.Accounts.Get(ctx, session.Account)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Account{}, nil, nil
 	}
 	if err != nil {
 		return store.Account{}, nil, err
 	}
-	m, err := s.config.Memberships.Get(ctx, session.Account, session.User)
+	member, err := m.config.Memberships.Get(ctx, session.Account, session.User)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return store.Account{}, nil, err
 	}
-	if g, ok := s.config.Roles[m.Role]; ok && err == nil {
+	if g, ok := m.config.Roles[member.Role]; ok && err == nil {
 		return account, []authz.Grant{g}, nil
 	}
 	return account, nil, nil
 }
 
-func (s *Sessions) find(ctx context.Context, t keyfmt.Token) (session store.Session, err error) {
-	for d := range s.config.Peppers.Candidates(t) {
-		if session, err = s.config.Store.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
+func (m *Manager) find(ctx context.Context, t keyfmt.Token) (session store.Session, err error) {
+	for d := range m.config.Peppers.Candidates(t) {
+		if session, err = m.config.Store.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
 			break
 		}
 	}

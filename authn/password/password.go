@@ -1,4 +1,4 @@
-package authn
+package password
 
 import (
 	"context"
@@ -14,8 +14,11 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// PasswordsConfig configures Passwords.
-type PasswordsConfig struct {
+// ErrInvalid: a password that cannot be one, or that nobody should have.
+var ErrInvalid = errors.New("password: invalid")
+
+// Config of a Hasher.
+type Config struct {
 	// Hashes is how many are worked out at once: each has a processor to
 	// itself for some 30 ms, and 19 MiB. Default: half the processors, at least
 	// one, so that a flood of logins leaves the other half to everyone else.
@@ -36,21 +39,21 @@ type PasswordsConfig struct {
 	Logger *slog.Logger
 }
 
-// Passwords hashes and verifies passwords, a bounded number at once, with
+// A Hasher hashes and verifies passwords, a bounded number at once, with
 // Argon2id (RFC 9106) at 19 MiB, two passes and one lane. Passwords are bytes:
 // nothing is trimmed, folded or cut off. Safe for concurrent use.
-type Passwords struct {
-	config PasswordsConfig
+type Hasher struct {
+	config Config
 	gate   gate
 	words  []string
 	derive func(password, salt []byte, c cost, size int) []byte
 	absent phc // stands in for a hash that cannot be compared with; no password is known for it
 }
 
-// NewPasswords checks the configuration.
-func NewPasswords(c PasswordsConfig) (*Passwords, error) {
+// New checks the configuration.
+func New(c Config) (*Hasher, error) {
 	if c.Hashes < 0 || c.Queue < 0 || c.Wait < 0 {
-		return nil, errors.New("authn: PasswordsConfig.Hashes, Queue and Wait cannot be negative")
+		return nil, errors.New("password: Config.Hashes, Queue and Wait cannot be negative")
 	}
 	if c.Hashes == 0 {
 		c.Hashes = max(1, runtime.GOMAXPROCS(0)/2)
@@ -64,7 +67,7 @@ func NewPasswords(c PasswordsConfig) (*Passwords, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Passwords{
+	return &Hasher{
 		config: c, words: append(habits(c.Words), common...),
 		gate:   gate{places: make(chan struct{}, c.Hashes), queue: int64(c.Queue), wait: c.Wait},
 		derive: argon2id, absent: phc{cost: present, salt: random(saltSize), key: random(keySize)},
@@ -74,9 +77,9 @@ func NewPasswords(c PasswordsConfig) (*Passwords, error) {
 // Hash returns what to store of a password, as a PHC string. It has no opinion
 // on the password: ask Check first, where a person chooses one. Errors:
 // ErrInvalid for an empty one or one of more than 1,024 bytes, *BusyError.
-func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
+func (p *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if password == "" || len(password) > maxBytes {
-		return "", fmt.Errorf("%w: a password of %d bytes", ErrInvalid, len(password))
+		return "", fmt.Errorf("%w: %d bytes", ErrInvalid, len(password))
 	}
 	if err := p.gate.enter(ctx); err != nil {
 		return "", err
@@ -99,7 +102,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 //
 // Errors: *BusyError; ErrHash, to the client a failed login like any other, and
 // an alarm to whoever runs the service; that of ctx.
-func (p *Passwords) Verify(ctx context.Context, hash, password string) (ok, rehash bool, err error) {
+func (p *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash bool, err error) {
 	if err := p.gate.enter(ctx); err != nil {
 		return false, false, err
 	}
@@ -124,7 +127,7 @@ func (p *Passwords) Verify(ctx context.Context, hash, password string) (ok, reha
 	return ok, ok && h.outdated(), err
 }
 
-func (p *Passwords) matches(h phc, password string) bool {
+func (p *Hasher) matches(h phc, password string) bool {
 	key := p.derive([]byte(password), h.salt, h.cost, len(h.key))
 	return subtle.ConstantTimeCompare(key, h.key) == 1
 }

@@ -1,11 +1,11 @@
-package authn
+package password
 
 import "strings"
 
 // What people write when they are asked for a long password: a short list made
 // by hand, lower-case, the longest first where one begins another only by
 // habit. It stops what is tried first; for more there is
-// PasswordsConfig.Breached.
+// Config.Breached.
 var common = strings.Fields(`
 password passwort passphrase passwd contraseña motdepasse wachtwoord hasło
 senha parola пароль secret geheim login logon signin letmein welcome willkommen

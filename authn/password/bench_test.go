@@ -1,4 +1,4 @@
-package authn_test
+package password_test
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/password"
 )
 
 // case S19: the medians of a right password, a wrong one, and a user who does
 // not exist are the same, alone and in a crowd. They take turns, so that what
 // else the machine does slows all three.
-func BenchmarkVerifyPassword(b *testing.B) {
-	p := passwords(b, func(c *authn.PasswordsConfig) { c.Wait = time.Minute })
+func BenchmarkVerify(b *testing.B) {
+	p := passwords(b, func(c *password.Config) { c.Wait = time.Minute })
 	stored := hash(b, p, good)
 	kinds := []struct{ name, hash, password string }{
 		{"right", stored, good}, {"wrong", stored, good + "!"}, {"absent", "", good},

@@ -1,0 +1,127 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// A Spec says what a new session shall be.
+type Spec struct {
+	// User is who has proved himself, as he was read *before* he did: if his
+	// sessions are ended in between, this one is born dead.
+	User    store.User
+	Account string // he acts in
+	Cookie  bool   // the token goes into a cookie, and is refused in a header
+	Address string // of the client, for people who look at their sessions
+	Agent   string // likewise; cut at 200 characters
+}
+
+// Start begins a session, always under a new token, which cannot be had again.
+func (m *Manager) Start(ctx context.Context, spec Spec, now time.Time) (store.Session, keyfmt.Token, error) {
+	token := m.config.Format.Generate()
+	session := store.Session{
+		ID: keyfmt.NewID("ses_", now), User: spec.User.ID, Account: spec.Account, Digest: m.config.Peppers.Digest(token),
+		Epoch: spec.User.Epoch, Cookie: spec.Cookie, Created: now.UTC(), Expires: now.Add(m.config.Lifetime).UTC(),
+		Idle: m.config.Idle, Address: spec.Address, Agent: cut(spec.Agent, 200),
+	}
+	if err := m.config.Store.Create(ctx, session); err != nil {
+		return store.Session{}, keyfmt.Token{}, err
+	}
+	m.memory.Forget(session.ID)
+	return session, token, nil
+}
+
+// cut returns at most n characters of s, as valid UTF-8.
+func cut(s string, n int) string {
+	var b []byte
+	for _, r := range s {
+		if n--; n < 0 {
+			break
+		}
+		b = utf8.AppendRune(b, r)
+	}
+	return string(b)
+}
+
+// List returns the sessions of the caller's user that are live, newest first.
+func (m *Manager) List(ctx context.Context, by *authn.Principal, now time.Time) ([]store.Session, error) {
+	if by == nil || by.User == "" {
+		return nil, authn.ErrForbidden
+	}
+	user, err := m.config.Users.Get(ctx, by.User)
+	if err != nil {
+		return nil, err
+	}
+	all, err := m.config.Store.List(ctx, by.User)
+	if err != nil {
+		return nil, err
+	}
+	var live []store.Session
+	for _, session := range all {
+		if session.Epoch == user.Epoch && session.Live(now) {
+			live = append(live, session)
+		}
+	}
+	return live, nil
+}
+
+// Revoke ends one session of the caller's user for ever.
+func (m *Manager) Revoke(ctx context.Context, by *authn.Principal, id string, now time.Time) error {
+	if by == nil || by.Kind != authn.KindSession {
+		return authn.ErrForbidden
+	}
+	err := m.config.Store.Revoke(ctx, by.User, id, now)
+	m.memory.Forget(id) // after the commit
+	return err
+}
+
+// RevokeOthers ends all sessions of the caller's user but his own, and returns
+// how many.
+func (m *Manager) RevokeOthers(ctx context.Context, by *authn.Principal, now time.Time) (int, error) {
+	if by == nil || by.Kind != authn.KindSession {
+		return 0, authn.ErrForbidden
+	}
+	n, err := m.config.Store.RevokeAll(ctx, by.User, by.ID, now)
+	m.memory.Forget(by.User)
+	return n, err
+}
+
+// RevokeAll logs the caller's user out everywhere, a login in flight included.
+func (m *Manager) RevokeAll(ctx context.Context, by *authn.Principal, now time.Time) error {
+	if by == nil || by.Kind != authn.KindSession {
+		return authn.ErrForbidden
+	}
+	_, err := m.config.Users.EndSessions(ctx, by.User) // this alone ends them
+	m.memory.Forget(by.User)
+	if err == nil {
+		_, err = m.config.Store.RevokeAll(ctx, by.User, "", now)
+	}
+	return err
+}
+
+// Logout ends the session that a credential names. That it is unknown, expired
+// or ended already is no error: whoever logs out is logged out.
+func (m *Manager) Logout(ctx context.Context, c authn.Credential, now time.Time) error {
+	if !m.mine(c) {
+		return nil
+	}
+	t, err := m.config.Format.Parse(c.Reveal())
+	if err != nil {
+		return nil
+	}
+	session, err := m.find(ctx, t)
+	if errors.Is(err, store.ErrNotFound) || err == nil && session.Cookie != c.Cookie {
+		return nil
+	}
+	if err == nil {
+		err = m.config.Store.Revoke(ctx, session.User, session.ID, now)
+		m.memory.Forget(session.ID)
+	}
+	return err
+}

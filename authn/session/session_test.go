@@ -1,0 +1,272 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+func TestSessionPrincipal(t *testing.T) {
+	l := newLobby(t)
+	session, token := l.start()
+	p, err := l.enter(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Kind != authn.KindSession || p.ID != session.ID || p.User != userID || p.Account != account || p.Environment != "live" || p.Subject != account+"/live" {
+		t.Errorf("principal %+v", p)
+	}
+	ask := authz.Request{Permission: "write", Endpoint: "x", Environment: "live"}
+	if d := p.Rights.Decide(ask); !d.Allowed {
+		t.Errorf("an editor may not write: %+v", d)
+	}
+	for name, c := range map[string]authn.Credential{
+		"bearer": authn.NewCredential("Bearer", token),
+	} {
+		if _, err := l.sessions.Authenticate(t.Context(), c, l.now); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := l.spy.finds.Load(); n != 1 {
+		t.Errorf("%d look-ups, want 1", n)
+	}
+}
+
+// A role is what the membership says at present; without one nothing is
+// allowed.
+func TestSessionFollowsTheMembership(t *testing.T) {
+	l := newLobby(t)
+	_, token := l.start()
+	writes := func() bool {
+		p, err := l.enter(token)
+		return err == nil && p.Rights.Decide(authz.Request{Permission: "write", Endpoint: "x", Environment: "live"}).Allowed
+	}
+	if !writes() {
+		t.Fatal("an editor may not write")
+	}
+	if err := l.store.Memberships().Put(t.Context(), store.Membership{User: userID, Account: account, Role: "viewer"}); err != nil {
+		t.Fatal(err)
+	}
+	l.now = l.now.Add(l.sessions.MaxRevocationDelay())
+	if writes() {
+		t.Error("a viewer may write")
+	}
+	if err := l.store.Memberships().Remove(t.Context(), account, userID); err != nil {
+		t.Fatal(err)
+	}
+	l.now = l.now.Add(l.sessions.MaxRevocationDelay())
+	p, err := l.enter(token)
+	if err != nil || p.Rights.Decide(authz.Request{Permission: "read", Endpoint: "x", Environment: "live"}).Allowed {
+		t.Errorf("who is no member may read: %v", err)
+	}
+}
+
+// case S8: idle at the limit less a second passes, a second after it is 401;
+// and a busy session dies at its absolute expiry.
+func TestSessionExpiry(t *testing.T) {
+	l := newLobby(t, func(c *session.Config) { c.Idle, c.Lifetime = time.Hour, 3*time.Hour })
+	_, token := l.start()
+	pass := func(d time.Duration, want error) {
+		t.Helper()
+		l.now = l.now.Add(d)
+		if _, err := l.enter(token); !errors.Is(err, want) {
+			t.Errorf("%v later: %v, want %v", d, err, want)
+		}
+	}
+	pass(0, nil)
+	pass(time.Hour-time.Second, nil)
+	pass(time.Hour-time.Second, nil)
+	pass(time.Hour, authn.ErrExpired) // at the limit it is over
+
+	_, token = l.start()
+	for range 6 {
+		pass(29*time.Minute, nil)
+	}
+	pass(6*time.Minute-time.Second, nil) // a second before its absolute end
+	pass(time.Second, authn.ErrExpired)
+
+	_, token = l.start()
+	pass(0, nil)
+	pass(time.Hour+time.Second, authn.ErrExpired)
+}
+
+// case S9: 10,000 requests within one grain make one write, and a clock that
+// goes back never lowers the last sight of a session.
+func TestSessionTouches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLobby(t)
+		l.now = time.Now()
+		session, token := l.start()
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.sessions.Run(ctx)
+		for range 10_000 {
+			if _, err := l.enter(token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		if n := l.spy.touched.Load(); n != 1 {
+			t.Errorf("%d rows written, want 1", n)
+		}
+		at := l.now
+		l.now = l.now.Add(-2 * time.Hour)
+		l.enter(token)
+		cancel()
+		synctest.Wait()
+		got, err := l.store.Sessions().Get(t.Context(), userID, session.ID)
+		if err != nil || got.Seen.Before(at.Truncate(time.Second)) {
+			t.Errorf("last seen %v, want %v; %v", got.Seen, at, err)
+		}
+	})
+}
+
+// case S10: what a crash loses shortens a session by a quarter of its idle
+// time at most.
+func TestSessionAfterACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const idle = 4 * time.Minute
+		l := newLobby(t, func(c *session.Config) { c.Idle = idle })
+		_, token := l.start()
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.sessions.Run(ctx)
+		var last time.Time
+		for range 500 { // busy for 500 s
+			time.Sleep(time.Second)
+			l.now = time.Now()
+			if _, err := l.enter(token); err != nil {
+				t.Fatal(err)
+			}
+			last = l.now
+		}
+		// Another process, which knows only what was written.
+		after := newLobby(t, func(c *session.Config) {
+			c.Store, c.Users, c.Memberships, c.Accounts, c.Idle = l.spy, l.store.Users(), l.store.Memberships(), l.store.Accounts(), idle
+		})
+		after.now = last.Add(idle*3/4 - time.Second)
+		if _, err := after.enter(token); err != nil {
+			t.Errorf("a quarter of the idle time before it ends: %v", err)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// Sessions act in live unless the request says otherwise; keys never listen.
+func TestEnvironmentOfASession(t *testing.T) {
+	l := newLobby(t)
+	_, token := l.start()
+	key := l.issue()
+	for _, tt := range []struct {
+		credential, asked, environment string
+		status                         int
+	}{
+		{"Session " + token, "", "live", 200},
+		{"Session " + token, "test", "test", 200},
+		{"Session " + token, "live", "live", 200},
+		{"Session " + token, "prod", "", 403},
+		{"Bearer " + key, "test", "live", 200},
+	} {
+		r := request(tt.credential)
+		if tt.asked != "" {
+			r.Header.Set("X-Environment", tt.asked)
+		}
+		rec := httptest.NewRecorder()
+		got := ""
+		l.mw.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			p, _ := authn.FromContext(r.Context())
+			got = p.Environment
+			if p.Subject != account+"/"+p.Environment {
+				t.Errorf("subject %q in %s", p.Subject, p.Environment)
+			}
+		})).ServeHTTP(rec, r)
+		if rec.Code != tt.status || got != tt.environment {
+			t.Errorf("%.10s asking for %q: %d in %q", tt.credential, tt.asked, rec.Code, got)
+		}
+	}
+}
+
+// case S15: a store that is down is 503, and the handler is not called.
+func TestSessionStoreDown(t *testing.T) {
+	l := newLobby(t)
+	_, token := l.start()
+	down := errors.New("down")
+	l.spy.fail.Store(&down)
+	if rec, passed := l.knock(request("Session " + token)); passed || rec.Code != 503 {
+		t.Errorf("%d, passed %v", rec.Code, passed)
+	}
+}
+
+func TestNewReportsEveryMistake(t *testing.T) {
+	_, err := session.New(session.Config{Idle: time.Second})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"Store", "Users", "Memberships", "Accounts", "Model", "Peppers", "Format", "Roles", "Idle"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not mention %s", err, want)
+		}
+	}
+}
+
+// strict is somebody's authenticator around ours.
+type strict struct {
+	*session.Manager
+	blocked bool
+}
+
+func (s *strict) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
+	if s.blocked {
+		return nil, authn.ErrRejected
+	}
+	return s.Manager.Authenticate(ctx, c, now)
+}
+
+// held holds everybody up who is not remembered.
+type held struct{ on bool }
+
+func (h *held) Blocked(netip.Addr, time.Time) time.Duration {
+	if h.on {
+		return time.Minute
+	}
+	return 0
+}
+func (*held) Charge(netip.Addr, time.Time) {}
+
+// A session that is remembered is held up by nobody's failures, and yet passes
+// no authenticator by that embeds the Manager: it may mean to refuse.
+func TestMemoryPassesNobodyBy(t *testing.T) {
+	l := newLobby(t)
+	_, token := l.start()
+	failures, outer := &held{}, &strict{Manager: l.sessions}
+	door := func(a authn.Authenticator) *authn.Middleware {
+		return must(authn.New(authn.Config{
+			Authenticators: []authn.Authenticator{a}, Failures: failures, Now: func() time.Time { return l.now },
+		}))
+	}
+	plain, decorated := door(l.sessions), door(outer)
+	for name, mw := range map[string]*authn.Middleware{"plain": plain, "decorated": decorated} {
+		if _, err := mw.Check(request("Session " + token)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	outer.blocked = true
+	if _, err := decorated.Check(request("Session " + token)); !errors.Is(err, authn.ErrRejected) {
+		t.Errorf("past a decorator: %v", err)
+	}
+	failures.on = true
+	if _, err := plain.Check(request("Session " + token)); err != nil {
+		t.Errorf("a session that is remembered: %v", err)
+	}
+}

@@ -1,0 +1,140 @@
+package recall
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// Config of a Memory. Its owner has checked it.
+type Config struct {
+	Size        int           // how many verified tokens are remembered
+	Lease       time.Duration // how long an answer holds without a sign of life from Changes
+	Timeout     time.Duration // of one read of the store
+	Unavailable error         // wraps whatever kept the store from answering
+
+	Changes store.Changes                            // may be nil
+	Touch   func(context.Context, []store.Use) error // records uses
+	Grain   time.Duration                            // of recorded uses
+	Logger  *slog.Logger
+}
+
+// The defaults of those who have a Memory.
+const (
+	DefaultSize    = 65_536
+	DefaultLease   = 5 * time.Second
+	DefaultTimeout = 2 * time.Second
+)
+
+// A Memory remembers what a store said about tokens, for as long as that is
+// sure to hold, and asks it once for all who ask at the same time. A V is what
+// a token proves. Safe for concurrent use.
+type Memory[V any] struct {
+	config   Config
+	fresh    freshness
+	verified *cache[V]
+	refused  *cache[V] // apart, so that made-up tokens cannot push out real ones
+	flights  flights[V]
+	uses     uses
+}
+
+// New returns a memory of nothing.
+func New[V any](c Config) *Memory[V] {
+	m := &Memory[V]{config: c, verified: newCache[V](c.Size), refused: newCache[V](c.Size / 16)}
+	m.fresh.lease, m.fresh.base = c.Lease, time.Now()
+	m.flights.unavailable = c.Unavailable
+	return m
+}
+
+// digest is the cache's key: the token itself stays out of memory that lives
+// longer than the request.
+func digest(token string) [32]byte {
+	var b [maxToken]byte // none is allocated for
+	return sha256.Sum256(b[:copy(b[:], token)])
+}
+
+// maxToken is more than any opaque token has: prefix and body.
+const maxToken = 128
+
+// Forget ends what is known about an id, after a change to it was committed.
+func (m *Memory[V]) Forget(id string) { m.fresh.Forget(id) }
+
+// Use notes a use of what e is about, to be recorded.
+func (m *Memory[V]) Use(e *Entry[V], now time.Time) { m.uses.saw(&e.mark, now, m.config.Grain) }
+
+// Recall returns what is known and still holds about a verified token, or nil.
+func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {
+	if len(token) > maxToken {
+		return nil
+	}
+	sum := digest(token)
+	return m.recall(&sum, now)
+}
+
+func (m *Memory[V]) recall(sum *[32]byte, now time.Time) *Entry[V] {
+	e := m.verified.get(sum)
+	if e == nil || !m.fresh.holds(&e.mark, now) || e.Expired(now) {
+		return nil
+	}
+	return e
+}
+
+// Get returns the answer about a token, of at most 128 bytes: from memory, or
+// from ask, which fills in the entry it is given or says why it cannot tell.
+// The entry of a refusal has Err set.
+func (m *Memory[V]) Get(ctx context.Context, token string, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
+	sum := digest(token)
+	if e := m.recall(&sum, now); e != nil {
+		return e, nil
+	}
+	if e := m.refused.get(&sum); e != nil && m.fresh.untouched(&e.mark, now) {
+		return e, nil
+	}
+	// Whoever joins a flight may have begun after a change that its read did
+	// not see; then the answer does not hold, and the second flight began
+	// after he did.
+	for second := false; ; second = true {
+		c, lead := m.flights.join(sum)
+		if lead {
+			func() {
+				defer m.flights.land(sum, c)
+				c.e, c.err = m.read(ctx, sum, now, ask)
+			}()
+			return c.e, c.err
+		}
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", m.config.Unavailable, ctx.Err())
+		}
+		if c.err != nil || second || m.fresh.holds(&c.e.mark, now) {
+			return c.e, c.err
+		}
+	}
+}
+
+// read asks and remembers the answer, unless there was none. The caller's
+// going away does not end a read that others may wait for.
+func (m *Memory[V]) read(ctx context.Context, sum [32]byte, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.Timeout)
+	defer cancel()
+	e := &Entry[V]{mark: mark{sum: sum, Read: now}}
+	e.number = m.fresh.last.Load() // before the read
+	if old := m.verified.get(&sum); old != nil {
+		e.used.Store(old.used.Load())
+		e.last.Store(old.last.Load()) // a session was seen later than the store knows
+	}
+	if err := ask(ctx, e); err != nil {
+		return nil, fmt.Errorf("%w: %w", m.config.Unavailable, err)
+	}
+	if e.Err != nil {
+		m.refused.put(e)
+	} else {
+		m.verified.put(e)
+	}
+	return e, nil
+}

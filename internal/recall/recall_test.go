@@ -1,0 +1,135 @@
+package recall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"medtwin.ai/tollgate/store"
+)
+
+var (
+	start   = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	errDown = errors.New("down")
+)
+
+func newMemory(size int) *Memory[string] {
+	return New[string](Config{
+		Size: size, Lease: time.Hour, Timeout: time.Second, Unavailable: errDown,
+		Touch: func(context.Context, []store.Use) error { return nil }, Grain: time.Minute, Logger: slog.New(slog.DiscardHandler),
+	})
+}
+
+// learn has m ask about a token once, and fill in the entry by f.
+func learn(t *testing.T, m *Memory[string], token string, now time.Time, f func(*Entry[string])) *Entry[string] {
+	t.Helper()
+	e, err := m.Get(t.Context(), token, now, func(_ context.Context, e *Entry[string]) error {
+		e.About(token)
+		e.Value = "of " + token
+		e.Seen(now)
+		f(e)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// An entry ends at its expiry, and when it has gone unseen for Idle.
+func TestExpired(t *testing.T) {
+	for name, tt := range map[string]struct {
+		expires    time.Time
+		idle       time.Duration
+		after      time.Duration
+		remembered bool
+	}{
+		"never":      {time.Time{}, 0, time.Hour - 1, true},
+		"not yet":    {start.Add(time.Minute), 0, time.Minute - 1, true},
+		"expired":    {start.Add(time.Minute), 0, time.Minute, false},
+		"seen":       {time.Time{}, time.Minute, time.Minute - 1, true},
+		"idle":       {time.Time{}, time.Minute, time.Minute, false},
+		"busy, over": {start.Add(time.Minute), time.Hour, time.Minute, false},
+	} {
+		m := newMemory(8)
+		learn(t, m, "a", start, func(e *Entry[string]) { e.Expires, e.Idle = tt.expires, tt.idle })
+		if e := m.Recall("a", start.Add(tt.after)); (e != nil) != tt.remembered {
+			t.Errorf("%s: remembered %v, want %v", name, e != nil, tt.remembered)
+		}
+	}
+}
+
+// What was used last stays when there is no room; refusals take none of it.
+func TestEviction(t *testing.T) {
+	m := newMemory(ways)
+	for i := range ways {
+		learn(t, m, fmt.Sprint(i), start.Add(time.Duration(i)), func(*Entry[string]) {})
+	}
+	m.Use(m.Recall("0", start), start)
+	for i := range 100 {
+		learn(t, m, fmt.Sprint("bad ", i), start, func(e *Entry[string]) { e.Err = errors.New("refused") })
+	}
+	learn(t, m, "new", start, func(*Entry[string]) {})
+	var left []string
+	for _, token := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "new"} {
+		if m.Recall(token, start) != nil {
+			left = append(left, token)
+		}
+	}
+	if diff := cmp.Diff([]string{"0", "2", "3", "4", "5", "6", "7", "new"}, left); diff != "" {
+		t.Errorf("what is remembered (-want +got):\n%s", diff)
+	}
+}
+
+// Who asks at the same time shares one read, and its failure, which is not
+// remembered.
+func TestFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(8)
+		reads := 0
+		cause := errors.New("cause")
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				_, err := m.Get(t.Context(), "a", start, func(context.Context, *Entry[string]) error {
+					reads++
+					time.Sleep(time.Millisecond)
+					return cause
+				})
+				if !errors.Is(err, errDown) || !errors.Is(err, cause) {
+					t.Errorf("%v, want errDown and its cause", err)
+				}
+			})
+		}
+		all.Wait()
+		if reads != 1 {
+			t.Errorf("%d reads, want 1", reads)
+		}
+		learn(t, m, "a", start, func(*Entry[string]) { reads++ })
+		if e := m.Recall("a", start); reads != 2 || e == nil || e.Value != "of a" {
+			t.Errorf("%v after %d reads, want an entry after 2", e, reads)
+		}
+	})
+}
+
+// A change that is committed while the store is read makes the answer stale on
+// arrival, by whichever of its ids.
+func TestForget(t *testing.T) {
+	for _, id := range []string{"key", "user", "account"} {
+		m := newMemory(8)
+		learn(t, m, "a", start, func(e *Entry[string]) {
+			e.About("key", "user", "account")
+			m.Forget(id)
+		})
+		if m.Recall("a", start) != nil {
+			t.Errorf("%s: a stale answer is believed", id)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package recall
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Run watches for changes and records uses until ctx ends; then it records the
+// last of them and returns ctx's error. The caller owns the goroutine.
+func (m *Memory[V]) Run(ctx context.Context) error {
+	var watching sync.WaitGroup
+	if m.config.Changes != nil {
+		watching.Go(func() { m.watch(ctx) })
+	}
+	tick := time.NewTicker(useFlush)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			m.flush(ctx)
+		case <-ctx.Done():
+			watching.Wait()
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.Timeout)
+			defer cancel()
+			m.flush(last)
+			return ctx.Err()
+		}
+	}
+}
+
+func (m *Memory[V]) flush(ctx context.Context) {
+	if err := m.uses.flush(ctx, m.config.Touch); err != nil {
+		m.config.Logger.ErrorContext(ctx, "uses not recorded, will be tried again", slog.Any("err", err))
+	}
+}
+
+// watch keeps the stream up. While it is down answers end with their lease.
+func (m *Memory[V]) watch(ctx context.Context) {
+	const first, most = 100 * time.Millisecond, 5 * time.Second
+	wait := first
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := m.config.Changes.Watch(ctx, &m.fresh)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > most {
+			wait = first
+		}
+		m.config.Logger.ErrorContext(ctx, "stream of changes lost", slog.Any("err", err), slog.Duration("lease", m.config.Lease))
+		select {
+		case <-time.After(wait/2 + time.Duration(time.Now().UnixNano())%(wait/2)): // nodes do not return in step
+		case <-ctx.Done():
+		}
+		wait = min(2*wait, most)
+	}
+}
