@@ -84,7 +84,6 @@ func (a *answers) read(ctx context.Context, sum [32]byte, now time.Time, ask fun
 	e.number = a.fresh.last.Load() // before the read
 	if old := a.verified.get(&sum); old != nil {
 		e.used.Store(old.used.Load())
-		e.last.Store(old.last.Load()) // a session was seen later than the store knows
 	}
 	if err := ask(ctx, e); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -9,37 +9,16 @@ import (
 
 // An entry is an answer about one token: immutable but for when it was used.
 type entry struct {
-	sum        [32]byte   // SHA-256 of the token
-	principal  *Principal // who it proves
-	otherwise  *Principal // the same, acting in the other environment; sessions only
-	err        error      // a refusal that is remembered, instead of a principal
-	about      [3]uint16  // buckets of the ids it is about
-	number     uint64     // of the newest change when the store was asked
-	read       time.Time  // when that was
-	idle       time.Duration
-	used, last atomic.Int64 // the grain it was last recorded in; Unix ns of the last use
+	sum       [32]byte     // SHA-256 of the token
+	principal *Principal   // who it proves
+	err       error        // a refusal that is remembered, instead of a principal
+	about     [2]uint16    // buckets of the ids it is about: the key, its account
+	number    uint64       // of the newest change when the store was asked
+	read      time.Time    // when that was
+	used      atomic.Int64 // the minute it was last recorded in
 }
 
-// is notes what the answer is about: up to three ids.
-func (e *entry) is(ids ...string) {
-	for i := range e.about {
-		e.about[i] = bucket(ids[min(i, len(ids)-1)])
-	}
-}
-
-func (e *entry) expired(now time.Time) bool {
-	return e.principal.expired(now) || e.idle > 0 && now.UnixNano() >= e.last.Load()+int64(e.idle)
-}
-
-// seen moves the last use on, never back.
-func (e *entry) seen(now time.Time) {
-	for {
-		old := e.last.Load()
-		if now.UnixNano() <= old || e.last.CompareAndSwap(old, now.UnixNano()) {
-			return
-		}
-	}
-}
+func (e *entry) expired(now time.Time) bool { return e.principal.expired(now) }
 
 // before orders entries for eviction: nothing, then by the last use, then by
 // age.

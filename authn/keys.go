@@ -142,7 +142,7 @@ func (k *Keys) recall(c Credential, now time.Time) *Principal {
 	if e == nil {
 		return nil
 	}
-	k.uses.saw(e, now, useGrain)
+	k.uses.saw(e, now)
 	return e.principal
 }
 
@@ -169,7 +169,7 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 	case e.expired(now):
 		return nil, ErrExpired
 	}
-	k.uses.saw(e, now, useGrain)
+	k.uses.saw(e, now)
 	p := *e.principal // the caller may change his
 	return &p, nil
 }
@@ -192,7 +192,7 @@ func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, e *entry) er
 	case key.Environment != env:
 		e.err = ErrRejected
 	}
-	e.is(key.ID, account.ID)
+	e.about = [2]uint16{bucket(key.ID), bucket(account.ID)}
 	e.principal = k.principal(key, account)
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Uses are recorded to the minute and written in batches: a request costs no
-// write, a key one row a minute at most.
+// Uses are noted once a minute at most and written in batches: a request costs
+// no write.
 const (
 	useGrain   = time.Minute
 	useFlush   = 10 * time.Second
@@ -21,10 +21,10 @@ type uses struct {
 	pending map[string]time.Time
 }
 
-// saw notes a use of e, at most one for every grain. Of all that come within
-// one grain only the first takes the lock.
-func (u *uses) saw(e *entry, now time.Time, grain time.Duration) {
-	this := now.UnixNano()/int64(grain) + 1 // never 0, the zero entry's
+// saw notes a use of e. Of all that come within one minute only the first
+// takes the lock.
+func (u *uses) saw(e *entry, now time.Time) {
+	this := now.UnixNano()/int64(useGrain) + 1 // never 0, the zero entry's
 	used := e.used.Load()
 	if this <= used || !e.used.CompareAndSwap(used, this) {
 		return
