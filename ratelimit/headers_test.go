@@ -81,12 +81,14 @@ func FuzzFields(f *testing.F) {
 	f.Add("minute", "day", int64(60), int64(10000), int64(41), int64(3001), int64(35012))
 	f.Add("a", "b", int64(math.MaxUint32), int64(math.MaxInt64), int64(math.MaxInt64), int64(0), int64(math.MaxInt64))
 	f.Add("a*b", `a"b`, int64(1), int64(2), int64(0), int64(1), int64(1))
+	f.Add("", "dday", int64(60), int64(10000), int64(41), int64(3001), int64(35012))
 	f.Add("a\\", "é", int64(1), int64(2), int64(0), int64(1), int64(1))
 	f.Fuzz(func(t *testing.T, name1, name2 string, q1, q2, left, ms1, ms2 int64) {
 		p, err := NewPlan("test", Limit{Name: name1, Quota: q1, Window: time.Minute}, Limit{Name: name2, Quota: q2, Window: day})
 		if err != nil {
 			return
 		}
+		name1, name2 = p.limits[0].Name, p.limits[1].Name // "" is named by its window
 		if left < 0 || ms1 < 0 || ms2 < 0 {
 			return // not what a store returns
 		}

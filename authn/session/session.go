@@ -167,7 +167,12 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	case e.Expired(now):
 		return nil, authn.ErrExpired
 	}
-	return m.principal(e, c, now)
+	shared, err := m.principal(e, c, now)
+	if err != nil {
+		return nil, err
+	}
+	p := *shared // the caller may change his
+	return &p, nil
 }
 
 // principal chooses by what the request says about itself, and notes the use.

@@ -47,6 +47,9 @@ func (s *State) Value(key any) any {
 
 // From returns the state of the request that ctx belongs to, or nil.
 func From(ctx context.Context) *State {
+	if s, ok := ctx.(*State); ok { // nobody has derived a context yet
+		return s
+	}
 	s, _ := ctx.Value(stateKey{}).(*State)
 	return s
 }
