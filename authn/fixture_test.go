@@ -23,6 +23,7 @@ type spy struct {
 	fail           atomic.Pointer[error]
 	read           atomic.Pointer[func()] // runs after the read, before the return
 	hang           atomic.Bool            // answers only when the context ends
+	readOnly       atomic.Pointer[error]
 }
 
 func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
@@ -39,6 +40,13 @@ func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Accou
 		(*f)()
 	}
 	return key, account, err
+}
+
+func (s *spy) BeginGrace(ctx context.Context, id string, now time.Time) error {
+	if err := s.readOnly.Load(); err != nil {
+		return *err
+	}
+	return s.Keys.BeginGrace(ctx, id, now)
 }
 
 func (s *spy) Touch(ctx context.Context, uses []store.Use) error {
@@ -106,15 +114,19 @@ func formats(t testing.TB) map[string]keyfmt.Format {
 	return m
 }
 
+func pepper(id string) keyfmt.Pepper {
+	secret := make([]byte, 32)
+	for i := range secret {
+		secret[i] = byte(i) ^ id[1]
+	}
+	return keyfmt.Pepper{ID: id, Secret: secret}
+}
+
 func peppers(t testing.TB, ids ...string) *keyfmt.Keyring {
 	t.Helper()
 	var ps []keyfmt.Pepper
 	for _, id := range append(ids, "p1") {
-		secret := make([]byte, 32)
-		for i := range secret {
-			secret[i] = byte(i) ^ id[1]
-		}
-		ps = append(ps, keyfmt.Pepper{ID: id, Secret: secret})
+		ps = append(ps, pepper(id))
 	}
 	k, err := keyfmt.NewKeyring(ps[0], ps[1:]...)
 	if err != nil {

@@ -196,17 +196,48 @@ func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, e *recall.En
 	}
 	e.About(key.ID, account.ID)
 	e.Value, e.Expires = k.principal(key, account), key.Expires
+	if e.Err == nil {
+		e.Once = !k.settle(ctx, t, key, e.Read)
+	}
 	return nil
 }
 
-// find tries the newest pepper with one plain equality, older ones only when
-// that misses.
-func (k *Keys) find(ctx context.Context, t keyfmt.Token) (key store.Key, account store.Account, err error) {
-	for d := range k.config.Peppers.Candidates(t) {
-		key, account, err = k.config.Store.Find(ctx, d)
-		if !errors.Is(err, store.ErrNotFound) {
-			break
+// settle writes what the use of a key brings about, and reports whether all of
+// it is written. A store that cannot write now still lets the key in: what was
+// not written is tried at the next use.
+func (k *Keys) settle(ctx context.Context, t keyfmt.Token, key store.Key, now time.Time) bool {
+	var errs []error
+	if key.Grace > 0 { // its first use: the key it replaces has so long now
+		err := k.config.Store.BeginGrace(ctx, key.ID, now)
+		k.memory.Forget(key.Replaces)
+		errs = append(errs, err)
+	}
+	if newest := k.config.Peppers.Digest(t); key.Digest.Pepper != newest.Pepper {
+		err := k.config.Store.Rehash(ctx, key.ID, key.Digest, newest)
+		if !errors.Is(err, store.ErrConflict) { // somebody else has
+			errs = append(errs, err)
 		}
+	}
+	err := errors.Join(errs...)
+	if err != nil {
+		k.config.Logger.ErrorContext(ctx, "use of a key not settled, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
+	}
+	return err == nil
+}
+
+// find tries the newest pepper with one plain equality, older ones only when
+// that misses. While a key is being rehashed it has left the older digest when
+// that is tried and had not come to the newest: so that one is tried again.
+func (k *Keys) find(ctx context.Context, t keyfmt.Token) (key store.Key, account store.Account, err error) {
+	tried := 0
+	for d := range k.config.Peppers.Candidates(t) {
+		tried++
+		if key, account, err = k.config.Store.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
+			return key, account, err
+		}
+	}
+	if tried > 1 {
+		key, account, err = k.config.Store.Find(ctx, k.config.Peppers.Digest(t))
 	}
 	return key, account, err
 }

@@ -55,10 +55,10 @@ func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.
 }
 
 // Rotate makes a successor with the same name, rights, environment, expiry and
-// addresses, and lets the old key live on for grace, 7 days at most and never beyond its own
-// expiry; 0 ends it now. A key that is revoked or expired cannot be rotated
-// (store.ErrInactive), nor one that has been rotated already
-// (store.ErrConflict).
+// addresses. The old key lives on for grace from the first use of the new one,
+// but 7 days at most from now and never beyond its own expiry; 0 ends it now.
+// A key that is revoked or expired cannot be rotated (store.ErrInactive), nor
+// one that has been rotated already (store.ErrConflict).
 func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
 	if err := k.mayManage(by, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
@@ -77,8 +77,12 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 		Account: old.Account, Name: old.Name, Environment: old.Environment, Grant: old.Grant,
 		Addresses: old.Addresses, Expires: old.Expires, Plan: old.Plan, Family: old.Family, Replaces: old.ID,
 	}
+	deadline := now
+	if grace > 0 {
+		deadline, next.Grace = now.Add(maxGrace), grace
+	}
 	token := k.mint(&next, by, now)
-	if err := k.config.Admin.Rotate(ctx, by.Account, id, next, now.Add(grace), now); err != nil {
+	if err := k.config.Admin.Rotate(ctx, by.Account, id, next, deadline, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	k.memory.Forget(id)

@@ -140,7 +140,7 @@ func when(t time.Time) string {
 }
 
 func rotateKey(f *flag.FlagSet) func(*operator) error {
-	grace := f.Duration("grace", 24*time.Hour, "how long the old key lives on; 0 ends it now")
+	grace := f.Duration("grace", 24*time.Hour, "how long the old key lives on from the first use of the new one, 7 days at most in all; 0 ends it now")
 	return func(o *operator) error {
 		id, err := o.arg("the key's id")
 		if err != nil {
@@ -158,7 +158,7 @@ func rotateKey(f *flag.FlagSet) func(*operator) error {
 		if err != nil {
 			return named(err, id)
 		}
-		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once. %s ends in %v.\n", key.ID, token.Reveal(), id, *grace)
+		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once. %s ends %v after its first use.\n", key.ID, token.Reveal(), id, *grace)
 		return nil
 	}
 }

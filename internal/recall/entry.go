@@ -11,6 +11,7 @@ type Entry[V any] struct {
 	Err     error         // a refusal that is remembered, instead of a value
 	Expires time.Time     // zero: never
 	Idle    time.Duration // how long it may go unseen; 0: until Expires
+	Once    bool          // true now, but to be asked again the next time
 
 	mark
 }

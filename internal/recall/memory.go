@@ -131,9 +131,11 @@ func (m *Memory[V]) read(ctx context.Context, sum [32]byte, now time.Time, ask f
 	if err := ask(ctx, e); err != nil {
 		return nil, fmt.Errorf("%w: %w", m.config.Unavailable, err)
 	}
-	if e.Err != nil {
+	switch {
+	case e.Once:
+	case e.Err != nil:
 		m.refused.put(e)
-	} else {
+	default:
 		m.verified.put(e)
 	}
 	return e, nil
