@@ -39,19 +39,18 @@ func newAsker(m *Model, n Need, writes bool) *asker {
 	return &asker{question: c, ids: q.ids(), paths: paths, cost: n.Cost}
 }
 
-// ask returns what r asks about.
-func (a *asker) ask(r *http.Request) ids {
-	about := a.ids
+// ask fills in what r asks about.
+func (a *asker) ask(r *http.Request, about *ids) {
+	*about = a.ids
 	for i, wildcard := range a.paths {
 		about[i] = r.PathValue(wildcard)
 	}
-	return about
 }
 
 // admit decides r and notes question, cost and denial on its state.
 func (a *asker) admit(rights *Rights, r *http.Request, s *request.State) bool {
 	about := (*ids)(&s.IDs) // a copy: another mux behind this one changes the path values
-	*about = a.ask(r)
+	a.ask(r, about)
 	s.Question, s.Cost = &a.question, a.cost
 	d := rights.decide(&a.question, about, s.Environment)
 	if !d.Allowed {

@@ -22,7 +22,8 @@ func (rs *Routes) Match(r *http.Request) (Route, Request, bool) {
 	if rt.asker == nil {
 		return declared, Request{}, true
 	}
-	about := rt.asker.ask(p.request)
+	var about ids
+	rt.asker.ask(p.request, &about)
 	return declared, rt.asker.question.request(&about), true
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+	"unsafe"
 )
 
 // The RateLimit fields follow draft-ietf-httpapi-ratelimit-headers-10; their
@@ -63,10 +64,14 @@ func (d *Decision) write(h http.Header, now time.Time, legacy, standard bool) {
 	if d.Plan == nil {
 		return
 	}
-	// All that varies is rendered into one string and cut from it; the slices
-	// that the header keeps share one array, which is this response's own.
-	var array [192]byte
-	b := array[:0]
+	// All that varies is rendered into one text and cut from it; the slices that
+	// the header keeps share one array. Both are this response's own, in one
+	// allocation: nearly always the text fits.
+	own := new(struct {
+		values [5]string
+		text   [80]byte
+	})
+	b := own.text[:0]
 	var remaining, reset, fields int
 	if legacy {
 		s := &d.States[d.Binding]
@@ -82,9 +87,10 @@ func (d *Decision) write(h http.Header, now time.Time, legacy, standard bool) {
 	if d.Retry > 0 {
 		b = strconv.AppendInt(b, seconds(d.Retry), 10)
 	}
-	text := string(b)
+	text := unsafe.String(unsafe.SliceData(b), len(b)) // nobody writes to b any more
 
-	values := &[5]string{"", text[:remaining], text[remaining:reset], d.Plan.policy, text[reset:fields]}
+	values := &own.values
+	*values = [5]string{"", text[:remaining], text[remaining:reset], d.Plan.policy, text[reset:fields]}
 	if legacy {
 		values[0] = d.Plan.texts[d.Binding].quota
 		h["X-Ratelimit-Limit"] = values[0:1:1]
