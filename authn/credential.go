@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -17,7 +18,8 @@ type Credential struct {
 	Cookie      bool   // it came in a cookie, not in a header
 	Environment string // that the request asks to act in, for a session
 	token       string
-	raw         string // as it stood in the request
+	raw         string     // as it stood in the request
+	from        netip.Addr // the client; zero where nobody says
 }
 
 // NewCredential makes a credential, for tests and for callers that have no

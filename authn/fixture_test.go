@@ -24,6 +24,7 @@ type spy struct {
 	read           atomic.Pointer[func()] // runs after the read, before the return
 	hang           atomic.Bool            // answers only when the context ends
 	readOnly       atomic.Pointer[error]
+	hangTouch      atomic.Bool
 }
 
 func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
@@ -50,6 +51,10 @@ func (s *spy) BeginGrace(ctx context.Context, id string, now time.Time) error {
 }
 
 func (s *spy) Touch(ctx context.Context, uses []store.Use) error {
+	if s.hangTouch.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	s.touches.Add(int64(len(uses)))
 	if err := s.fail.Load(); err != nil {
 		return *err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type KeysConfig struct {
 	// Formats of the keys, by environment: "live": mt_live_…. Required.
 	Formats map[string]keyfmt.Format
 	// Peppers digest the keys; keyfmt.Unpeppered() goes without. Required.
+	// Keys move to the newest as they are used, so every node must know a
+	// pepper before any node has it first.
 	Peppers *keyfmt.Keyring
 	// Quota is the most live keys that an account may hold. Default: no bound.
 	Quota int
@@ -161,7 +164,7 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 		return nil, err
 	}
 	e, err := k.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*Principal]) error {
-		return k.ask(ctx, t, env, e)
+		return k.ask(ctx, t, c.from, env, e)
 	})
 	switch {
 	case err != nil:
@@ -177,7 +180,7 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 }
 
 // ask fills in e from the store.
-func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, e *recall.Entry[*Principal]) error {
+func (k *Keys) ask(ctx context.Context, t keyfmt.Token, from netip.Addr, env string, e *recall.Entry[*Principal]) error {
 	key, account, err := k.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -196,33 +199,41 @@ func (k *Keys) ask(ctx context.Context, t keyfmt.Token, env string, e *recall.En
 	}
 	e.About(key.ID, account.ID)
 	e.Value, e.Expires = k.principal(key, account), key.Expires
-	if e.Err == nil {
+	switch {
+	case e.Err != nil:
+	case from.IsValid() && !e.Value.admits(from): // no use of the key: it will be refused
+		e.Once = true
+	default:
 		e.Once = !k.settle(ctx, t, key, e.Read)
 	}
 	return nil
 }
 
-// settle writes what the use of a key brings about, and reports whether all of
-// it is written. A store that cannot write now still lets the key in: what was
-// not written is tried at the next use.
+// settleTimeout bounds the writes of a first use, which holds up a request.
+const settleTimeout = 250 * time.Millisecond
+
+// settle writes what the use of a key brings about, and reports whether it may
+// be remembered. A store that cannot write now still lets the key in: a grace
+// that has not begun is tried at the next use, a rehash some time.
 func (k *Keys) settle(ctx context.Context, t keyfmt.Token, key store.Key, now time.Time) bool {
-	var errs []error
-	if key.Grace > 0 { // its first use: the key it replaces has so long now
-		err := k.config.Store.BeginGrace(ctx, key.ID, now)
-		k.memory.Forget(key.Replaces)
-		errs = append(errs, err)
-	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
 	if newest := k.config.Peppers.Digest(t); key.Digest.Pepper != newest.Pepper {
 		err := k.config.Store.Rehash(ctx, key.ID, key.Digest, newest)
-		if !errors.Is(err, store.ErrConflict) { // somebody else has
-			errs = append(errs, err)
+		if err != nil && !errors.Is(err, store.ErrConflict) { // that: somebody else has
+			k.config.Logger.WarnContext(ctx, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
 		}
 	}
-	err := errors.Join(errs...)
-	if err != nil {
-		k.config.Logger.ErrorContext(ctx, "use of a key not settled, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
+	if key.Grace == 0 {
+		return true
 	}
-	return err == nil
+	// Its first use: the key that it replaces has so long now.
+	if err := k.config.Store.BeginGrace(ctx, key.ID, now); err != nil {
+		k.config.Logger.ErrorContext(ctx, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
+		return false
+	}
+	k.memory.Forget(key.Replaces)
+	return true
 }
 
 // find tries the newest pepper with one plain equality, older ones only when

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,8 @@ func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.
 // Rotate makes a successor with the same name, rights, environment, expiry and
 // addresses. The old key lives on for grace from the first use of the new one,
 // but 7 days at most from now and never beyond its own expiry; 0 ends it now.
+// That the old key is rotated counts as its own first use, for the key that it
+// replaced itself.
 // A key that is revoked or expired cannot be rotated (store.ErrInactive), nor
 // one that has been rotated already (store.ErrConflict).
 func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
@@ -65,6 +68,9 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 	}
 	if grace < 0 || grace > maxGrace {
 		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: a grace of %v; it may be 0 to %v", ErrInvalid, grace, maxGrace)
+	}
+	if grace > 0 {
+		grace = max(grace.Truncate(time.Microsecond), time.Microsecond) // what stores keep
 	}
 	old, err := k.config.Admin.Get(ctx, by.Account, id)
 	if err != nil {
@@ -75,7 +81,13 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 	}
 	next := store.Key{
 		Account: old.Account, Name: old.Name, Environment: old.Environment, Grant: old.Grant,
-		Addresses: old.Addresses, Expires: old.Expires, Plan: old.Plan, Family: old.Family, Replaces: old.ID,
+		Addresses: old.Addresses, Expires: old.Expires, Plan: old.Plan, Family: cmp.Or(old.Family, old.ID), Replaces: old.ID,
+	}
+	if old.Grace > 0 {
+		if err := k.config.Store.BeginGrace(ctx, old.ID, now); err != nil {
+			return store.Key{}, keyfmt.Token{}, err
+		}
+		k.memory.Forget(old.Replaces)
 	}
 	deadline := now
 	if grace > 0 {

@@ -1,10 +1,12 @@
 package authn_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -256,4 +258,84 @@ func TestRotateRefuses(t *testing.T) {
 	if _, _, err := only.Rotate(t.Context(), d.op, key.ID, 0, d.now); !errors.Is(err, authn.ErrInvalid) {
 		t.Errorf("an environment that is gone: %v", err)
 	}
+}
+
+// A chain of rotations leaves no key behind whose grace nobody will start.
+func TestGraceOfAChain(t *testing.T) {
+	d := newDoor(t)
+	a, first := d.issue()
+	b, _, err := d.keys.Rotate(t.Context(), d.op, a.ID, time.Hour, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := d.keys.Rotate(t.Context(), d.op, b.ID, 0, d.now) // before b was ever used
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.ask(token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	d.now = d.now.Add(time.Hour)
+	if _, err := d.ask(first); !errors.Is(err, authn.ErrExpired) {
+		t.Errorf("the first key, an hour later: %v, want ErrExpired", err)
+	}
+}
+
+// A request that is refused for its address is no use of the key.
+func TestRefusedUseStartsNoGrace(t *testing.T) {
+	d := newDoor(t)
+	key, _ := d.issue(func(s *authn.KeySpec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
+	_, token, err := d.keys.Rotate(t.Context(), d.op, key.ID, time.Minute, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := request("Bearer " + token.Reveal())
+	elsewhere.RemoteAddr = "192.0.2.1:1"
+	if rec, passed := d.knock(elsewhere); passed || rec.Code != 403 {
+		t.Fatalf("from elsewhere: %d", rec.Code)
+	}
+	old, err := d.store.KeyAdmin().Get(t.Context(), account, key.ID)
+	if err != nil || !old.Expires.After(d.now.Add(time.Minute)) {
+		t.Errorf("the grace has begun: the old key ends %v, %v", old.Expires, err)
+	}
+	r := request("Bearer " + token.Reveal())
+	r.RemoteAddr = "10.0.0.1:1"
+	if rec, passed := d.knock(r); !passed {
+		t.Fatalf("from its own network: %d", rec.Code)
+	}
+	if old, err = d.store.KeyAdmin().Get(t.Context(), account, key.ID); err != nil || !old.Expires.Equal(d.now.Add(time.Minute)) {
+		t.Errorf("the grace has not begun: the old key ends %v, %v", old.Expires, err)
+	}
+}
+
+// While the store cannot rehash, keys are let in and remembered.
+func TestRehashHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		_, token := d.issue()
+		slow := &hungRehash{Keys: d.store.Keys()}
+		later := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) {
+			k.Store, k.Admin, k.Peppers = slow, d.store.KeyAdmin(), peppers(t, "p2")
+		})
+		later.now = d.now
+		for range 3 {
+			if _, err := later.ask(token); err != nil {
+				t.Error(err)
+			}
+		}
+		if slow.tried != 1 {
+			t.Errorf("tried %d times for three requests", slow.tried)
+		}
+	})
+}
+
+type hungRehash struct {
+	store.Keys
+	tried int
+}
+
+func (h *hungRehash) Rehash(ctx context.Context, _ string, _, _ keyfmt.Digest) error {
+	h.tried++
+	<-ctx.Done()
+	return ctx.Err()
 }

@@ -138,7 +138,7 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 	r, s := request.Ensure(r, m.config.Now)
 	c, err := read(r.Header, m.config.Cookie)
-	if s.By == m && err == nil && c.raw == s.Credential && (c.Environment == "" || c.Environment == s.Environment) {
+	if s.By == m && err == nil && (!c.Cookie || m.sameOrigin(r) == nil) && c.raw == s.Credential && (c.Environment == "" || c.Environment == s.Environment) {
 		return r, nil
 	}
 	s.By, s.Principal, s.Rights, s.Environment, s.Credential = nil, nil, nil, "", ""
@@ -199,6 +199,7 @@ func (m *Middleware) verify(ctx context.Context, c Credential, err error, addr n
 	if err != nil {
 		return nil, err
 	}
+	c.from = addr
 	p, err := m.ask(ctx, c, now)
 	if err == nil && !p.admits(addr) {
 		return nil, ErrAddress

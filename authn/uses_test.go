@@ -68,3 +68,25 @@ func TestUsesSurviveAnOutage(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// One write that hangs is not the last.
+func TestHungTouch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		d.now = time.Now()
+		key, token := d.issue()
+		d.ask(token)
+		d.spy.hangTouch.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		go d.keys.Run(ctx)
+		time.Sleep(11 * time.Second)
+		d.spy.hangTouch.Store(false)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if got, _ := d.store.KeyAdmin().Get(t.Context(), account, key.ID); got.Used.IsZero() {
+			t.Error("nothing was written after the one that hung")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}

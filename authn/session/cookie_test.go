@@ -1,11 +1,13 @@
 package session_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/session"
 )
 
@@ -83,5 +85,22 @@ func TestCrossOrigin(t *testing.T) {
 		if rec, passed := l.knock(r); rec.Code != tt.status || passed != (tt.status == 200) {
 			t.Errorf("%s: %d %s", tt.name, rec.Code, rec.Body)
 		}
+	}
+}
+
+// A method that changes between two looks at a request is looked at again.
+func TestCrossOriginAfterAChangeOfMethod(t *testing.T) {
+	l := newLobby(t)
+	_, cookie := l.start(func(s *session.Spec) { s.Cookie = true })
+	r := httptest.NewRequest("GET", "http://example.com/", nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	r.AddCookie(&http.Cookie{Name: cookieName, Value: cookie})
+	r, err := l.mw.Check(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Method = "POST"
+	if _, err := l.mw.Check(r); !errors.Is(err, authn.ErrCrossOrigin) {
+		t.Errorf("%v, want ErrCrossOrigin", err)
 	}
 }

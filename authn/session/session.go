@@ -25,8 +25,11 @@ type Config struct {
 	Users       store.Users
 	Memberships store.Memberships
 	Accounts    store.Accounts
-	// Changes tells what to forget; see Run. Default: nothing does, and what
-	// was read once is believed for Lease.
+	// Changes tells what to forget; see Run. It must report the changes of
+	// all four stores above: a stream that knows some of them only would keep
+	// ended sessions alive for as long as it lives itself. Where they are not
+	// one backend, leave it nil. Default: nothing tells, and what was read once
+	// is believed for Lease.
 	Changes store.Changes
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
@@ -137,7 +140,7 @@ func (m *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
 		return nil
 	}
 	e := m.memory.Recall(c.Reveal(), now)
-	if e == nil {
+	if e == nil || c.Cookie != e.Value.cookie { // Authenticate says so, past the limiter of failures
 		return nil
 	}
 	p, err := m.principal(e, c, now)

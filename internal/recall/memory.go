@@ -64,7 +64,13 @@ const maxToken = 128
 func (m *Memory[V]) Forget(id string) { m.fresh.Forget(id) }
 
 // Use notes a use of what e is about, to be recorded.
-func (m *Memory[V]) Use(e *Entry[V], now time.Time) { m.uses.saw(&e.mark, now, m.config.Grain) }
+func (m *Memory[V]) Use(e *Entry[V], now time.Time) {
+	grain := m.config.Grain
+	if e.Idle > 0 { // as it was when the session began, whatever is configured now
+		grain = min(grain, max(e.Idle/8, time.Second))
+	}
+	m.uses.saw(&e.mark, now, grain)
+}
 
 // Recall returns what is known and still holds about a verified token, or nil.
 func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {

@@ -31,6 +31,8 @@ func (m *Memory[V]) Run(ctx context.Context) error {
 }
 
 func (m *Memory[V]) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, useFlush) // one that hangs must not be the last
+	defer cancel()
 	if err := m.uses.flush(ctx, m.config.Touch); err != nil {
 		m.config.Logger.ErrorContext(ctx, "uses not recorded, will be tried again", slog.Any("err", err))
 	}
