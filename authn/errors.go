@@ -31,7 +31,7 @@ var (
 	// ErrUnavailable: whether the credential is good cannot be told now.
 	ErrUnavailable = errors.New("authn: store unavailable")
 	// ErrForbidden: the principal may not manage credentials.
-	ErrForbidden = errors.New("authn: not allowed to manage keys")
+	ErrForbidden = errors.New("authn: not allowed to manage credentials")
 	// ErrInvalid: a specification that cannot be granted, with the reasons.
 	ErrInvalid = errors.New("authn: invalid")
 )

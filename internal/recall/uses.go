@@ -8,8 +8,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Uses are recorded to the grain and written in batches: a request costs no
-// write, a credential one row a grain at most.
+// Uses are noted once a grain at most and written in batches: a request costs no
+// write.
 const (
 	useFlush   = 10 * time.Second
 	maxPending = 1 << 17 // credentials; beyond it uses are let go, never requests
