@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
@@ -21,7 +22,7 @@ type chain struct {
 	t       testing.TB
 	db      *memory.Store
 	model   *authz.Model
-	keys    *authn.Keys
+	keys    *apikey.Manager
 	auth    *authn.Middleware
 	rate    *ratelimit.Limiter
 	routes  *authz.Routes
@@ -41,7 +42,7 @@ func newChain(t testing.TB, plan string) *chain {
 	clock := func() time.Time { return c.now }
 	c.db = must(memory.New(memory.Config{}))
 	c.model = must(authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}}))
-	c.keys = must(authn.NewKeys(authn.KeysConfig{
+	c.keys = must(apikey.New(apikey.Config{
 		Store: c.db.Keys(), Admin: c.db.KeyAdmin(), Model: c.model, Lease: lease,
 		Formats: map[string]keyfmt.Format{"live": must(keyfmt.New("mt_live_"))},
 		Peppers: must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))),
@@ -85,7 +86,7 @@ func (c *chain) issue(permissions ...string) (store.Key, string) {
 	g := c.model.Everything()
 	g.Permissions = authz.Of(permissions...)
 	g.Scope["projects"] = authz.Of("p1")
-	key, token, err := c.keys.Issue(c.t.Context(), operator, authn.KeySpec{Name: "k", Environment: "live", Grant: g}, c.now)
+	key, token, err := c.keys.Issue(c.t.Context(), operator, apikey.Spec{Name: "k", Environment: "live", Grant: g}, c.now)
 	if err != nil {
 		c.t.Fatal(err)
 	}

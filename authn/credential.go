@@ -14,12 +14,12 @@ const maxCredential = 8 << 10
 
 // A Credential is what the request carried. It prints redacted.
 type Credential struct {
-	Scheme      string // lower case: "bearer", "session"
-	Cookie      bool   // it came in a cookie, not in a header
-	Environment string // that the request asks to act in, for a session
+	Scheme      string     // lower case: "bearer", "session"
+	Cookie      bool       // it came in a cookie, not in a header
+	Environment string     // that the request asks to act in, for a session
+	From        netip.Addr // the client; zero where nobody says
 	token       string
-	raw         string     // as it stood in the request
-	from        netip.Addr // the client; zero where nobody says
+	raw         string // as it stood in the request
 }
 
 // NewCredential makes a credential, for tests and for callers that have no

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -68,7 +69,7 @@ type door struct {
 	store *memory.Store
 	spy   *spy
 	model *authz.Model
-	keys  *authn.Keys
+	keys  *apikey.Manager
 	mw    *authn.Middleware
 	op    *authn.Principal
 	now   time.Time
@@ -76,7 +77,7 @@ type door struct {
 
 const account = "acct_1"
 
-func newDoor(t testing.TB, change ...func(*authn.KeysConfig, *authn.Config)) *door {
+func newDoor(t testing.TB, change ...func(*apikey.Config, *authn.Config)) *door {
 	t.Helper()
 	d := &door{t: t, op: authn.Operator(account), now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 	var err error
@@ -91,12 +92,12 @@ func newDoor(t testing.TB, change ...func(*authn.KeysConfig, *authn.Config)) *do
 	if err != nil {
 		t.Fatal(err)
 	}
-	kc := authn.KeysConfig{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers(t)}
+	kc := apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers(t)}
 	c := authn.Config{Now: func() time.Time { return d.now }}
 	for _, f := range change {
 		f(&kc, &c)
 	}
-	if d.keys, err = authn.NewKeys(kc); err != nil {
+	if d.keys, err = apikey.New(kc); err != nil {
 		t.Fatal(err)
 	}
 	c.Authenticators = append(c.Authenticators, d.keys)
@@ -140,12 +141,12 @@ func peppers(t testing.TB, ids ...string) *keyfmt.Keyring {
 	return k
 }
 
-func (d *door) spec() authn.KeySpec {
+func (d *door) spec() apikey.Spec {
 	g := d.model.Everything()
-	return authn.KeySpec{Name: "server", Environment: "live", Grant: g}
+	return apikey.Spec{Name: "server", Environment: "live", Grant: g}
 }
 
-func (d *door) issue(change ...func(*authn.KeySpec)) (store.Key, string) {
+func (d *door) issue(change ...func(*apikey.Spec)) (store.Key, string) {
 	d.t.Helper()
 	spec := d.spec()
 	for _, f := range change {

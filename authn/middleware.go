@@ -153,6 +153,21 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 	return r, nil
 }
 
+// Credential reads the credential of r, for a route that needs none but can
+// use one, as logging out does. It says nothing about whether it is good; a
+// cookie must have come from an origin that may use it. Errors: ErrMissing,
+// ErrAmbiguous, ErrRejected, ErrCrossOrigin.
+func (m *Middleware) Credential(r *http.Request) (Credential, error) {
+	c, err := read(r.Header, m.config.Cookie)
+	if err == nil && c.Cookie {
+		err = m.sameOrigin(r)
+	}
+	if err != nil {
+		return Credential{}, err
+	}
+	return c, nil
+}
+
 // identify is the order of checks: the credential, the memory, the address
 // limiter, the authenticators, the principal's own address list. No principal
 // and no error is an anonymous request that may pass.
@@ -168,7 +183,7 @@ func (m *Middleware) identify(r *http.Request, c Credential, err error, now time
 	if err == nil {
 		for _, k := range m.known {
 			p := k.Recall(c, now)
-			if p != nil && (len(p.addresses) == 0 || p.admits(m.config.ClientAddr(r))) {
+			if p != nil && (len(p.Addresses) == 0 || p.Admits(m.config.ClientAddr(r))) {
 				return p, nil
 			}
 		}
@@ -199,9 +214,9 @@ func (m *Middleware) verify(ctx context.Context, c Credential, err error, addr n
 	if err != nil {
 		return nil, err
 	}
-	c.from = addr
+	c.From = addr
 	p, err := m.ask(ctx, c, now)
-	if err == nil && !p.admits(addr) {
+	if err == nil && !p.Admits(addr) {
 		return nil, ErrAddress
 	}
 	return p, err

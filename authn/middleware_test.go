@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 )
 
 func TestAnswers(t *testing.T) {
@@ -25,8 +26,8 @@ func TestAnswers(t *testing.T) {
 	if err := d.keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
 		t.Fatal(err)
 	}
-	_, expired := d.issue(func(s *authn.KeySpec) { s.Expires = d.now.Add(time.Second) })
-	_, elsewhere := d.issue(func(s *authn.KeySpec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
+	_, expired := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(time.Second) })
+	_, elsewhere := d.issue(func(s *apikey.Spec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
 	d.now = d.now.Add(time.Second)
 
 	for _, tt := range []struct {
@@ -94,7 +95,7 @@ func TestOnlyTheHeaderIsRead(t *testing.T) {
 }
 
 func TestAnonymous(t *testing.T) {
-	d := newDoor(t, func(_ *authn.KeysConfig, c *authn.Config) { c.AllowAnonymous = true })
+	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.AllowAnonymous = true })
 	if _, passed := d.knock(request()); !passed {
 		t.Error("an anonymous request was refused")
 	}
@@ -178,7 +179,7 @@ func (f *failures) Charge(a netip.Addr, _ time.Time) { f.charged[a]++ }
 
 func TestFailuresAreChargedPerAddress(t *testing.T) {
 	f := &failures{charged: map[netip.Addr]int{}, most: 3}
-	d := newDoor(t, func(_ *authn.KeysConfig, c *authn.Config) { c.Failures = f })
+	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Failures = f })
 	_, known := d.issue()
 	_, cold := d.issue()
 	d.knock(request("Bearer " + known))
@@ -208,7 +209,7 @@ func TestFailuresAreChargedPerAddress(t *testing.T) {
 
 func TestOutagesAreChargedToNobody(t *testing.T) {
 	f := &failures{charged: map[netip.Addr]int{}, most: 1}
-	d := newDoor(t, func(_ *authn.KeysConfig, c *authn.Config) { c.Failures = f })
+	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Failures = f })
 	_, token := d.issue()
 	down := errors.New("down")
 	d.spy.fail.Store(&down)
@@ -220,7 +221,7 @@ func TestOutagesAreChargedToNobody(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	d := newDoor(t)
-	_, token := d.issue(func(s *authn.KeySpec) {
+	_, token := d.issue(func(s *apikey.Spec) {
 		s.Addresses = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 	})
 	for remote, want := range map[string]bool{
@@ -242,7 +243,7 @@ func TestAddresses(t *testing.T) {
 func TestNothingLeaks(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	d := newDoor(t, func(k *authn.KeysConfig, c *authn.Config) { k.Logger, c.Logger = log, log })
+	d := newDoor(t, func(k *apikey.Config, c *authn.Config) { k.Logger, c.Logger = log, log })
 	_, good := d.issue()
 	bad := formats(t)["live"].Generate().Reveal()
 	var values []any
@@ -304,7 +305,7 @@ func TestBrokenAuthenticator(t *testing.T) {
 
 // strict is somebody's authenticator around ours.
 type strict struct {
-	*authn.Keys
+	*apikey.Manager
 	blocked bool
 }
 
@@ -312,7 +313,7 @@ func (s *strict) Authenticate(ctx context.Context, c authn.Credential, now time.
 	if s.blocked {
 		return nil, authn.ErrRejected
 	}
-	return s.Keys.Authenticate(ctx, c, now)
+	return s.Manager.Authenticate(ctx, c, now)
 }
 
 // anyStrict is the same around whatever has a memory.
@@ -339,7 +340,7 @@ func TestMemoryPassesNobodyBy(t *testing.T) {
 	d := newDoor(t)
 	_, token := d.issue()
 	blocked := false
-	outer := &strict{Keys: d.keys}
+	outer := &strict{Manager: d.keys}
 	for name, as := range map[string][]authn.Authenticator{
 		"a decorator":             {outer},
 		"a decorator, to another": {outer, d.keys},
@@ -384,7 +385,7 @@ func TestTwoDoors(t *testing.T) {
 // case K15, on the way that requests take: expiry is checked on every hit.
 func TestExpiryThroughTheMiddleware(t *testing.T) {
 	d := newDoor(t)
-	_, token := d.issue(func(s *authn.KeySpec) { s.Expires = d.now.Add(2 * time.Second) })
+	_, token := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(2 * time.Second) })
 	for range 2 {
 		if rec, passed := d.knock(request("Bearer " + token)); !passed {
 			t.Fatal(rec.Code)
@@ -401,7 +402,7 @@ func TestExpiryThroughTheMiddleware(t *testing.T) {
 func TestFailureBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &lockedFailures{failures: failures{charged: map[netip.Addr]int{}, most: 20}}
-		d := newDoor(t, func(_ *authn.KeysConfig, c *authn.Config) { c.Failures = f })
+		d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Failures = f })
 		slow := func() { time.Sleep(50 * time.Millisecond) }
 		d.spy.read.Store(&slow)
 		var all sync.WaitGroup

@@ -30,6 +30,7 @@ type Principal struct {
 	User        string // who acts; "" for an account's own key
 	Environment string // "live", "test"
 	Expires     time.Time
+	Proved      time.Time // when a person last proved who he is; zero for a key
 
 	// For the limiter: whose counters these are, and what decides the plan
 	// (ratelimit.Assignment).
@@ -38,9 +39,8 @@ type Principal struct {
 	AccountPlan string
 	Limits      string
 
-	Rights *authz.Rights
-
-	addresses []netip.Prefix // where it may be used from; empty: anywhere
+	Rights    *authz.Rights
+	Addresses []netip.Prefix // where it may be used from; empty: anywhere
 }
 
 // Operator is the principal of trusted code: a command line, a set-up script,
@@ -60,13 +60,13 @@ func FromContext(ctx context.Context) (Principal, bool) {
 	return Principal{}, false
 }
 
-// admits reports whether the principal may be used from addr. An unknown
+// Admits reports whether the principal may be used from addr. An unknown
 // address is admitted only where every address is.
-func (p *Principal) admits(addr netip.Addr) bool {
-	for _, a := range p.addresses {
+func (p *Principal) Admits(addr netip.Addr) bool {
+	for _, a := range p.Addresses {
 		if a.Contains(addr) {
 			return true
 		}
 	}
-	return len(p.addresses) == 0
+	return len(p.Addresses) == 0
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
@@ -45,7 +46,7 @@ type lobby struct {
 	spy      *spy
 	model    *authz.Model
 	sessions *session.Manager
-	keys     *authn.Keys
+	keys     *apikey.Manager
 	mw       *authn.Middleware
 	now      time.Time
 }
@@ -80,7 +81,7 @@ func newLobby(t testing.TB, change ...func(*session.Config)) *lobby {
 		f(&c)
 	}
 	l.sessions = must(session.New(c))
-	l.keys = must(authn.NewKeys(authn.KeysConfig{
+	l.keys = must(apikey.New(apikey.Config{
 		Store: l.store.Keys(), Admin: l.store.KeyAdmin(), Model: l.model, Peppers: peppers,
 		Formats: map[string]keyfmt.Format{"live": must(keyfmt.New("mt_live_"))},
 	}))
@@ -127,7 +128,7 @@ func (l *lobby) enter(token string) (*authn.Principal, error) {
 // issue returns an API key of the account.
 func (l *lobby) issue() string {
 	l.t.Helper()
-	_, token, err := l.keys.Issue(l.t.Context(), authn.Operator(account), authn.KeySpec{Name: "server", Environment: "live", Grant: l.model.Everything()}, l.now)
+	_, token, err := l.keys.Issue(l.t.Context(), authn.Operator(account), apikey.Spec{Name: "server", Environment: "live", Grant: l.model.Everything()}, l.now)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ type Config struct {
 	Idle time.Duration
 	// CacheSize is how many verified sessions are remembered. Default: 65,536.
 	CacheSize int
-	// Lease and Timeout are those of authn.KeysConfig.
+	// Lease and Timeout are those of apikey.Config.
 	Lease, Timeout time.Duration
 	// Logger hears of outages and of tokens on the wrong transport. Default:
 	// none.
@@ -119,11 +119,11 @@ func New(c Config) (*Manager, error) {
 	})}, nil
 }
 
-// Run is authn.Keys.Run for sessions.
+// Run is apikey.Manager.Run for sessions.
 func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a session that has ended
-// can still pass on any node: see authn.Keys.MaxRevocationDelay.
+// can still pass on any node: see apikey.Manager.MaxRevocationDelay.
 func (m *Manager) MaxRevocationDelay() time.Duration { return m.config.Lease }
 
 // mine reports whether the credential has the shape of a session.

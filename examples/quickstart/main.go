@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
@@ -28,7 +29,7 @@ func main() {
 	plan := must(ratelimit.ParsePlan("standard", "60-M, 10000-D"))
 
 	// Who: keys look like acme_live_….
-	keys := must(authn.NewKeys(authn.KeysConfig{
+	keys := must(apikey.New(apikey.Config{
 		Store: db.Keys(), Admin: db.KeyAdmin(), Changes: db, Model: model,
 		Formats: map[string]keyfmt.Format{"live": must(keyfmt.New("acme_live_"))},
 		Peppers: must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))), // keep yours in a secret manager
@@ -61,7 +62,7 @@ func main() {
 	grant := model.Everything()
 	grant.Permissions = authz.Of("read")
 	grant.Scope["projects"] = authz.Of("p1")
-	_, key, err := keys.Issue(ctx, authn.Operator(account.ID), authn.KeySpec{
+	_, key, err := keys.Issue(ctx, authn.Operator(account.ID), apikey.Spec{
 		Name: "quickstart", Environment: "live", Grant: grant,
 	}, time.Now())
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"medtwin.ai/tollgate/adapters/sqlitestore"
-	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
 )
@@ -71,7 +71,7 @@ func (b *backend) Close() {
 }
 
 // newKeys wires the library's key authenticator to the backend.
-func newKeys(c config, v vocabulary, b *backend, set func(*authn.KeysConfig)) (*authn.Keys, error) {
+func newKeys(c config, v vocabulary, b *backend, set func(*apikey.Config)) (*apikey.Manager, error) {
 	used, err := usedPepper(context.Background(), b)
 	if err != nil {
 		return nil, err
@@ -80,14 +80,14 @@ func newKeys(c config, v vocabulary, b *backend, set func(*authn.KeysConfig)) (*
 	if err != nil {
 		return nil, err
 	}
-	kc := authn.KeysConfig{
+	kc := apikey.Config{
 		Store: b.keys, Admin: b.keyAdmin, Changes: b.changes,
 		Model: v.model, Formats: v.formats, Peppers: peppers, Quota: 1000,
 	}
 	if set != nil {
 		set(&kc)
 	}
-	return authn.NewKeys(kc)
+	return apikey.New(kc)
 }
 
 // usedPepper returns the id of the pepper that the newest key of some account

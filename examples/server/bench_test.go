@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
 )
@@ -25,7 +26,7 @@ func BenchmarkColdVerify(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	keys, err := newKeys(config{pepperFile: filepath.Join(dir, "pepper")}, v, db, func(c *authn.KeysConfig) {
+	keys, err := newKeys(config{pepperFile: filepath.Join(dir, "pepper")}, v, db, func(c *apikey.Config) {
 		c.Lease = 1 // nothing is remembered for longer than a nanosecond
 	})
 	if err != nil {
@@ -34,7 +35,7 @@ func BenchmarkColdVerify(b *testing.B) {
 	if err := db.accounts.Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Created: now}); err != nil {
 		b.Fatal(err)
 	}
-	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), authn.KeySpec{Name: "k", Environment: live, Grant: v.model.Everything()}, now)
+	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), apikey.Spec{Name: "k", Environment: live, Grant: v.model.Everything()}, now)
 	if err != nil {
 		b.Fatal(err)
 	}

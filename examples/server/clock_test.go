@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
@@ -47,7 +48,7 @@ func newClocked(t *testing.T, plan, limits string) *clocked {
 	if err := b.accounts.Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Plan: plan, Limits: limits, Created: c.now}); err != nil {
 		t.Fatal(err)
 	}
-	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), authn.KeySpec{Name: "k", Environment: live, Grant: v.model.Everything()}, c.now)
+	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), apikey.Spec{Name: "k", Environment: live, Grant: v.model.Everything()}, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -25,7 +26,7 @@ type credentials struct {
 
 // demo fills an empty database with an account, two keys and some data, and
 // shows the keys, which is the only time they can be seen.
-func demo(ctx context.Context, c config, v vocabulary, b *backend, keys *authn.Keys, url string, stdout io.Writer) error {
+func demo(ctx context.Context, c config, v vocabulary, b *backend, keys *apikey.Manager, url string, stdout io.Writer) error {
 	if accounts, err := b.accounts.List(ctx, "", 1); err != nil || len(accounts) > 0 {
 		return err
 	}
@@ -43,7 +44,7 @@ func demo(ctx context.Context, c config, v vocabulary, b *backend, keys *authn.K
 	}
 	made := credentials{BaseURL: url, AccountID: account.ID}
 	for env, key := range map[string]*string{live: &made.LiveKey, test: &made.TestKey} {
-		_, token, err := keys.Issue(ctx, authn.Operator(account.ID), authn.KeySpec{
+		_, token, err := keys.Issue(ctx, authn.Operator(account.ID), apikey.Spec{
 			Name: "Demo " + env, Environment: env, Grant: v.model.Everything(),
 		}, now)
 		if err != nil {

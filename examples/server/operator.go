@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
@@ -216,7 +217,7 @@ func setStatus(s authz.Status) command {
 }
 
 // lifecycle returns the library's key management for one account.
-func (o *operator) lifecycle(account string) (*authn.Keys, *authn.Principal, error) {
+func (o *operator) lifecycle(account string) (*apikey.Manager, *authn.Principal, error) {
 	keys, err := newKeys(o.config, o.vocabulary, o.backend, nil)
 	return keys, authn.Operator(account), err
 }

@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
@@ -42,7 +42,7 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 			return err
 		}
 		now := time.Now()
-		spec := authn.KeySpec{
+		spec := apikey.Spec{
 			Name: *name, Environment: *environment, Plan: *plan,
 			Grant: authz.Grant{
 				Version: authz.Version, Permissions: list(*permissions), Endpoints: list(*endpoints),

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
@@ -54,7 +55,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defer b.Close()
-	keys, err := newKeys(c, v, b, func(kc *authn.KeysConfig) { kc.Logger = log })
+	keys, err := newKeys(c, v, b, func(kc *apikey.Config) { kc.Logger = log })
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 
 // handler is the chain: request id and form of errors, log, and the routes,
 // which match, authenticate, decide, limit and handle.
-func (s *server) handler(keys *authn.Keys, addr func(*http.Request) netip.Addr) (http.Handler, error) {
+func (s *server) handler(keys *apikey.Manager, addr func(*http.Request) netip.Addr) (http.Handler, error) {
 	failures, err := ratelimit.NewFailures(nil, s.failed) // apart from the table of verified identities
 	if err != nil {
 		return nil, err
@@ -141,7 +142,7 @@ func (s *server) denialPlan(r *http.Request) (string, *ratelimit.Plan) {
 
 // serve runs until ctx ends; then it lets requests in flight finish and writes
 // the last uses.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, keys *authn.Keys, log *slog.Logger) error {
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, keys *apikey.Manager, log *slog.Logger) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	written := make(chan struct{})
 	go func() {

@@ -27,7 +27,8 @@ var may = map[string][]string{
 	"store":               {"keyfmt", "authz"},
 	"store/memory":        {"keyfmt", "authz", "store"},
 	"store/storetest":     {"keyfmt", "authz", "store"},
-	"authn":               {"internal/request", "internal/recall", "keyfmt", "problem", "authz", "store"},
+	"authn":               {"internal/request", "problem", "authz"},
+	"authn/apikey":        {"internal/recall", "keyfmt", "authz", "store", "authn"},
 	"authn/session":       {"internal/recall", "keyfmt", "problem", "authz", "store", "authn"},
 	"authn/password":      nil,
 }

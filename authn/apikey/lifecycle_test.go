@@ -1,4 +1,4 @@
-package authn_test
+package apikey_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -22,19 +23,19 @@ import (
 // field.
 func TestIssueRefuses(t *testing.T) {
 	d := newDoor(t)
-	for name, change := range map[string]func(*authn.KeySpec){
-		"past expiry":         func(s *authn.KeySpec) { s.Expires = d.now.Add(-time.Second) },
-		"expiry now":          func(s *authn.KeySpec) { s.Expires = d.now },
-		"no name":             func(s *authn.KeySpec) { s.Name = "" },
-		"blank name":          func(s *authn.KeySpec) { s.Name = " " },
-		"control character":   func(s *authn.KeySpec) { s.Name = "a\nb" },
-		"not UTF-8":           func(s *authn.KeySpec) { s.Name = "a\xff" },
-		"long name":           func(s *authn.KeySpec) { s.Name = strings.Repeat("é", 101) },
-		"unknown environment": func(s *authn.KeySpec) { s.Environment = "prod" },
-		"zero grant":          func(s *authn.KeySpec) { s.Grant = authz.Grant{} },
-		"unknown permission":  func(s *authn.KeySpec) { s.Grant.Permissions = authz.Of("fly") },
-		"zero prefix":         func(s *authn.KeySpec) { s.Addresses = []netip.Prefix{{}} },
-		"host bits":           func(s *authn.KeySpec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")} },
+	for name, change := range map[string]func(*apikey.Spec){
+		"past expiry":         func(s *apikey.Spec) { s.Expires = d.now.Add(-time.Second) },
+		"expiry now":          func(s *apikey.Spec) { s.Expires = d.now },
+		"no name":             func(s *apikey.Spec) { s.Name = "" },
+		"blank name":          func(s *apikey.Spec) { s.Name = " " },
+		"control character":   func(s *apikey.Spec) { s.Name = "a\nb" },
+		"not UTF-8":           func(s *apikey.Spec) { s.Name = "a\xff" },
+		"long name":           func(s *apikey.Spec) { s.Name = strings.Repeat("é", 101) },
+		"unknown environment": func(s *apikey.Spec) { s.Environment = "prod" },
+		"zero grant":          func(s *apikey.Spec) { s.Grant = authz.Grant{} },
+		"unknown permission":  func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("fly") },
+		"zero prefix":         func(s *apikey.Spec) { s.Addresses = []netip.Prefix{{}} },
+		"host bits":           func(s *apikey.Spec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")} },
 	} {
 		spec := d.spec()
 		change(&spec)
@@ -73,7 +74,7 @@ func TestKeysDoNotManageKeys(t *testing.T) {
 // case K16: the successor is the same key and no more.
 func TestRotate(t *testing.T) {
 	d := newDoor(t)
-	key, _ := d.issue(func(s *authn.KeySpec) {
+	key, _ := d.issue(func(s *apikey.Spec) {
 		s.Expires = d.now.Add(time.Hour)
 		s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	})
@@ -113,7 +114,7 @@ func TestGrace(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDoor(t)
 			born := d.now
-			key, old := d.issue(func(s *authn.KeySpec) {
+			key, old := d.issue(func(s *apikey.Spec) {
 				if tt.expires > 0 {
 					s.Expires = born.Add(tt.expires)
 				}
@@ -133,7 +134,7 @@ func TestGrace(t *testing.T) {
 				}
 			}
 			// Another process, which has only the store.
-			after := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { k.Store, k.Admin = d.store.Keys(), d.store.KeyAdmin() })
+			after := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Store, k.Admin = d.store.Keys(), d.store.KeyAdmin() })
 			for _, door := range []*door{d, after} {
 				door.now = born.Add(tt.ends - 1)
 				if _, err := door.ask(old); err != nil {
@@ -178,7 +179,7 @@ func TestRehash(t *testing.T) {
 	d := newDoor(t)
 	_, first := d.issue()
 	d.issue()
-	later := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) {
+	later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
 		k.Store, k.Admin, k.Peppers = d.store.Keys(), d.store.KeyAdmin(), peppers(t, "p2")
 	})
 	remain := func() int {
@@ -199,7 +200,7 @@ func TestRehash(t *testing.T) {
 	if n := remain(); n != 1 {
 		t.Errorf("%d remain after one was used, want 1", n)
 	}
-	only := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { // the old pepper is gone
+	only := newDoor(t, func(k *apikey.Config, _ *authn.Config) { // the old pepper is gone
 		k.Store, k.Admin = d.store.Keys(), d.store.KeyAdmin()
 		var err error
 		if k.Peppers, err = keyfmt.NewKeyring(pepper("p2")); err != nil {
@@ -250,7 +251,7 @@ func TestRotateRefuses(t *testing.T) {
 		t.Errorf("at the zero time: %v", err)
 	}
 	live := formats(t)["live"]
-	only, err := authn.NewKeys(authn.KeysConfig{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model,
+	only, err := apikey.New(apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model,
 		Formats: map[string]keyfmt.Format{"other": live}, Peppers: peppers(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +285,7 @@ func TestGraceOfAChain(t *testing.T) {
 // A request that is refused for its address is no use of the key.
 func TestRefusedUseStartsNoGrace(t *testing.T) {
 	d := newDoor(t)
-	key, _ := d.issue(func(s *authn.KeySpec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
+	key, _ := d.issue(func(s *apikey.Spec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
 	_, token, err := d.keys.Rotate(t.Context(), d.op, key.ID, time.Minute, d.now)
 	if err != nil {
 		t.Fatal(err)
@@ -314,7 +315,7 @@ func TestRehashHangs(t *testing.T) {
 		d := newDoor(t)
 		_, token := d.issue()
 		slow := &hungRehash{Keys: d.store.Keys()}
-		later := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) {
+		later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
 			k.Store, k.Admin, k.Peppers = slow, d.store.KeyAdmin(), peppers(t, "p2")
 		})
 		later.now = d.now

@@ -1,4 +1,4 @@
-package authn_test
+package apikey_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -35,7 +36,7 @@ func TestPrincipal(t *testing.T) {
 
 func TestKeyPlanIsASubjectThroughRotations(t *testing.T) {
 	d := newDoor(t)
-	key, token := d.issue(func(s *authn.KeySpec) { s.Plan = "bulk" })
+	key, token := d.issue(func(s *apikey.Spec) { s.Plan = "bulk" })
 	next, successor, err := d.keys.Rotate(t.Context(), d.op, key.ID, time.Hour, d.now)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +103,7 @@ func TestDatabaseOpensNothing(t *testing.T) {
 // case K7: an unknown key and a wrong one cost the same work, one look-up by
 // digest for every pepper and one more, and nothing can be aimed at a known id.
 func TestUnknownAndWrongCostTheSame(t *testing.T) {
-	d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { k.Peppers = peppers(t, "p2") })
+	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Peppers = peppers(t, "p2") })
 	key, _ := d.issue()
 	for name, token := range map[string]string{
 		"unknown": formats(t)["live"].Generate().Reveal(),
@@ -125,7 +126,7 @@ func TestUnknownAndWrongCostTheSame(t *testing.T) {
 func TestOldPeppersStillVerify(t *testing.T) {
 	d := newDoor(t)
 	_, token := d.issue()
-	later := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) {
+	later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
 		k.Store, k.Admin, k.Peppers = d.spy, d.store.KeyAdmin(), peppers(t, "p2")
 	})
 	if _, err := later.ask(token); err != nil {
@@ -209,7 +210,7 @@ func TestRecordMustAgree(t *testing.T) {
 		"no id":       {func(k *store.Key, _ *store.Account) { k.ID = "" }, authn.ErrUnavailable},
 	} {
 		_, token := d.issue()
-		keys, err := authn.NewKeys(authn.KeysConfig{Store: altered{d.spy, tt.change}, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+		keys, err := apikey.New(apikey.Config{Store: altered{d.spy, tt.change}, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +241,7 @@ func TestCommitBeforeInvalidate(t *testing.T) {
 	}
 	var during error
 	admin := hookedAdmin{KeyAdmin: d.store.KeyAdmin(), before: func() { _, during = d.ask(token) }}
-	keys, err := authn.NewKeys(authn.KeysConfig{Store: d.spy, Admin: admin, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: admin, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +296,7 @@ func TestNegatives(t *testing.T) {
 
 // case K14: made-up tokens do not push out real ones.
 func TestNegativesAreBounded(t *testing.T) {
-	d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { k.CacheSize = 64 })
+	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.CacheSize = 64 })
 	_, token := d.issue()
 	if _, err := d.ask(token); err != nil {
 		t.Fatal(err)
@@ -312,7 +313,7 @@ func TestNegativesAreBounded(t *testing.T) {
 // case K15: expiry is checked on every hit.
 func TestExpiryOnEveryHit(t *testing.T) {
 	d := newDoor(t)
-	_, token := d.issue(func(s *authn.KeySpec) { s.Expires = d.now.Add(2 * time.Second) })
+	_, token := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(2 * time.Second) })
 	for range 2 {
 		if _, err := d.ask(token); err != nil {
 			t.Fatal(err)
@@ -371,7 +372,7 @@ func TestLookupSurvivesAPanic(t *testing.T) {
 }
 
 func TestNewKeysReportsEveryMistake(t *testing.T) {
-	_, err := authn.NewKeys(authn.KeysConfig{Quota: -1})
+	_, err := apikey.New(apikey.Config{Quota: -1})
 	if err == nil {
 		t.Fatal("no error")
 	}

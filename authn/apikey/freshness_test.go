@@ -1,4 +1,4 @@
-package authn_test
+package apikey_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
 )
@@ -48,8 +49,8 @@ func TestEveryMutatorInvalidates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { k.Lease = time.Hour })
-				keys, err := authn.NewKeys(authn.KeysConfig{Store: d.spy, Admin: d.store.KeyAdmin(), Changes: d.store,
+				d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Lease = time.Hour })
+				keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Changes: d.store,
 					Model: d.model, Formats: formats(t), Peppers: peppers(t), Lease: time.Hour})
 				if err != nil {
 					t.Fatal(err)
@@ -81,7 +82,7 @@ func TestEveryMutatorInvalidates(t *testing.T) {
 func TestSilentStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := &hungStream{alive: make(chan time.Time)}
-		d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) { k.Changes = stream })
+		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Changes = stream })
 		ctx, cancel := context.WithCancel(t.Context())
 		go d.keys.Run(ctx)
 		synctest.Wait() // the first Gap is over
@@ -127,7 +128,7 @@ func (h *hungStream) Watch(ctx context.Context, w store.Watcher) error {
 func TestGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := make(chan store.Watcher, 1)
-		d := newDoor(t, func(k *authn.KeysConfig, _ *authn.Config) {
+		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
 			k.Changes, k.Lease = watchFunc(func(ctx context.Context, w store.Watcher) error {
 				stream <- w
 				<-ctx.Done()

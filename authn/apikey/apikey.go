@@ -1,4 +1,4 @@
-package authn
+package apikey
 
 import (
 	"cmp"
@@ -9,14 +9,15 @@ import (
 	"strings"
 	"time"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/recall"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
 
-// KeysConfig configures Keys.
-type KeysConfig struct {
+// Config of a Manager.
+type Config struct {
 	// Store answers for the keys that requests bring. Required.
 	Store store.Keys
 	// Admin changes keys, for Issue, Rotate and Revoke. Default: they are
@@ -47,11 +48,12 @@ type KeysConfig struct {
 	Logger *slog.Logger
 }
 
-// Keys is the Authenticator for API keys, and their life cycle.
-type Keys struct {
-	config  KeysConfig
+// A Manager is the Authenticator for API keys, and their life cycle. Safe for
+// concurrent use.
+type Manager struct {
+	config  Config
 	formats []format
-	memory  *recall.Memory[*Principal]
+	memory  *recall.Memory[*authn.Principal]
 }
 
 type format struct {
@@ -59,13 +61,13 @@ type format struct {
 	keyfmt.Format
 }
 
-// NewKeys checks the configuration. Run must be started for revocations to
+// New checks the configuration. Run must be started for revocations to
 // arrive by push and for uses to be recorded.
-func NewKeys(c KeysConfig) (*Keys, error) {
+func New(c Config) (*Manager, error) {
 	var errs []error
 	require := func(ok bool, text string) {
 		if !ok {
-			errs = append(errs, errors.New("authn: KeysConfig."+text))
+			errs = append(errs, errors.New("apikey: Config."+text))
 		}
 	}
 	require(c.Store != nil, "Store is required")
@@ -79,7 +81,7 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	k := &Keys{config: c}
+	k := &Manager{config: c}
 	for env, f := range c.Formats {
 		require(env != "", "Formats has an environment without a name")
 		require(f.Prefix() != "", "Formats["+env+"] is the zero Format")
@@ -92,8 +94,8 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	k.memory = recall.New[*Principal](recall.Config{
-		Size: c.CacheSize, Lease: c.Lease, Timeout: c.Timeout, Unavailable: ErrUnavailable,
+	k.memory = recall.New[*authn.Principal](recall.Config{
+		Size: c.CacheSize, Lease: c.Lease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
 		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain, Logger: c.Logger,
 	})
 	return k, nil
@@ -103,33 +105,33 @@ const useGrain = time.Minute
 
 // Run watches for changes and records uses until ctx ends; then it records the
 // last of them and returns ctx's error. The caller owns the goroutine.
-func (k *Keys) Run(ctx context.Context) error { return k.memory.Run(ctx) }
+func (k *Manager) Run(ctx context.Context) error { return k.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a key that has been revoked
 // (or whose account was suspended, or whose rights changed) can still pass on
 // any node that uses the same store. It does not depend on Changes or Run:
 // those make it milliseconds, as a rule.
-func (k *Keys) MaxRevocationDelay() time.Duration { return k.config.Lease }
+func (k *Manager) MaxRevocationDelay() time.Duration { return k.config.Lease }
 
 // parse tells whose credential it is from its prefix and refuses a malformed
 // one, before any hashing or I/O.
-func (k *Keys) parse(c Credential) (keyfmt.Token, string, error) {
+func (k *Manager) parse(c authn.Credential) (keyfmt.Token, string, error) {
 	if c.Scheme != "bearer" {
-		return keyfmt.Token{}, "", ErrNotMine
+		return keyfmt.Token{}, "", authn.ErrNotMine
 	}
-	f := k.format(c.token)
+	f := k.format(c.Reveal())
 	if f == nil {
-		return keyfmt.Token{}, "", ErrNotMine
+		return keyfmt.Token{}, "", authn.ErrNotMine
 	}
-	t, err := f.Parse(c.token)
+	t, err := f.Parse(c.Reveal())
 	if err != nil {
-		return keyfmt.Token{}, "", ErrRejected
+		return keyfmt.Token{}, "", authn.ErrRejected
 	}
 	return t, f.environment, nil
 }
 
 // format returns the format whose prefix the token has, or nil.
-func (k *Keys) format(token string) *format {
+func (k *Manager) format(token string) *format {
 	for i := range k.formats {
 		if f := &k.formats[i]; strings.HasPrefix(token, f.prefix) {
 			return f
@@ -138,16 +140,16 @@ func (k *Keys) format(token string) *format {
 	return nil
 }
 
-// Self implements Recaller.
-func (k *Keys) Self() Authenticator { return k }
+// Self implements authn.Recaller.
+func (k *Manager) Self() authn.Authenticator { return k }
 
-// Recall implements Recaller.
-func (k *Keys) Recall(c Credential, now time.Time) *Principal {
+// Recall implements authn.Recaller.
+func (k *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
 	// Only what was well formed is remembered, so the checksum can wait.
-	if c.Scheme != "bearer" || k.format(c.token) == nil {
+	if c.Scheme != "bearer" || k.format(c.Reveal()) == nil {
 		return nil
 	}
-	e := k.memory.Recall(c.token, now)
+	e := k.memory.Recall(c.Reveal(), now)
 	if e == nil {
 		return nil
 	}
@@ -155,16 +157,16 @@ func (k *Keys) Recall(c Credential, now time.Time) *Principal {
 	return e.Value
 }
 
-// Authenticate implements Authenticator. The order is that of cost: shape,
+// Authenticate implements authn.Authenticator. The order is that of cost: shape,
 // checksum, memory, store; and within the record what ended for ever, what
 // ended with time, and the environment.
-func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*Principal, error) {
+func (k *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
 	t, env, err := k.parse(c)
 	if err != nil {
 		return nil, err
 	}
-	e, err := k.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*Principal]) error {
-		return k.ask(ctx, t, c.from, env, e)
+	e, err := k.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*authn.Principal]) error {
+		return k.ask(ctx, t, c.From, env, e)
 	})
 	switch {
 	case err != nil:
@@ -172,7 +174,7 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 	case e.Err != nil:
 		return nil, e.Err
 	case e.Expired(now):
-		return nil, ErrExpired
+		return nil, authn.ErrExpired
 	}
 	k.memory.Use(e, now)
 	p := *e.Value // the caller may change his
@@ -180,28 +182,28 @@ func (k *Keys) Authenticate(ctx context.Context, c Credential, now time.Time) (*
 }
 
 // ask fills in e from the store.
-func (k *Keys) ask(ctx context.Context, t keyfmt.Token, from netip.Addr, env string, e *recall.Entry[*Principal]) error {
+func (k *Manager) ask(ctx context.Context, t keyfmt.Token, from netip.Addr, env string, e *recall.Entry[*authn.Principal]) error {
 	key, account, err := k.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		e.Err = ErrRejected
+		e.Err = authn.ErrRejected
 		return nil
 	case err != nil:
 		return err
 	case key.Account != account.ID || key.ID == "":
 		return errors.New("the store returned a key and another's account")
 	case !key.Revoked.IsZero():
-		e.Err = ErrRevoked
+		e.Err = authn.ErrRevoked
 	case !key.Live(e.Read):
-		e.Err = ErrExpired
+		e.Err = authn.ErrExpired
 	case key.Environment != env:
-		e.Err = ErrRejected
+		e.Err = authn.ErrRejected
 	}
 	e.About(key.ID, account.ID)
 	e.Value, e.Expires = k.principal(key, account), key.Expires
 	switch {
 	case e.Err != nil:
-	case from.IsValid() && !e.Value.admits(from): // no use of the key: it will be refused
+	case from.IsValid() && !e.Value.Admits(from): // no use of the key: it will be refused
 		e.Once = true
 	default:
 		e.Once = !k.settle(ctx, t, key, e.Read)
@@ -215,7 +217,7 @@ const settleTimeout = 250 * time.Millisecond
 // settle writes what the use of a key brings about, and reports whether it may
 // be remembered. A store that cannot write now still lets the key in: a grace
 // that has not begun is tried at the next use, a rehash some time.
-func (k *Keys) settle(ctx context.Context, t keyfmt.Token, key store.Key, now time.Time) bool {
+func (k *Manager) settle(ctx context.Context, t keyfmt.Token, key store.Key, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if newest := k.config.Peppers.Digest(t); key.Digest.Pepper != newest.Pepper {
@@ -239,7 +241,7 @@ func (k *Keys) settle(ctx context.Context, t keyfmt.Token, key store.Key, now ti
 // find tries the newest pepper with one plain equality, older ones only when
 // that misses. While a key is being rehashed it has left the older digest when
 // that is tried and had not come to the newest: so that one is tried again.
-func (k *Keys) find(ctx context.Context, t keyfmt.Token) (key store.Key, account store.Account, err error) {
+func (k *Manager) find(ctx context.Context, t keyfmt.Token) (key store.Key, account store.Account, err error) {
 	tried := 0
 	for d := range k.config.Peppers.Candidates(t) {
 		tried++
@@ -253,12 +255,12 @@ func (k *Keys) find(ctx context.Context, t keyfmt.Token) (key store.Key, account
 	return key, account, err
 }
 
-func (k *Keys) principal(key store.Key, account store.Account) *Principal {
-	p := &Principal{
-		Kind: KindKey, ID: key.ID, Account: key.Account, Environment: key.Environment, Expires: key.Expires,
+func (k *Manager) principal(key store.Key, account store.Account) *authn.Principal {
+	p := &authn.Principal{
+		Kind: authn.KindKey, ID: key.ID, Account: key.Account, Environment: key.Environment, Expires: key.Expires,
 		Subject: key.Account + "/" + key.Environment, KeyPlan: key.Plan, AccountPlan: account.Plan, Limits: account.Limits,
 		Rights:    k.config.Model.Rights(account.Status, []authz.Grant{key.Grant}),
-		addresses: key.Addresses,
+		Addresses: key.Addresses,
 	}
 	if key.Plan != "" { // a plan of its own is a budget of its own, through all rotations
 		p.Subject = cmp.Or(key.Family, key.ID)

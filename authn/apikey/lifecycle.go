@@ -1,4 +1,4 @@
-package authn
+package apikey
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -20,10 +21,10 @@ import (
 // maxGrace is the longest that a rotated key may live on.
 const maxGrace = 7 * 24 * time.Hour
 
-// A KeySpec says what a new key shall be.
-type KeySpec struct {
+// A Spec says what a new key shall be.
+type Spec struct {
 	Name        string // 1 to 100 printable characters
-	Environment string // one of KeysConfig.Formats
+	Environment string // one of Config.Formats
 	// Grant of the key. Its environments are set from Environment.
 	Grant     authz.Grant
 	Expires   time.Time      // zero: never
@@ -32,9 +33,9 @@ type KeySpec struct {
 }
 
 // Issue makes a key in the account of by, and returns its record and the key
-// itself, which cannot be had again. Errors: ErrForbidden, ErrInvalid (with
+// itself, which cannot be had again. Errors: authn.ErrForbidden, authn.ErrInvalid (with
 // every mistake), those of store.KeyAdmin.Create.
-func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.Time) (store.Key, keyfmt.Token, error) {
+func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
 	if err := k.mayManage(by, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
@@ -62,12 +63,12 @@ func (k *Keys) Issue(ctx context.Context, by *Principal, spec KeySpec, now time.
 // replaced itself.
 // A key that is revoked or expired cannot be rotated (store.ErrInactive), nor
 // one that has been rotated already (store.ErrConflict).
-func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
+func (k *Manager) Rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
 	if err := k.mayManage(by, now); err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	if grace < 0 || grace > maxGrace {
-		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: a grace of %v; it may be 0 to %v", ErrInvalid, grace, maxGrace)
+		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: a grace of %v; it may be 0 to %v", authn.ErrInvalid, grace, maxGrace)
 	}
 	if grace > 0 {
 		grace = max(grace.Truncate(time.Microsecond), time.Microsecond) // what stores keep
@@ -77,7 +78,7 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	if _, ok := k.config.Formats[old.Environment]; !ok {
-		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: environment %q is not among KeysConfig.Formats any more", ErrInvalid, old.Environment)
+		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: environment %q is not among Config.Formats any more", authn.ErrInvalid, old.Environment)
 	}
 	next := store.Key{
 		Account: old.Account, Name: old.Name, Environment: old.Environment, Grant: old.Grant,
@@ -104,7 +105,7 @@ func (k *Keys) Rotate(ctx context.Context, by *Principal, id string, grace time.
 
 // Revoke ends a key for ever: here at once, elsewhere within
 // MaxRevocationDelay. Revoking it again changes nothing.
-func (k *Keys) Revoke(ctx context.Context, by *Principal, id, reason string, now time.Time) error {
+func (k *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason string, now time.Time) error {
 	if err := k.mayManage(by, now); err != nil {
 		return err
 	}
@@ -116,20 +117,20 @@ func (k *Keys) Revoke(ctx context.Context, by *Principal, id, reason string, now
 }
 
 // mayManage: keys never manage keys.
-func (k *Keys) mayManage(by *Principal, now time.Time) error {
+func (k *Manager) mayManage(by *authn.Principal, now time.Time) error {
 	switch {
 	case now.IsZero():
-		return fmt.Errorf("%w: the time is zero", ErrInvalid)
-	case by == nil || by.Kind != KindOperator || by.Account == "":
-		return ErrForbidden
+		return fmt.Errorf("%w: the time is zero", authn.ErrInvalid)
+	case by == nil || by.Kind != authn.KindOperator || by.Account == "":
+		return authn.ErrForbidden
 	case k.config.Admin == nil:
-		return fmt.Errorf("%w: KeysConfig.Admin is not set", ErrForbidden)
+		return fmt.Errorf("%w: Config.Admin is not set", authn.ErrForbidden)
 	}
 	return nil
 }
 
 // mint gives the record its identity and returns the key that it stands for.
-func (k *Keys) mint(key *store.Key, by *Principal, now time.Time) keyfmt.Token {
+func (k *Manager) mint(key *store.Key, by *authn.Principal, now time.Time) keyfmt.Token {
 	token := k.config.Formats[key.Environment].Generate()
 	key.ID = keyfmt.NewID("key_", now)
 	key.CreatedBy = by.User
@@ -143,7 +144,7 @@ func (k *Keys) mint(key *store.Key, by *Principal, now time.Time) keyfmt.Token {
 }
 
 // check reports every mistake of a specification at once.
-func (k *Keys) check(spec KeySpec, now time.Time) error {
+func (k *Manager) check(spec Spec, now time.Time) error {
 	var errs []error
 	if n := utf8.RuneCountInString(spec.Name); n == 0 || n > 100 || !utf8.ValidString(spec.Name) ||
 		strings.ContainsFunc(spec.Name, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(spec.Name) != spec.Name {
@@ -166,5 +167,5 @@ func (k *Keys) check(spec KeySpec, now time.Time) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrInvalid, errors.Join(errs...))
+	return fmt.Errorf("%w: %w", authn.ErrInvalid, errors.Join(errs...))
 }

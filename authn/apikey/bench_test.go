@@ -1,4 +1,4 @@
-package authn_test
+package apikey_test
 
 import (
 	"testing"
