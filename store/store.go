@@ -8,24 +8,31 @@
 //  2. Who manages a record names its owner beside its id (the account of a key,
 //     the user of a session); a foreign id is exactly as absent as a missing
 //     one, and no call reaches a record of another owner.
-//  3. Revoked and expired records are returned: the caller decides, and knows
-//     why. Nothing is deleted on use.
+//  3. Revoked, expired and disabled records are returned: the caller decides,
+//     and knows why. Nothing is deleted on use.
 //  4. No record is rewritten as a whole. Revoke is idempotent, the first time
 //     and reason win, and nothing undoes it.
 //  5. Touch never moves Used or Seen back and never touches what is revoked.
-//  6. Rotate is one transaction. Create under a quota is serialised per account.
+//  6. Rotate is one transaction. Create under a quota is serialised per account;
+//     what is disabled counts, for it can come back.
 //  7. What is returned is the caller's own copy; what is passed in is copied.
 //  8. Every change that can alter a decision is published to watchers after it
 //     is committed, by the id of the key, account, user or session it is about;
 //     a change of a membership by the id of the user.
 //  9. Times and durations are kept to the microsecond or better, times are
 //     returned in UTC.
-//  10. Hashes and digests are replaced by compare-and-swap: who has not seen
-//     the present one changes nothing.
+//  10. Hashes, digests and grants are replaced by compare-and-swap: who has not
+//     seen the present one changes nothing.
 //  11. An epoch only grows: by one for every new password, every status that is
 //     not active and every call of EndSessions, and for nothing else.
 //  12. The grace of a rotated key begins once, and never lengthens a life.
 //  13. At most one key is made under an idempotency key of an account.
+//  14. Find answers of one instant: the key, its account, and what the key's
+//     owner is in that account and no other.
+//  15. Update changes what it is told to and nothing else, and never a key that
+//     has ended. A disabled key is not live until it is enabled again.
+//  16. A successor opens what the stored key opens, for whom and as long,
+//     whatever its maker has read.
 package store
 
 import "errors"
@@ -35,9 +42,10 @@ var (
 	ErrNotFound = errors.New("store: not found")
 	// ErrConflict: the record exists already, has been rotated already, or is
 	// not what the caller believes it to be.
-	ErrConflict = errors.New("store: already exists")
-	// ErrQuota: the account holds as many live keys as it may.
+	ErrConflict = errors.New("store: exists already or has changed")
+	// ErrQuota: the account holds as many keys as it may.
 	ErrQuota = errors.New("store: quota reached")
-	// ErrInactive: the key is revoked or expired and cannot be changed.
-	ErrInactive = errors.New("store: revoked or expired")
+	// ErrInactive: the key has ended and cannot be changed, or is disabled and
+	// cannot be rotated.
+	ErrInactive = errors.New("store: revoked, expired or disabled")
 )

@@ -45,14 +45,17 @@ type Users interface {
 type Membership struct {
 	User, Account string
 	Role          string // the application's name for what members may
-	Created       time.Time
+	// Scope narrows the role to these ids of a kind of resource. A kind that
+	// is missing is as the role says.
+	Scope   map[string]authz.Set
+	Created time.Time
 }
 
 // Memberships keeps who belongs where. Implementations are safe for concurrent
 // use.
 type Memberships interface {
-	// Put adds a membership, or gives the one that exists another role. No
-	// such user or account is ErrNotFound.
+	// Put adds a membership, or gives the one that exists another role and
+	// scope. No such user or account is ErrNotFound.
 	Put(ctx context.Context, m Membership) error
 	Remove(ctx context.Context, account, user string) error
 	Get(ctx context.Context, account, user string) (Membership, error)

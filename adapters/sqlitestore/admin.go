@@ -1,31 +1,37 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"time"
 
+	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
 )
 
 const (
 	insertKey = `INSERT INTO keys (id, account, created_by, name, environment, hint, pepper, sum, grants, addresses, plan,
-		created, expires, revoked, used, reason, family, replaces, grace, idempotency, request)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		created, expires, revoked, used, reason, family, replaces, grace, idempotency, request,
+		owner, import, disabled)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	getKey    = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.id = ?`
 	keyByCall = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.idempotency = ? AND k.idempotency <> ''`
 	listKeys  = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 ORDER BY k.id DESC LIMIT ?3`
 	listAfter = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3`
-	countLive = `SELECT count(*) FROM keys WHERE account = ? AND id <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
+	countHeld = `SELECT count(*) FROM keys WHERE account = ? AND id <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
+	updateKey = `UPDATE keys SET name = coalesce(?3, name), grants = coalesce(?4, grants), addresses = coalesce(?5, addresses),
+		expires = ?6, disabled = ?7 WHERE account = ?1 AND id = ?2`
+	successor = `SELECT id FROM keys WHERE replaces = ?2 AND replaces <> '' AND account = ?1`
 	revokeKey = `UPDATE keys SET revoked = ?3, reason = ?4 WHERE account = ?1 AND id = ?2 AND revoked IS NULL`
 	limitKey  = `UPDATE keys SET expires = ?3 WHERE account = ?1 AND id = ?2 AND revoked IS NULL AND (expires IS NULL OR expires > ?3)`
 	expiring  = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.revoked IS NULL AND k.expires > ? AND k.expires <= ?
 		ORDER BY k.expires, k.id LIMIT ?`
 	outdated   = `SELECT count(*) FROM keys WHERE pepper <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
 	revokeKeys = `UPDATE keys SET revoked = ?4, reason = ?5 WHERE account = ?1 AND revoked IS NULL
-		AND (?2 = '' OR created_by = ?2) AND (?3 IS NULL OR created IS NULL OR created < ?3)`
+		AND (?2 = '' OR created_by = ?2) AND (?3 IS NULL OR created IS NULL OR created < ?3) AND (?6 = '' OR owner = ?6)`
 	pruneKeys = `DELETE FROM keys WHERE expires < ?`
 )
 
@@ -37,7 +43,7 @@ func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time
 			return err
 		}
 		var others int
-		if err := tx.QueryRowContext(ctx, countLive, k.Account, k.ID, micros(now)).Scan(&others); err != nil {
+		if err := tx.QueryRowContext(ctx, countHeld, k.Account, k.ID, micros(now)).Scan(&others); err != nil {
 			return err
 		}
 		if others >= quota {
@@ -62,7 +68,8 @@ func insert(ctx context.Context, tx *sql.Tx, k *store.Key) error {
 	}
 	_, err = tx.ExecContext(ctx, insertKey, k.ID, k.Account, k.CreatedBy, k.Name, k.Environment, k.Hint, k.Digest.Pepper,
 		k.Digest.Sum[:], string(grant), addresses, k.Plan, micros(k.Created), micros(k.Expires), micros(k.Revoked),
-		micros(k.Used), k.Reason, k.Family, k.Replaces, k.Grace.Microseconds(), k.Idempotency, request)
+		micros(k.Used), k.Reason, k.Family, k.Replaces, k.Grace.Microseconds(), k.Idempotency, request,
+		k.Owner, k.Import, micros(k.Disabled))
 	return err
 }
 
@@ -98,6 +105,70 @@ func (v admin) Outdated(ctx context.Context, pepper string, now time.Time) (int,
 	return one("count outdated", v.s.read.QueryRowContext(ctx, outdated, pepper, micros(now)), func(n *int) []any { return []any{n} })
 }
 
+func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate, now time.Time) (k store.Key, err error) {
+	if now.IsZero() {
+		return store.Key{}, errTimeless
+	}
+	err = v.s.change(ctx, "update", func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, getKey, account, id).Scan(keyFields(&k)...); err != nil {
+			return err
+		}
+		switch {
+		case k.Ended(now):
+			return store.ErrInactive
+		case !k.Grant.Equal(u.Was):
+			return store.ErrConflict
+		}
+		if u.Expires != nil {
+			if outlives(*u.Expires, k.Expires) {
+				err := tx.QueryRowContext(ctx, successor, account, id).Scan(new(string))
+				if !errors.Is(err, sql.ErrNoRows) {
+					return cmp.Or(err, store.ErrConflict)
+				}
+			}
+			k.Expires = *u.Expires
+		}
+		switch {
+		case u.Disabled == nil:
+		case !*u.Disabled:
+			k.Disabled = time.Time{}
+		case k.Disabled.IsZero():
+			k.Disabled = now
+		}
+		grant, err := optional(u.Grant, func(g authz.Grant) (string, error) {
+			b, err := json.Marshal(g)
+			return string(b), err
+		})
+		if err != nil {
+			return err
+		}
+		addresses, err := optional(u.Addresses, array)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, updateKey, account, id, u.Name, grant, addresses, micros(k.Expires), micros(k.Disabled)); err != nil {
+			return err
+		}
+		k = store.Key{}
+		return tx.QueryRowContext(ctx, getKey, account, id).Scan(keyFields(&k)...)
+	})
+	if err != nil {
+		return store.Key{}, err
+	}
+	return k, nil
+}
+
+// outlives reports whether the expiry a is later than b.
+func outlives(a, b time.Time) bool { return !b.IsZero() && (a.IsZero() || a.After(b)) }
+
+// optional is how what may be left as it is is written: NULL where it is.
+func optional[T any](t *T, write func(T) (string, error)) (any, error) {
+	if t == nil {
+		return nil, nil
+	}
+	return write(*t)
+}
+
 func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
 	if now.IsZero() {
 		return errTimeless
@@ -115,7 +186,7 @@ func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, re
 	if now.IsZero() {
 		return 0, errTimeless
 	}
-	return v.s.count(ctx, "revoke all", revokeKeys, account, f.CreatedBy, micros(f.CreatedBefore), micros(now), reason)
+	return v.s.count(ctx, "revoke all", revokeKeys, account, f.CreatedBy, micros(f.CreatedBefore), micros(now), reason, f.Owner)
 }
 
 func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, deadline, now time.Time) error {
@@ -127,8 +198,13 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		if !old.Live(now) {
 			return store.ErrInactive
 		}
-		// Whatever the caller wrote there: a rotation never leaves the account.
-		next.Account, next.Replaces = account, id
+		if !old.Grant.Equal(next.Grant) {
+			return store.ErrConflict
+		}
+		// Whatever the caller has read there: it may have changed since.
+		next.Account, next.Replaces, next.Family = account, id, cmp.Or(old.Family, id)
+		next.Owner, next.Environment, next.Plan = old.Owner, old.Environment, old.Plan
+		next.Addresses, next.Expires = old.Addresses, old.Expires
 		if err := insert(ctx, tx, &next); err != nil || deadline.IsZero() {
 			return err
 		}

@@ -34,6 +34,7 @@ func BenchmarkFind(b *testing.B) {
 		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
 			s := open(b, file(b))
 			fill(b, s, n)
+			newLogin(b, s)
 			find := func(i int) {
 				want := newKey(i * 7919 % n)
 				if k, _, err := s.Keys().Find(b.Context(), want.Digest); err != nil || k.ID != want.ID {
@@ -53,6 +54,15 @@ func BenchmarkFind(b *testing.B) {
 						find(i)
 					}
 				})
+			})
+			b.Run("owned", func(b *testing.B) {
+				if _, err := s.write.Exec(`UPDATE keys SET owner = 'user_1'`); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					find(i)
+				}
 			})
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"unicode/utf8"
 
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
@@ -14,7 +15,7 @@ import (
 const (
 	keyColumns = `k.id, k.account, k.created_by, k.name, k.environment, k.hint, k.pepper, k.sum, k.grants,
 		k.addresses, k.plan, k.created, k.expires, k.revoked, k.used, k.reason, k.family, k.replaces,
-		k.grace, k.idempotency, coalesce(k.request, zeroblob(32))`
+		k.grace, k.idempotency, coalesce(k.request, zeroblob(32)), k.owner, k.import, k.disabled`
 	accountColumns = `a.id, a.name, a.status, a.plan, a.limits, a.created`
 )
 
@@ -22,7 +23,8 @@ const (
 func keyFields(k *store.Key) []any {
 	return []any{&k.ID, &k.Account, &k.CreatedBy, &k.Name, &k.Environment, &k.Hint, &k.Digest.Pepper, (*sum)(&k.Digest.Sum),
 		(*grant)(&k.Grant), (*addresses)(&k.Addresses), &k.Plan, (*instant)(&k.Created), (*instant)(&k.Expires), (*instant)(&k.Revoked),
-		(*instant)(&k.Used), &k.Reason, &k.Family, &k.Replaces, (*span)(&k.Grace), &k.Idempotency, (*sum)(&k.Request)}
+		(*instant)(&k.Used), &k.Reason, &k.Family, &k.Replaces, (*span)(&k.Grace), &k.Idempotency, (*sum)(&k.Request),
+		&k.Owner, &k.Import, (*instant)(&k.Disabled)}
 }
 
 // accountFields are where accountColumns are read into.
@@ -152,9 +154,35 @@ func (a *addresses) Scan(v any) error {
 	return nil
 }
 
+// scope is a membership's, in JSON. One that cannot be read leaves no role, as
+// no scope at all would be the whole role. Read it after the role.
+type scope store.Membership
+
+// Scan implements [sql.Scanner].
+func (s *scope) Scan(v any) error {
+	if v != "{}" && !decode(v, &s.Scope) {
+		s.Scope, s.Role = nil, ""
+	}
+	return nil
+}
+
 func decode(column, into any) bool {
 	text, ok := column.(string)
 	return ok && json.Unmarshal([]byte(text), into) == nil
+}
+
+// object is how a scope is written: never null.
+func object(scope map[string]authz.Set) (string, error) {
+	if len(scope) == 0 {
+		return "{}", nil
+	}
+	for kind := range scope {
+		if !utf8.ValidString(kind) { // json.Marshal would make it another one
+			return "", fmt.Errorf("the kind %q is not UTF-8", kind)
+		}
+	}
+	b, err := json.Marshal(scope)
+	return string(b), err
 }
 
 // array is how a list is written: never null.

@@ -56,11 +56,11 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	key, account, err := db.Keys().Find(ctx, digest)
+	key, owner, err := db.Keys().Find(ctx, digest)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(key.Name, key.Live(now), account.Plan, account.Status)
+	fmt.Println(key.Name, key.Live(now), owner.Account.Plan, owner.Account.Status)
 	// Output: Production Server true free active
 }
 
@@ -72,4 +72,5 @@ func ExampleMigrations() {
 	// Output:
 	// 1 keys_and_accounts
 	// 2 people
+	// 3 owners
 }

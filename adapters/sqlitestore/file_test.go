@@ -202,3 +202,44 @@ func TestUnreadableRow(t *testing.T) {
 		t.Errorf("the good row: %v", err)
 	}
 }
+
+// A scope that cannot be read would be the whole role, were it taken for none.
+func TestUnreadableScope(t *testing.T) {
+	s := open(t, file(t))
+	newAccount(t, s)
+	newLogin(t, s)
+	k := newKey(1)
+	k.Owner = "user_1"
+	if err := s.KeyAdmin().Create(t.Context(), k, 0, t0); err != nil {
+		t.Fatal(err)
+	}
+	read := func() store.Membership {
+		t.Helper()
+		_, o, err := s.Keys().Find(t.Context(), k.Digest)
+		m, getErr := s.Memberships().Get(t.Context(), "acct_1", "user_1")
+		if err != nil || getErr != nil || m.Role != o.Membership.Role || len(m.Scope) != len(o.Membership.Scope) {
+			t.Fatalf("Find: %+v, %v; Get: %+v, %v", o.Membership, err, m, getErr)
+		}
+		return m
+	}
+	if m := read(); m.Role != "owner" || len(m.Scope) != 0 {
+		t.Errorf("a sound membership: %+v", m)
+	}
+	for _, scope := range []string{`"*"`, `7`, `["proj_1"]`, `{"projects": 7}`, `{"projects": ["*"]}`, `{"projects": ["proj_1"], "regions": {}}`} {
+		if _, err := s.write.Exec(`UPDATE memberships SET scope = ?`, scope); err != nil {
+			t.Fatal(err)
+		}
+		if m := read(); m.Role != "" || m.Scope != nil || m.User != "user_1" {
+			t.Errorf("with the scope %s: %+v", scope, m)
+		}
+	}
+	if _, err := s.write.Exec(`UPDATE memberships SET scope = '{'`); err == nil {
+		t.Error("text that is not JSON was taken for a scope")
+	}
+	if err := s.Memberships().Put(t.Context(), store.Membership{User: "user_1", Account: "acct_1", Role: "viewer"}); err != nil {
+		t.Fatal(err)
+	}
+	if m := read(); m.Role != "viewer" {
+		t.Errorf("once it was mended: %+v", m)
+	}
+}

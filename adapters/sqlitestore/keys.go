@@ -3,8 +3,6 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"time"
 
 	"medtwin.ai/tollgate/keyfmt"
@@ -12,28 +10,31 @@ import (
 )
 
 const (
-	findKey = `SELECT ` + keyColumns + `, ` + accountColumns + `
-		FROM keys k JOIN accounts a ON a.id = k.account WHERE k.sum = ? AND k.pepper = ?`
+	findKey = `SELECT ` + keyColumns + `, ` + accountColumns + `, coalesce(u.status, ''), coalesce(m.user, ''),
+		coalesce(m.account, ''), coalesce(m.role, ''), coalesce(m.scope, '{}'), m.created
+		FROM keys k JOIN accounts a ON a.id = k.account
+		LEFT JOIN users u ON u.id = k.owner AND k.owner <> ''
+		LEFT JOIN memberships m ON m.user = u.id AND m.account = k.account
+		WHERE k.sum = ? AND k.pepper = ?`
 	touchKey   = `UPDATE keys SET used = ?2 WHERE id = ?1 AND revoked IS NULL AND (used IS NULL OR used < ?2)`
 	graceOfKey = `SELECT account, replaces, grace, revoked FROM keys WHERE id = ?`
 	endGrace   = `UPDATE keys SET grace = 0 WHERE id = ?`
-	rehashKey  = `UPDATE keys SET sum = ?4, pepper = ?5 WHERE id = ?1 AND sum = ?2 AND pepper = ?3`
+	rehashKey  = `UPDATE keys SET sum = ?4, pepper = ?5, import = '' WHERE id = ?1 AND sum = ?2 AND pepper = ?3`
 	hasKey     = `SELECT id FROM keys WHERE id = ?`
 )
 
 type keys struct{ s *Store }
 
-func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	var k store.Key
-	var a store.Account
-	err := v.s.find.QueryRowContext(ctx, d.Sum[:], d.Pepper).Scan(append(keyFields(&k), accountFields(&a)...)...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.Key{}, store.Account{}, store.ErrNotFound
+	var o store.Owner
+	fields := append(keyFields(&k), accountFields(&o.Account)...)
+	fields = append(fields, (*status)(&o.User))
+	fields = append(fields, memberFields(&o.Membership)...)
+	if err := v.s.find.QueryRowContext(ctx, d.Sum[:], d.Pepper).Scan(fields...); err != nil {
+		return store.Key{}, store.Owner{}, answer("find", err)
 	}
-	if err != nil {
-		return store.Key{}, store.Account{}, fmt.Errorf("sqlitestore: find: %w", err)
-	}
-	return k, a, nil
+	return k, o, nil
 }
 
 func (v keys) Touch(ctx context.Context, uses []store.Use) error {

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	memberColumns = `m.user, m.account, m.role, m.created`
-	putMember     = `INSERT INTO memberships (user, account, role, created) VALUES (?, ?, ?, ?)
-		ON CONFLICT (user, account) DO UPDATE SET role = excluded.role`
+	memberColumns = `m.user, m.account, m.role, m.scope, m.created`
+	putMember     = `INSERT INTO memberships (user, account, role, scope, created) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (user, account) DO UPDATE SET role = excluded.role, scope = excluded.scope`
 	removeMember = `DELETE FROM memberships WHERE user = ? AND account = ?`
 	getMember    = `SELECT ` + memberColumns + ` FROM memberships m WHERE m.user = ? AND m.account = ?`
 	membersUser  = `SELECT ` + memberColumns + ` FROM memberships m WHERE m.user = ? ORDER BY m.account`
@@ -19,14 +19,18 @@ const (
 
 // memberFields are where memberColumns are read into.
 func memberFields(m *store.Membership) []any {
-	return []any{&m.User, &m.Account, &m.Role, (*instant)(&m.Created)}
+	return []any{&m.User, &m.Account, &m.Role, (*scope)(m), (*instant)(&m.Created)}
 }
 
 type memberships struct{ s *Store }
 
 func (v memberships) Put(ctx context.Context, m store.Membership) error {
 	return v.s.change(ctx, "put membership", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, putMember, m.User, m.Account, m.Role, micros(m.Created))
+		scope, err := object(m.Scope)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, putMember, m.User, m.Account, m.Role, scope, micros(m.Created))
 		return err
 	})
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
 )
 
 // schema returns what the database is made of.
@@ -107,6 +110,44 @@ func TestMigrateKeepsKeys(t *testing.T) {
 	}
 }
 
+// Version 2 knows neither owners nor what narrows or disables: what would open
+// wider there is ended on the way down.
+func TestMigrateDownWidensNothing(t *testing.T) {
+	ctx, path := t.Context(), file(t)
+	s := open(t, path)
+	newAccount(t, s)
+	newLogin(t, s)
+	narrow := store.Membership{User: "user_2", Account: "acct_1", Role: "editor", Scope: map[string]authz.Set{"projects": authz.Of("proj_1")}}
+	own, personal, disabled, revoked := newKey(1), newKey(2), newKey(3), newKey(4)
+	own.Import, personal.Owner, disabled.Disabled = "bcrypt:x", "user_1", t0
+	revoked.Owner, revoked.Revoked, revoked.Reason = "user_1", t0, "leaked"
+	err := errors.Join(s.Users().Create(ctx, store.User{ID: "user_2", Status: authz.Active}), s.Memberships().Put(ctx, narrow))
+	for _, k := range []store.Key{own, personal, disabled, revoked} {
+		err = errors.Join(err, s.KeyAdmin().Create(ctx, k, 0, t0))
+	}
+	if err := errors.Join(err, s.Close(), Migrate(ctx, path, 2)); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().Add(-time.Hour)
+	s = open(t, path)
+	for _, want := range []store.Key{own, personal, disabled, revoked} {
+		k, err := s.KeyAdmin().Get(ctx, "acct_1", want.ID)
+		if err != nil || k.Live(t0) != (want.ID == own.ID) || k.Owner != "" || k.Import != "" || !k.Disabled.IsZero() {
+			t.Errorf("a key that went down and up is %+v, error %v", k, err)
+		}
+		if want.ID == revoked.ID && (!k.Revoked.Equal(t0) || k.Reason != "leaked") {
+			t.Errorf("a revoked key is now revoked at %v for %q", k.Revoked, k.Reason)
+		}
+		if want.ID == personal.ID && (k.Revoked.Before(before) || k.Revoked.After(time.Now())) {
+			t.Errorf("a personal key was revoked at %v", k.Revoked)
+		}
+	}
+	members, err := s.Memberships().OfAccount(ctx, "acct_1", "", 9)
+	if err != nil || len(members) != 1 || members[0].User != "user_1" || members[0].Role != "owner" {
+		t.Errorf("the members are %+v, error %v; want only the one who is not narrowed", members, err)
+	}
+}
+
 func TestMigrations(t *testing.T) {
 	for i, m := range Migrations() {
 		if m.Version != i+1 || m.Name == "" || !strings.Contains(m.Up, "CREATE") || !strings.Contains(m.Down, "DROP") {
@@ -160,8 +201,8 @@ func TestPlans(t *testing.T) {
 	s := open(t, file(t))
 	for name, query := range map[string]string{
 		"findKey": findKey, "touchKey": touchKey, "getKey": getKey, "listKeys": listKeys, "listAfter": listAfter,
-		"countLive": countLive, "revokeKey": revokeKey, "limitKey": limitKey, "pruneKeys": pruneKeys,
-		"keyByCall": keyByCall, "expiring": expiring, "revokeKeys": revokeKeys, "graceOfKey": graceOfKey, "endGrace": endGrace,
+		"countHeld": countHeld, "revokeKey": revokeKey, "limitKey": limitKey, "pruneKeys": pruneKeys,
+		"keyByCall": keyByCall, "updateKey": updateKey, "successor": successor, "expiring": expiring, "revokeKeys": revokeKeys, "graceOfKey": graceOfKey, "endGrace": endGrace,
 		"rehashKey": rehashKey, "hasKey": hasKey,
 		"getUser": getUser, "userByEmail": userByEmail, "hasUser": hasUser, "setPassword": setPassword, "rehashUser": rehashUser,
 		"setUser": setUser, "endSessions": endSessions,
@@ -171,7 +212,7 @@ func TestPlans(t *testing.T) {
 		"listEvents": listEvents, "eventsAfter": eventsAfter,
 		"getAccount": getAccount, "listAccounts": listAccounts, "setStatus": setStatus, "setPlan": setPlan,
 	} {
-		rows, err := s.write.Query("EXPLAIN QUERY PLAN "+query, make([]any, 5)...) // none has more parameters
+		rows, err := s.write.Query("EXPLAIN QUERY PLAN "+query, make([]any, 7)...) // none has more parameters
 		plan, err := collect(rows, err, func(s *string) []any { return []any{new(int), new(int), new(int), s} })
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

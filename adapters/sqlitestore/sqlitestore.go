@@ -249,7 +249,7 @@ const (
 	uniqueViolation     = 2067
 )
 
-var errTimeless = errors.New("sqlitestore: revoke: now is zero, which would read as not revoked")
+var errTimeless = errors.New("sqlitestore: now is zero, which would read as never")
 
 // some returns ErrNotFound where a statement has met no row.
 func some(r sql.Result, err error) error {

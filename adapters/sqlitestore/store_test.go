@@ -26,9 +26,9 @@ func open(t testing.TB, path string) *Store {
 
 func file(t testing.TB) string { return filepath.Join(t.TempDir(), "tollgate.db") }
 
-// The suite covers, on this backend, case K6, case K8, case K11, case K12,
-// case K16, case K20, case K21, case K22, case S7, case S9, case S11 and case
-// S23, as far as they are the store's.
+// The suite covers, on this backend, case A8, case K6, case K8, case K11, case
+// K12, case K16, case K18, case K20, case K21, case K22, case S7, case S9, case
+// S11 and case S23, as far as they are the store's.
 func TestStore(t *testing.T) {
 	// Making the schema takes longer than most checks, so it is made once.
 	made := file(t)

@@ -114,6 +114,8 @@ func TestChangesByHand(t *testing.T) {
 	}{
 		{`UPDATE keys SET revoked = 1 WHERE id = 'key_000001'`, []string{"key_000001"}},
 		{`UPDATE keys SET expires = 1`, []string{"key_000001", "key_000002"}},
+		{`UPDATE keys SET disabled = 1 WHERE id = 'key_000001'`, []string{"key_000001"}},
+		{`UPDATE keys SET owner = 'user_1'`, []string{"key_000001", "key_000002"}},
 		{`DELETE FROM keys WHERE id = 'key_000002'`, []string{"key_000002"}},
 		{`UPDATE keys SET id = 'key_new' WHERE id = 'key_000001'`, []string{"key_000001", "key_new"}},
 		{`INSERT INTO keys (id, account, sum, grants) VALUES ('key_x', 'acct_1', zeroblob(32), '{}')`, []string{"key_x"}},
@@ -126,6 +128,7 @@ func TestChangesByHand(t *testing.T) {
 		{`UPDATE users SET id = 'user_x'`, []string{"user_1", "user_x"}},
 		{`DELETE FROM users`, []string{"user_1"}},
 		{`UPDATE memberships SET role = 'viewer'`, []string{"user_1"}},
+		{`UPDATE memberships SET scope = '{"projects": []}'`, []string{"user_1"}},
 		{`UPDATE memberships SET user = 'user_x'`, []string{"user_1", "user_x"}},
 		{`DELETE FROM memberships`, []string{"user_1"}},
 		{`INSERT INTO memberships (user, account) VALUES ('user_1', 'acct_x')`, []string{"user_1"}},

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time
 		if err := v.s.vacant(&k); err != nil {
 			return nil, err
 		}
-		if quota > 0 && v.s.accounts[k.Account].live(now) >= quota {
+		if quota > 0 && v.s.accounts[k.Account].held(now) >= quota {
 			return nil, store.ErrQuota
 		}
 		v.s.add(&k)
@@ -63,6 +64,49 @@ func (v admin) List(ctx context.Context, account, after string, limit int) ([]st
 	return list, nil
 }
 
+func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate, now time.Time) (updated store.Key, err error) {
+	if now.IsZero() {
+		return store.Key{}, errTimeless
+	}
+	err = v.s.change(func() ([]string, error) {
+		k := v.s.key(account, id)
+		switch {
+		case k == nil:
+			return nil, store.ErrNotFound
+		case k.Ended(now):
+			return nil, store.ErrInactive
+		case !k.Grant.Equal(u.Was):
+			return nil, store.ErrConflict
+		}
+		next := *k
+		set(&next.Name, u.Name)
+		set(&next.Grant, u.Grant)
+		set(&next.Addresses, u.Addresses)
+		set(&next.Expires, u.Expires)
+		if s := v.s.successors[id]; s != nil && s.Account == account && outlives(&next, k) {
+			return nil, store.ErrConflict
+		}
+		switch {
+		case u.Disabled == nil:
+		case !*u.Disabled:
+			next.Disabled = time.Time{}
+		case k.Disabled.IsZero():
+			next.Disabled = now
+		}
+		*k = copied(&next)
+		updated = copied(k)
+		return []string{id}, nil
+	})
+	return updated, err
+}
+
+// set sets to unless from is nil.
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
 func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
 	if now.IsZero() {
 		return errTimeless
@@ -89,8 +133,13 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		if !old.Live(now) {
 			return nil, store.ErrInactive
 		}
-		// Whatever the caller wrote there: a rotation never leaves the account.
-		next.Account, next.Replaces = account, id
+		if !old.Grant.Equal(next.Grant) {
+			return nil, store.ErrConflict
+		}
+		// Whatever the caller has read there: it may have changed since.
+		next.Account, next.Replaces, next.Family = account, id, cmp.Or(old.Family, id)
+		next.Owner, next.Environment, next.Plan = old.Owner, old.Environment, old.Plan
+		next.Addresses, next.Expires = old.Addresses, old.Expires
 		if err := v.s.vacant(&next); err != nil {
 			return nil, err
 		}
@@ -134,7 +183,7 @@ func (v admin) Expiring(ctx context.Context, account string, now, by time.Time, 
 	}
 	var list []store.Key
 	for _, k := range a.keys {
-		if k.Live(now) && !k.Live(by) {
+		if !k.Ended(now) && k.Ended(by) {
 			list = append(list, copied(k))
 		}
 	}
@@ -147,7 +196,7 @@ func (v admin) Outdated(ctx context.Context, pepper string, now time.Time) (int,
 	defer v.s.mu.RUnlock()
 	n := 0
 	for _, k := range v.s.keys {
-		if k.Digest.Pepper != pepper && k.Live(now) {
+		if k.Digest.Pepper != pepper && !k.Ended(now) {
 			n++
 		}
 	}
@@ -165,7 +214,8 @@ func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, re
 			return nil, nil
 		}
 		for _, k := range a.keys {
-			meant := (f.CreatedBy == "" || k.CreatedBy == f.CreatedBy) &&
+			meant := (f.Owner == "" || k.Owner == f.Owner) &&
+				(f.CreatedBy == "" || k.CreatedBy == f.CreatedBy) &&
 				(f.CreatedBefore.IsZero() || k.Created.Before(f.CreatedBefore))
 			if meant && k.Revoked.IsZero() {
 				k.Revoked, k.Reason = utc(now), reason
@@ -175,6 +225,11 @@ func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, re
 		return ids, nil
 	})
 	return len(ids), err
+}
+
+// outlives reports whether a expires later than b.
+func outlives(a, b *store.Key) bool {
+	return !b.Expires.IsZero() && (a.Expires.IsZero() || a.Expires.After(b.Expires))
 }
 
 // lower lowers the expiry of k to t. s.mu is held.
@@ -224,11 +279,11 @@ func (s *Store) add(k *store.Key) {
 	a.keys = slices.Insert(a.keys, i, &c)
 }
 
-// live counts the keys that count against a quota.
-func (a *account) live(now time.Time) int {
+// held counts the keys that count against a quota.
+func (a *account) held(now time.Time) int {
 	n := 0
 	for _, k := range a.keys {
-		if k.Live(now) {
+		if !k.Ended(now) {
 			n++
 		}
 	}

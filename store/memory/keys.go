@@ -10,14 +10,21 @@ import (
 
 type keys struct{ s *Store }
 
-func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	k := v.s.digests[d]
 	if k == nil {
-		return store.Key{}, store.Account{}, store.ErrNotFound
+		return store.Key{}, store.Owner{}, store.ErrNotFound
 	}
-	return copied(k), v.s.accounts[k.Account].Account, nil
+	o := store.Owner{Account: v.s.accounts[k.Account].Account}
+	if u := v.s.users[k.Owner]; u != nil && k.Owner != "" {
+		o.User = u.Status
+		if m := v.s.membership(k.Account, k.Owner); m != nil {
+			o.Membership = copiedMember(m)
+		}
+	}
+	return copied(k), o, nil
 }
 
 func (v keys) Touch(ctx context.Context, uses []store.Use) error {
@@ -62,7 +69,7 @@ func (v keys) Rehash(ctx context.Context, id string, old, next keyfmt.Digest) er
 			return nil, store.ErrConflict
 		}
 		delete(v.s.digests, old)
-		k.Digest = next
+		k.Digest, k.Import = next, ""
 		v.s.digests[next] = k
 		return []string{id}, nil
 	})

@@ -131,7 +131,7 @@ func copied(k *store.Key) store.Key {
 	c.Addresses = slices.Clone(k.Addresses)
 	c.Grant.Scope = maps.Clone(k.Grant.Scope)
 	c.Created, c.Expires = utc(k.Created), utc(k.Expires)
-	c.Revoked, c.Used = utc(k.Revoked), utc(k.Used)
+	c.Revoked, c.Disabled, c.Used = utc(k.Revoked), utc(k.Disabled), utc(k.Used)
 	return c
 }
 

@@ -15,7 +15,7 @@ import (
 // mostListed is how many sessions a list holds.
 const mostListed = 1000
 
-var errTimeless = errors.New("memory: revoke: now is zero, which would read as not revoked")
+var errTimeless = errors.New("memory: now is zero, which would read as never")
 
 type sessions struct{ s *Store }
 
@@ -71,8 +71,11 @@ func (v sessions) List(ctx context.Context, user string) ([]store.Session, error
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	list := v.s.logins[user]
-	newest := values(list[max(0, len(list)-mostListed):])
-	slices.Reverse(newest)
+	list = list[max(0, len(list)-mostListed):]
+	newest := make([]store.Session, 0, len(list))
+	for _, o := range slices.Backward(list) {
+		newest = append(newest, *o)
+	}
 	return newest, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"medtwin.ai/tollgate/authz"
@@ -120,14 +121,14 @@ func (v memberships) Put(ctx context.Context, m store.Membership) error {
 			return nil, store.ErrNotFound
 		}
 		if i, found := slices.BinarySearchFunc(u.members, m.Account, byAccount); found {
-			u.members[i].Role = m.Role
+			u.members[i].Role, u.members[i].Scope = m.Role, maps.Clone(m.Scope)
 			return []string{m.User}, nil
 		}
 		if v.s.members >= v.s.maxUsers {
 			return nil, fmt.Errorf("%w: it holds %d memberships", ErrFull, v.s.members)
 		}
 		v.s.members++
-		m.Created = utc(m.Created)
+		m.Scope, m.Created = maps.Clone(m.Scope), utc(m.Created)
 		i, _ := slices.BinarySearchFunc(u.members, m.Account, byAccount)
 		u.members = slices.Insert(u.members, i, &m)
 		i, _ = slices.BinarySearchFunc(a.members, m.User, byUser)
@@ -157,7 +158,7 @@ func (v memberships) Get(ctx context.Context, account, user string) (store.Membe
 	if m == nil {
 		return store.Membership{}, store.ErrNotFound
 	}
-	return *m, nil
+	return copiedMember(m), nil
 }
 
 func (v memberships) OfUser(ctx context.Context, user string) ([]store.Membership, error) {
@@ -167,7 +168,7 @@ func (v memberships) OfUser(ctx context.Context, user string) ([]store.Membershi
 	if u == nil {
 		return nil, nil
 	}
-	return values(u.members), nil
+	return copiedMembers(u.members), nil
 }
 
 func (v memberships) OfAccount(ctx context.Context, account, after string, limit int) ([]store.Membership, error) {
@@ -182,7 +183,7 @@ func (v memberships) OfAccount(ctx context.Context, account, after string, limit
 		i++
 	}
 	page := a.members[i:]
-	return values(page[:min(len(page), max(0, limit))]), nil
+	return copiedMembers(page[:min(len(page), max(0, limit))]), nil
 }
 
 // membership returns the one of that user in that account, or nil. s.mu is
@@ -202,10 +203,17 @@ func (s *Store) membership(account, user string) *store.Membership {
 func byAccount(m *store.Membership, account string) int { return cmp.Compare(m.Account, account) }
 func byUser(m *store.Membership, user string) int       { return cmp.Compare(m.User, user) }
 
-func values[T any](list []*T) []T {
-	copies := make([]T, 0, len(list))
-	for _, t := range list {
-		copies = append(copies, *t)
+// copiedMember returns a copy of m that shares nothing mutable with it.
+func copiedMember(m *store.Membership) store.Membership {
+	c := *m
+	c.Scope = maps.Clone(m.Scope)
+	return c
+}
+
+func copiedMembers(list []*store.Membership) []store.Membership {
+	copies := make([]store.Membership, 0, len(list))
+	for _, m := range list {
+		copies = append(copies, copiedMember(m))
 	}
 	return copies
 }

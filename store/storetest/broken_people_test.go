@@ -16,10 +16,10 @@ var breakagesOfPeople = []breakage{
 	{1, "emails are folded", "an email is found as it is written", func(b Backend) Backend {
 		return parts{Backend: b, users: foldingUsers{b.Users()}}
 	}},
-	{1, "expired keys are still expiring", "Expiring lists live keys, the soonest first", func(b Backend) Backend {
+	{1, "expired keys are still expiring", "Expiring lists what has not ended, the soonest first", func(b Backend) Backend {
 		return parts{Backend: b, admin: lateAdmin{b.KeyAdmin()}}
 	}},
-	{1, "revoked keys are outdated", "Outdated counts live keys under other peppers", func(b Backend) Backend {
+	{1, "revoked keys are outdated", "Outdated counts what has not ended under other peppers", func(b Backend) Backend {
 		return parts{Backend: b, admin: countingAdmin{b.KeyAdmin()}}
 	}},
 	{2, "sessions are found by their id alone", "another user's session is as absent as a missing one", func(b Backend) Backend {
@@ -34,7 +34,7 @@ var breakagesOfPeople = []breakage{
 	{4, "a bulk revocation takes all", "KeyAdmin.RevokeAll ends the keys that the filter means", func(b Backend) Backend {
 		return parts{Backend: b, admin: bluntAdmin{b.KeyAdmin()}}
 	}},
-	{4, "a new role is a new membership", "Put changes the role and nothing else", func(b Backend) Backend {
+	{4, "a new role is a new membership", "Put changes role and scope and nothing else", func(b Backend) Backend {
 		return parts{Backend: b, members: rewritingMembers{b.Memberships()}}
 	}},
 	{4, "the caller's session ends too", "RevokeAll ends a user's sessions but one", func(b Backend) Backend {

@@ -32,7 +32,7 @@ var breakages = []breakage{
 	{2, "a foreign id has an error of its own", "a foreign id is as absent as a missing one", func(b Backend) Backend {
 		return parts{Backend: b, admin: &talkativeAdmin{globalAdmin{KeyAdmin: b.KeyAdmin(), owners: map[string]string{}}}}
 	}},
-	{3, "revoked keys are hidden", "revoked and expired keys are returned", func(b Backend) Backend {
+	{3, "revoked keys are hidden", "revoked, expired and disabled keys are returned", func(b Backend) Backend {
 		return parts{Backend: b, keys: tidyKeys{b.Keys()}}
 	}},
 	{3, "Prune takes all that is old", "Prune deletes what expired long ago and nothing else", func(b Backend) Backend {
@@ -63,7 +63,7 @@ var breakages = []breakage{
 	{7, "reads share one record", "what is returned is the caller's own", func(b Backend) Backend {
 		return parts{Backend: b, admin: &sharingAdmin{KeyAdmin: b.KeyAdmin(), kept: map[string]store.Key{}}}
 	}},
-	{8, "accounts are not published", "SetStatus is published", func(b Backend) Backend {
+	{8, "accounts are not published", "Accounts.SetStatus is published", func(b Backend) Backend {
 		return filtered{b, func(w store.Watcher) store.Watcher { return deafWatcher{w} }}
 	}},
 	{8, "a watch begins without Gap", "a watch begins with Gap and ends with its context", func(b Backend) Backend {
@@ -148,9 +148,9 @@ func (a carelessAccounts) SetStatus(ctx context.Context, id string, s authz.Stat
 
 type impatientKeys struct{ store.Keys }
 
-func (k impatientKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+func (k impatientKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	if ctx.Err() != nil {
-		return store.Key{}, store.Account{}, store.ErrNotFound
+		return store.Key{}, store.Owner{}, store.ErrNotFound
 	}
 	return k.Keys.Find(ctx, d)
 }
@@ -196,10 +196,10 @@ func (a *talkativeAdmin) Get(ctx context.Context, account, id string) (store.Key
 
 type tidyKeys struct{ store.Keys }
 
-func (k tidyKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+func (k tidyKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	key, a, err := k.Keys.Find(ctx, d)
 	if err == nil && !key.Revoked.IsZero() {
-		return store.Key{}, store.Account{}, store.ErrNotFound
+		return store.Key{}, store.Owner{}, store.ErrNotFound
 	}
 	return key, a, err
 }
@@ -245,7 +245,7 @@ type cachedKeys struct {
 	kept map[keyfmt.Digest]store.Key
 }
 
-func (k *cachedKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+func (k *cachedKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	key, a, err := k.Keys.Find(ctx, d)
 	if err != nil {
 		return key, a, err

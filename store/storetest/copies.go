@@ -13,6 +13,8 @@ func copyChecks() []check {
 	return []check{
 		{7, "what is passed in is copied", copiedIn},
 		{7, "what is returned is the caller's own", copiedOut},
+		{7, "an update is copied", copiedUpdate},
+		{7, "a membership is copied in and out", copiedMember},
 	}
 }
 
@@ -26,10 +28,12 @@ func copiedIn(s *suite) {
 
 	old, next := newKey(mine, 8), full(mine)
 	next.ID, next.Digest, next.Replaces, next.Idempotency = "key_next", digest("next"), old.ID, "call 8"
-	want = owned(next)
+	old.Addresses = slices.Clone(next.Addresses)
+	want = owned(heir(old, next))
 	s.keys(old)
 	s.must("Rotate", s.KeyAdmin().Rotate(s.Context(), mine, old.ID, next, t0, t0))
 	spoil(next)
+	spoil(old)
 	s.same("a successor whose original was changed", s.get(mine, want.ID), want)
 }
 
@@ -45,6 +49,45 @@ func copiedOut(s *suite) {
 	} {
 		spoil(read())
 		s.same(what+" after what it returned was changed", read(), full(mine))
+	}
+}
+
+func copiedUpdate(s *suite) {
+	k := s.key(mine, 1)
+	want := owned(full(mine))
+	grant, addresses := owned(want).Grant, owned(want).Addresses
+	grant.Scope["projects"] = authz.Of("proj_1")
+	want.Grant.Scope["projects"] = authz.Of("proj_1")
+	got := s.update(k, store.KeyUpdate{Grant: &grant, Addresses: &addresses})
+	k.Grant, k.Addresses = want.Grant, want.Addresses
+	spoil(store.Key{Grant: grant, Addresses: addresses})
+	s.same("after what was passed in was changed", s.get(mine, k.ID), k)
+	spoil(got)
+	s.same("after what Update returned was changed", s.get(mine, k.ID), k)
+}
+
+func copiedMember(s *suite) {
+	s.accounts(mine)
+	s.users(1)
+	k := newKey(mine, 1)
+	k.Owner = me
+	s.keys(k)
+	for _, role := range []string{"editor", "viewer"} { // the first and a second Put
+		m := newMembership(mine, 1)
+		m.Role, m.Scope = role, newGrant().Scope
+		s.put(m)
+		spoil(store.Key{Grant: authz.Grant{Scope: m.Scope}})
+		m.Scope = newGrant().Scope
+		for what, read := range map[string]func() store.Membership{
+			"Get":       func() store.Membership { return s.member(mine, me) },
+			"OfUser":    func() store.Membership { return s.accountsOf(me)[0] },
+			"OfAccount": func() store.Membership { return s.membersOf(mine)[0] },
+			"Find":      func() store.Membership { _, o := s.find(k.Digest); return o.Membership },
+		} {
+			s.same(what+" after what was passed in was changed", read(), m)
+			spoil(store.Key{Grant: authz.Grant{Scope: read().Scope}})
+			s.same(what+" after what it returned was changed", read(), m)
+		}
 	}
 }
 

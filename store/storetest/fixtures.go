@@ -60,6 +60,7 @@ func full(account string) store.Key {
 	k.CreatedBy, k.Name, k.Environment, k.Plan = "user_1", "Production Server", "test", "enterprise"
 	k.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.7/32")}
 	k.Expires, k.Revoked, k.Used = t0.Add(time.Hour), t0.Add(time.Minute), t0.Add(time.Second)
+	k.Owner, k.Import, k.Disabled = "user_9", "bcrypt:$2b$10$'\"", t0.Add(time.Millisecond)
 	k.Reason, k.Family, k.Replaces = "leaked", "key_first", "key_before"
 	k.Grace, k.Idempotency, k.Request = time.Hour+time.Microsecond, "call 7", sha256.Sum256([]byte("asked"))
 	return k
@@ -97,11 +98,11 @@ func (s *suite) get(account, id string) store.Key {
 	return k
 }
 
-func (s *suite) find(d keyfmt.Digest) (store.Key, store.Account) {
+func (s *suite) find(d keyfmt.Digest) (store.Key, store.Owner) {
 	s.Helper()
-	k, a, err := s.Keys().Find(s.Context(), d)
+	k, o, err := s.Keys().Find(s.Context(), d)
 	s.must("Keys.Find", err)
-	return k, a
+	return k, o
 }
 
 func (s *suite) list(account string) []store.Key {

@@ -13,6 +13,7 @@ func graceChecks() []check {
 		{12, "a grace begins once", graceOnce},
 		{12, "a grace never raises an expiry", graceExpiry},
 		{12, "a revoked key begins no grace and gets none", graceRevoked},
+		{12, "no update lets a rotated key live longer", graceUpdate},
 		{12, "one of many first uses begins the grace", graceTogether},
 		{2, "a grace reaches no key of another account", graceForeign},
 	}
@@ -21,9 +22,8 @@ func graceChecks() []check {
 // successor rotates key n of mine to key n+1 with a grace of one hour.
 func (s *suite) successor(old store.Key, deadline time.Time) store.Key {
 	s.Helper()
-	next := newKey(mine, 900)
-	next.ID, next.Digest = old.ID+"_next", digest(old.ID+"_next")
-	next.Replaces, next.Family, next.Grace = old.ID, old.Family, time.Hour
+	next := heir(old, newKey(mine, 900))
+	next.ID, next.Digest, next.Grace = old.ID+"_next", digest(old.ID+"_next"), time.Hour
 	s.must("Rotate", s.KeyAdmin().Rotate(s.Context(), mine, old.ID, next, deadline, t0))
 	return next
 }
@@ -124,6 +124,42 @@ func graceTogether(s *suite) {
 	s.same("the old key after 16 more", s.get(mine, old.ID), first)
 	if d := first.Expires.Sub(t0); d <= time.Hour || d > time.Hour+16*time.Second {
 		s.errorf("the old key lives for %v more, which no first use can have said", d)
+	}
+}
+
+// The deadline of a rotation stands, and so does the end of the grace.
+func graceUpdate(s *suite) {
+	s.accounts(mine, theirs)
+	old := newKey(mine, 1)
+	s.keys(old)
+	minute, hour, day := t0.Add(time.Minute), t0.Add(time.Hour), t0.Add(24*time.Hour)
+	s.update(old, store.KeyUpdate{Expires: new(day)})
+	s.update(old, store.KeyUpdate{Expires: new(time.Time{})})
+	next := s.successor(old, day)
+	try := func(id string, expires time.Time) error {
+		u := store.KeyUpdate{Was: newGrant(), Name: new("renamed"), Expires: &expires}
+		_, err := s.KeyAdmin().Update(s.Context(), mine, id, u, t0)
+		return err
+	}
+	old.Expires = day
+	for _, later := range []time.Time{day.Add(time.Microsecond), day.AddDate(1, 0, 0), {}} {
+		s.is("Update of a rotated key to a later expiry", try(old.ID, later), store.ErrConflict)
+		s.same("the old key", s.get(mine, old.ID), old)
+	}
+	s.begin(next.ID, t0)
+	old.Expires = hour
+	s.is("Update to a later expiry within the grace", try(old.ID, day), store.ErrConflict)
+	s.same("the old key within the grace", s.get(mine, old.ID), old)
+	s.must("Update to the same expiry", try(old.ID, hour))
+	s.must("Update to an earlier one", try(old.ID, minute))
+	s.must("Update of the successor", try(next.ID, day))
+
+	// A key that another account claims to have rotated is not rotated.
+	free, thief := newKey(mine, 2), newKey(theirs, 3)
+	free.Expires, thief.Replaces = hour, free.ID
+	s.keys(free)
+	if s.KeyAdmin().Create(s.Context(), thief, 0, t0) == nil {
+		s.must("Update of a key that another account names", try(free.ID, day))
 	}
 }
 

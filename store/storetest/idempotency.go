@@ -83,7 +83,7 @@ func idempotentRotate(s *suite) {
 	}
 	next := madeUnder(mine, 3, "call 1")
 	s.must("Rotate", s.KeyAdmin().Rotate(s.Context(), mine, a.ID, next, t0.Add(time.Hour), t0))
-	next.Replaces = a.ID
+	next = heir(a, next)
 	s.is("Rotate again", rotate(a.ID, madeUnder(mine, 4, "call 1")), store.ErrConflict)
 	s.is("Rotate of another key", rotate(b.ID, madeUnder(mine, 5, "call 1")), store.ErrConflict)
 	s.same("ByIdempotency", s.made(mine, "call 1"), next)

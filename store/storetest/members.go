@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 
+	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -11,7 +12,7 @@ func memberChecks() []check {
 		{1, "every field of a membership comes back", everyFieldOfMembership},
 		{1, "OfAccount pages by ascending user", memberPages},
 		{2, "a list of members is of one account or user", foreignMembers},
-		{4, "Put changes the role and nothing else", changeRole},
+		{4, "Put changes role and scope and nothing else", changeRole},
 	}
 }
 
@@ -24,6 +25,13 @@ func (s *suite) put(members ...store.Membership) {
 	for _, m := range members {
 		s.must("Memberships.Put", s.Memberships().Put(s.Context(), m))
 	}
+}
+
+func (s *suite) member(account, user string) store.Membership {
+	s.Helper()
+	m, err := s.Memberships().Get(s.Context(), account, user)
+	s.must("Memberships.Get", err)
+	return m
 }
 
 func (s *suite) membersOf(account string) []store.Membership {
@@ -45,15 +53,14 @@ func everyFieldOfMembership(s *suite) {
 	s.users(1)
 	want := newMembership(mine, 1)
 	want.Role = "owner '\""
+	want.Scope = map[string]authz.Set{"projects": authz.Of("proj_1", "名 '\""), "artifact_types": authz.All(), "regions": {}}
 	s.put(want)
-	got, err := s.Memberships().Get(s.Context(), mine, want.User)
-	s.must("Memberships.Get", err)
-	s.same("Memberships.Get", got, want)
+	s.same("Memberships.Get", s.member(mine, want.User), want)
 	s.same("OfAccount", s.membersOf(mine), []store.Membership{want})
 	s.same("OfUser", s.accountsOf(want.User), []store.Membership{want})
 
 	s.must("Remove", s.Memberships().Remove(s.Context(), mine, want.User))
-	_, err = s.Memberships().Get(s.Context(), mine, want.User)
+	_, err := s.Memberships().Get(s.Context(), mine, want.User)
 	s.is("Get of what was removed", err, store.ErrNotFound)
 	s.same("OfAccount of what was removed", s.membersOf(mine), []store.Membership(nil))
 	s.same("OfUser of what was removed", s.accountsOf(want.User), []store.Membership(nil))
@@ -66,15 +73,19 @@ func changeRole(s *suite) {
 	s.users(1)
 	m := newMembership(mine, 1)
 	s.put(m)
-	again := m
-	again.Role, again.Created = "viewer", t0.AddDate(1, 0, 0)
-	s.put(again)
-	m.Role = "viewer"
-	got, err := s.Memberships().Get(s.Context(), mine, m.User)
-	s.must("Get", err)
-	s.same("after another role", got, m)
-	s.same("OfAccount", s.membersOf(mine), []store.Membership{m})
-	s.same("OfUser", s.accountsOf(m.User), []store.Membership{m})
+	narrow := map[string]authz.Set{"projects": authz.Of("proj_1")}
+	for _, step := range []store.Membership{
+		{Role: "viewer"}, {Role: "viewer", Scope: narrow}, {Role: "editor", Scope: narrow},
+		{Role: "editor", Scope: map[string]authz.Set{"projects": {}}}, {Role: "owner"},
+	} {
+		again := m
+		again.Role, again.Scope, again.Created = step.Role, step.Scope, t0.AddDate(1, 0, 0)
+		s.put(again)
+		m.Role, m.Scope = step.Role, step.Scope
+		s.same("Get", s.member(mine, m.User), m)
+		s.same("OfAccount", s.membersOf(mine), []store.Membership{m})
+		s.same("OfUser", s.accountsOf(m.User), []store.Membership{m})
+	}
 }
 
 func foreignMembers(s *suite) {

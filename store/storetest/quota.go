@@ -9,7 +9,7 @@ import (
 
 func quotaChecks() []check {
 	return []check{
-		{6, "a quota counts live keys of the account", quota},
+		{6, "a quota counts what has not ended in the account", quota},
 		{6, "a quota holds under concurrency", quotaTogether}, // case K22
 	}
 }
@@ -36,6 +36,12 @@ func quota(s *suite) {
 	}
 	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, newKey(mine, 4).ID, "", t0))
 	s.must("a revocation makes room", create(newKey(mine, 8), 3))
+
+	s.update(newKey(mine, 8), store.KeyUpdate{Disabled: new(true)})
+	s.is("a disabled key leaves no room", create(newKey(mine, 9), 3), store.ErrQuota)
+	s.must("without a quota", create(newKey(mine, 9), 0))
+	s.update(newKey(mine, 8), store.KeyUpdate{Disabled: new(false)})
+	s.is("nor has it come back for nothing", create(newKey(mine, 10), 4), store.ErrQuota)
 }
 
 func quotaTogether(s *suite) {

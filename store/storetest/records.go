@@ -22,7 +22,7 @@ func recordChecks() []check {
 		{1, "a cancelled call is no answer", cancelled},
 		{1, "hostile text is kept or refused", hostileText},
 		{1, "hostile text of people is kept or refused", hostilePeople},
-		{3, "revoked and expired keys are returned", inactive},
+		{3, "revoked, expired and disabled keys are returned", inactive},
 		{3, "Find tells the present state of the account", ownerState},
 	}
 }
@@ -50,8 +50,8 @@ func everyFieldOfAccount(s *suite) {
 		s.same("Accounts.Get", got, want)
 		k := newKey(want.ID, 1)
 		s.keys(k)
-		_, got = s.find(k.Digest)
-		s.same("the account that Find returns", got, want)
+		_, o := s.find(k.Digest)
+		s.same("the owner that Find returns", o, store.Owner{Account: want})
 	}
 }
 
@@ -72,12 +72,16 @@ func missing(s *suite) {
 	s.accounts(mine)
 	ctx, admin, accounts := s.Context(), s.KeyAdmin(), s.Accounts()
 	for what, f := range map[string]func() error{
-		"Find":            func() error { _, _, err := s.Keys().Find(ctx, digest("none")); return err },
-		"Find nothing":    func() error { _, _, err := s.Keys().Find(ctx, keyfmt.Digest{}); return err },
-		"Get":             func() error { _, err := admin.Get(ctx, mine, "key_none"); return err },
-		"Get nothing":     func() error { _, err := admin.Get(ctx, "", ""); return err },
-		"Revoke":          func() error { return admin.Revoke(ctx, mine, "key_none", "", t0) },
-		"Rotate":          func() error { return admin.Rotate(ctx, mine, "key_none", newKey(mine, 1), t0, t0) },
+		"Find":         func() error { _, _, err := s.Keys().Find(ctx, digest("none")); return err },
+		"Find nothing": func() error { _, _, err := s.Keys().Find(ctx, keyfmt.Digest{}); return err },
+		"Get":          func() error { _, err := admin.Get(ctx, mine, "key_none"); return err },
+		"Get nothing":  func() error { _, err := admin.Get(ctx, "", ""); return err },
+		"Revoke":       func() error { return admin.Revoke(ctx, mine, "key_none", "", t0) },
+		"Rotate":       func() error { return admin.Rotate(ctx, mine, "key_none", newKey(mine, 1), t0, t0) },
+		"Update": func() error {
+			_, err := admin.Update(ctx, mine, "key_none", store.KeyUpdate{Name: new("x")}, t0)
+			return err
+		},
 		"Create":          func() error { return admin.Create(ctx, newKey("acct_none", 1), 0, t0) },
 		"Accounts.Get":    func() error { _, err := accounts.Get(ctx, "acct_none"); return err },
 		"Accounts.Status": func() error { return accounts.SetStatus(ctx, "acct_none", authz.Active) },
@@ -107,8 +111,8 @@ func taken(s *suite) {
 	other := newKey(theirs, 4)
 	other.Digest = keyfmt.Digest{Pepper: "p2", Sum: first.Digest.Sum}
 	s.must("Create with the same sum under another pepper", s.KeyAdmin().Create(s.Context(), other, 0, t0))
-	k, a := s.find(other.Digest)
-	s.same("Find by sum and pepper", []string{k.ID, a.ID}, []string{other.ID, theirs})
+	k, o := s.find(other.Digest)
+	s.same("Find by sum and pepper", []string{k.ID, o.Account.ID}, []string{other.ID, theirs})
 
 	again := newAccount(mine)
 	again.Name, again.Status = "Other", authz.Suspended
@@ -135,6 +139,10 @@ func cancelled(s *suite) {
 		},
 		"Rotate": func() error {
 			return s.KeyAdmin().Rotate(ctx, mine, k.ID, newKey(mine, 3), t0.Add(time.Hour), t0)
+		},
+		"Update": func() error {
+			_, err := s.KeyAdmin().Update(ctx, mine, k.ID, store.KeyUpdate{Was: k.Grant, Name: new("x")}, t0)
+			return err
 		},
 		"Accounts.Get":    func() error { _, err := s.Accounts().Get(ctx, mine); return err },
 		"BeginGrace":      func() error { return s.Keys().BeginGrace(ctx, k.ID, t0) },
@@ -163,6 +171,7 @@ func hostileText(s *suite) {
 		want := newKey(mine, i)
 		want.ID += text
 		want.Name, want.CreatedBy, want.Hint, want.Plan, want.Reason, want.Idempotency = text, text, text, text, text, text
+		want.Owner, want.Import = text, text
 		want.Digest = keyfmt.Digest{Pepper: text, Sum: want.Digest.Sum}
 		if err := s.KeyAdmin().Create(s.Context(), want, 0, t0); err != nil {
 			if _, err := s.KeyAdmin().Get(s.Context(), mine, want.ID); !errors.Is(err, store.ErrNotFound) {
@@ -191,6 +200,14 @@ func hostilePeople(s *suite) {
 			m := store.Membership{User: u.ID, Account: mine, Role: text, Created: t0}
 			s.put(m)
 			s.same("OfUser", s.accountsOf(u.ID), []store.Membership{m})
+			for _, scope := range []map[string]authz.Set{{text: authz.Of("proj_1")}, {"projects": authz.Of(text)}} {
+				narrowed := m
+				narrowed.Scope = scope
+				if s.Memberships().Put(s.Context(), narrowed) == nil {
+					m = narrowed
+				}
+				s.same("OfUser", s.accountsOf(u.ID), []store.Membership{m})
+			}
 		}
 		o.ID, o.User, o.Account, o.Digest.Pepper, o.Address, o.Agent = o.ID+text, me+text, text, text, text, text
 		if s.Sessions().Create(s.Context(), o) == nil {
@@ -211,21 +228,21 @@ var hostile = []string{
 
 func inactive(s *suite) {
 	s.accounts(mine)
-	expired, revoked := newKey(mine, 1), newKey(mine, 2)
-	expired.Expires = t0.Add(-time.Hour)
-	s.keys(expired, revoked)
+	expired, revoked, disabled := newKey(mine, 1), newKey(mine, 2), newKey(mine, 3)
+	expired.Expires, disabled.Disabled = t0.Add(-time.Hour), t0
+	s.keys(expired, revoked, disabled)
 	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, revoked.ID, "lost", t0))
 	revoked.Revoked, revoked.Reason = t0, "lost"
 	s.must("SetStatus", s.Accounts().SetStatus(s.Context(), mine, authz.Suspended))
 
-	for _, want := range []store.Key{expired, revoked} {
+	for _, want := range []store.Key{expired, revoked, disabled} {
 		for range 2 { // once more: nothing is deleted on use
 			k, _ := s.find(want.Digest)
 			s.same("Find", k, want)
 			s.same("Get", s.get(mine, want.ID), want)
 		}
 	}
-	s.same("List", s.list(mine), []store.Key{revoked, expired})
+	s.same("List", s.list(mine), []store.Key{disabled, revoked, expired})
 }
 
 func ownerState(s *suite) {
@@ -233,17 +250,17 @@ func ownerState(s *suite) {
 	want := newAccount(mine)
 	s.must("SetStatus", s.Accounts().SetStatus(s.Context(), mine, authz.Suspended))
 	want.Status = authz.Suspended
-	_, a := s.find(k.Digest)
-	s.same("after SetStatus", a, want)
+	_, o := s.find(k.Digest)
+	s.same("after SetStatus", o.Account, want)
 
 	s.must("SetPlan", s.Accounts().SetPlan(s.Context(), mine, "enterprise", "600-M"))
 	want.Plan, want.Limits = "enterprise", "600-M"
-	_, a = s.find(k.Digest)
-	s.same("after SetPlan", a, want)
+	_, o = s.find(k.Digest)
+	s.same("after SetPlan", o.Account, want)
 
 	s.must("SetPlan", s.Accounts().SetPlan(s.Context(), mine, "", ""))
 	s.must("SetStatus", s.Accounts().SetStatus(s.Context(), mine, authz.Active))
 	want.Plan, want.Limits, want.Status = "", "", authz.Active
-	_, a = s.find(k.Digest)
-	s.same("after both were taken back", a, want)
+	_, o = s.find(k.Digest)
+	s.same("after both were taken back", o.Account, want)
 }

@@ -13,7 +13,8 @@ func rehashChecks() []check {
 	return []check{
 		{10, "a digest is replaced by compare-and-swap", rehash},
 		{10, "one of many digests wins", rehashTogether},
-		{1, "Outdated counts live keys under other peppers", outdated},
+		{10, "a digest of one's own ends an import", rehashImport},
+		{1, "Outdated counts what has not ended under other peppers", outdated},
 	}
 }
 
@@ -55,6 +56,24 @@ func rehash(s *suite) {
 	s.keys(heir) // the old digest is free
 }
 
+// An imported key is found by a digest that its verifier names, until it is
+// used for the first time.
+func rehashImport(s *suite) {
+	s.accounts(mine)
+	k := newKey(mine, 1)
+	k.Digest, k.Import = under("import:bcrypt", k.ID), "$2b$10$x"
+	s.keys(k)
+	s.is("Rehash of another digest", s.Keys().Rehash(s.Context(), k.ID, digest("wrong"), digest("next")), store.ErrConflict)
+	got, _ := s.find(k.Digest)
+	s.same("an imported key", got, k)
+	next := under("p2", k.ID)
+	s.must("Rehash", s.Keys().Rehash(s.Context(), k.ID, k.Digest, next))
+	k.Digest, k.Import = next, ""
+	got, _ = s.find(next)
+	s.same("Find after its first use", got, k)
+	s.same("Get after its first use", s.get(mine, k.ID), k)
+}
+
 func rehashTogether(s *suite) {
 	k := s.key(mine, 1)
 	next := func(i int) keyfmt.Digest { return under(fmt.Sprint("p", i+2), k.ID) }
@@ -78,10 +97,13 @@ func rehashTogether(s *suite) {
 func outdated(s *suite) {
 	s.accounts(mine, theirs)
 	var n int
-	add := func(account, pepper string, expires, revoked time.Time) {
+	add := func(account, pepper string, expires, revoked time.Time, disabled ...time.Time) {
 		n++
 		k := newKey(account, n)
 		k.Digest, k.Expires, k.Revoked = under(pepper, k.ID), expires, revoked
+		for _, at := range disabled {
+			k.Disabled = at
+		}
 		s.keys(k)
 	}
 	add(mine, "p1", time.Time{}, time.Time{})
@@ -90,7 +112,9 @@ func outdated(s *suite) {
 	add(mine, "p1", t0, time.Time{})
 	add(mine, "p1", time.Time{}, t0)
 	add(mine, "p2", time.Time{}, time.Time{})
-	for pepper, want := range map[string]int{"p2": 3, "p1": 2, "": 3, "p3": 4} {
+	add(mine, "p1", time.Time{}, time.Time{}, t0) // it can come back, with the old pepper
+	add(mine, "import:bcrypt", time.Time{}, time.Time{})
+	for pepper, want := range map[string]int{"p2": 5, "p1": 3, "": 5, "p3": 6} {
 		got, err := s.KeyAdmin().Outdated(s.Context(), pepper, t0)
 		s.must("Outdated", err)
 		if got != want {

@@ -82,7 +82,7 @@ func checks() []check {
 	return slices.Concat(
 		recordChecks(), tenancyChecks(), revokeChecks(), touchChecks(), rotateChecks(),
 		quotaChecks(), copyChecks(), watchChecks(), timeChecks(), pageChecks(), pruneChecks(),
-		graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
+		ownerChecks(), updateChecks(), disableChecks(), graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
 		userChecks(), memberChecks(), sessionChecks(), eventChecks(),
 	)
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -55,10 +56,14 @@ func newMemory(t *testing.T) *memory.Store {
 	return s
 }
 
+func allBreakages() []breakage {
+	return slices.Concat(breakages, breakagesOfPeople, breakagesOfOwners, breakagesOfUpdates)
+}
+
 // Every broken backend must fail the check that is there to find it, with the
 // number of the rule that it breaks in the text.
 func TestSuiteFindsBrokenBackends(t *testing.T) {
-	for _, b := range slices.Concat(breakages, breakagesOfPeople) {
+	for _, b := range allBreakages() {
 		t.Run(fmt.Sprintf("rule %d: %s", b.rule, b.name), func(t *testing.T) {
 			t.Parallel() // most spend their time waiting
 			i := slices.IndexFunc(checks(), func(c check) bool { return c.rule == b.rule && c.name == b.check })
@@ -89,12 +94,50 @@ func TestSuitePassesHealthyBackend(t *testing.T) {
 }
 
 func TestEveryRuleIsCheckedAndBroken(t *testing.T) {
-	for rule := 1; rule <= 13; rule++ {
+	for rule := 1; rule <= 16; rule++ {
 		if !slices.ContainsFunc(checks(), func(c check) bool { return c.rule == rule }) {
 			t.Errorf("no check is of rule %d", rule)
 		}
-		if !slices.ContainsFunc(slices.Concat(breakages, breakagesOfPeople), func(b breakage) bool { return b.rule == rule }) {
+		if !slices.ContainsFunc(allBreakages(), func(b breakage) bool { return b.rule == rule }) {
 			t.Errorf("no backend breaks rule %d", rule)
+		}
+	}
+}
+
+// Who adds a method to an interface of package store has to say here what it
+// is: one that only reads, or a mutator that watchers hear of.
+// case K11
+func TestEveryMutatorIsChecked(t *testing.T) {
+	silent := []string{
+		"Keys.Find", "Keys.Touch", "Sessions.Touch", "Events.Append", // rule 8: they alter no decision
+		"KeyAdmin.Get", "KeyAdmin.ByIdempotency", "KeyAdmin.List", "KeyAdmin.Expiring", "KeyAdmin.Outdated",
+		"Accounts.Get", "Accounts.List", "Users.Get", "Users.ByEmail",
+		"Memberships.Get", "Memberships.OfUser", "Memberships.OfAccount",
+		"Sessions.Find", "Sessions.Get", "Sessions.List", "Events.List",
+	}
+	var loud []string
+	for _, m := range mutators {
+		name, _, _ := strings.Cut(m.name, " ")
+		loud = append(loud, name)
+	}
+	var all []string
+	for part := range reflect.TypeFor[Backend]().Methods() {
+		if part.Name == "Watch" {
+			continue
+		}
+		records := part.Type.Out(0)
+		for method := range records.Methods() {
+			all = append(all, records.Name()+"."+method.Name)
+		}
+	}
+	for _, name := range all {
+		if slices.Contains(silent, name) == slices.Contains(loud, name) {
+			t.Errorf("%s: a mutator %v, silent %v; want one of the two", name, slices.Contains(loud, name), slices.Contains(silent, name))
+		}
+	}
+	for _, name := range slices.Concat(silent, loud) {
+		if !slices.Contains(all, name) {
+			t.Errorf("%s is no method of package store", name)
 		}
 	}
 }

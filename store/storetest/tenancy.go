@@ -8,6 +8,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
+// case K18, for what the store does of it
 func tenancyChecks() []check {
 	return []check{
 		{2, "a foreign id is as absent as a missing one", foreign},
@@ -24,6 +25,14 @@ func foreign(s *suite) {
 	for what, f := range map[string]func(id string) error{
 		"Get":    func(id string) error { _, err := admin.Get(ctx, theirs, id); return err },
 		"Revoke": func(id string) error { return admin.Revoke(ctx, theirs, id, "stolen", t0) },
+		"Update": func(id string) error {
+			_, err := admin.Update(ctx, theirs, id, store.KeyUpdate{Was: k.Grant, Disabled: new(true)}, t0)
+			return err
+		},
+		"Update over another grant": func(id string) error {
+			_, err := admin.Update(ctx, theirs, id, store.KeyUpdate{Name: new("stolen")}, t0)
+			return err
+		},
 		"Rotate": func(id string) error {
 			return admin.Rotate(ctx, theirs, id, newKey(theirs, 2), t0, t0)
 		},

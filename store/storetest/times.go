@@ -24,11 +24,11 @@ func times(s *suite) {
 		time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC), {},
 	} {
 		k := newKey(mine, i)
-		k.Created, k.Expires, k.Revoked, k.Used = at, at, at, at
+		k.Created, k.Expires, k.Revoked, k.Disabled, k.Used = at, at, at, at, at
 		s.keys(k)
 		found, _ := s.find(k.Digest)
 		for _, got := range []store.Key{found, s.get(mine, k.ID)} {
-			for _, t := range []time.Time{got.Created, got.Expires, got.Revoked, got.Used} {
+			for _, t := range []time.Time{got.Created, got.Expires, got.Revoked, got.Disabled, got.Used} {
 				if d := at.Sub(t); d < 0 || d >= time.Microsecond {
 					s.errorf("stored %v, got %v", at, t)
 				}
@@ -43,9 +43,12 @@ func times(s *suite) {
 	k := newKey(mine, 100)
 	s.keys(k)
 	s.must("Touch", s.Keys().Touch(s.Context(), []store.Use{{ID: k.ID, At: t0.In(zone)}}))
+	u := store.KeyUpdate{Was: k.Grant, Expires: new(t0.Add(time.Hour).In(zone)), Disabled: new(true)}
+	updated, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, u, t0.In(zone))
+	s.must("Update", err)
 	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0.In(zone)))
 	got := s.get(mine, k.ID)
-	for _, t := range []time.Time{got.Used, got.Revoked} {
+	for _, t := range []time.Time{got.Used, got.Revoked, got.Disabled, got.Expires.Add(-time.Hour), updated.Disabled, updated.Expires.Add(-time.Hour)} {
 		if !t.Equal(t0) || t.Location() != time.UTC {
 			s.errorf("stored %v, got %v", t0, t)
 		}
@@ -53,7 +56,7 @@ func times(s *suite) {
 	a := newAccount(theirs)
 	a.Created = t0.In(zone)
 	s.must("Accounts.Create", s.Accounts().Create(s.Context(), a))
-	a, err := s.Accounts().Get(s.Context(), theirs)
+	a, err = s.Accounts().Get(s.Context(), theirs)
 	s.must("Accounts.Get", err)
 	if !a.Created.Equal(t0) || a.Created.Location() != time.UTC {
 		s.errorf("account: stored %v, got %v", t0, a.Created)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// mutators is every call that can alter a decision: what it does to what
+// mutators is every call that changes more than a use: what it does to what
 // [populated] adds, and the ids that watchers must hear of.
 // case K11
 var mutators = []struct {
@@ -17,36 +18,48 @@ var mutators = []struct {
 	do   func(s *suite, k store.Key) error
 	want []string
 }{
-	{"Create", func(s *suite, k store.Key) error {
+	{"KeyAdmin.Create", func(s *suite, k store.Key) error {
 		return s.KeyAdmin().Create(s.Context(), newKey(mine, 2), 0, t0)
 	}, []string{newKey(mine, 2).ID}},
-	{"Revoke", func(s *suite, k store.Key) error {
+	{"KeyAdmin.Revoke", func(s *suite, k store.Key) error {
 		return s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "leaked", t0)
 	}, []string{newKey(mine, 1).ID}},
-	{"Rotate", func(s *suite, k store.Key) error {
+	{"KeyAdmin.Rotate", func(s *suite, k store.Key) error {
 		return s.KeyAdmin().Rotate(s.Context(), mine, k.ID, newKey(mine, 2), t0, t0)
 	}, []string{newKey(mine, 1).ID, newKey(mine, 2).ID}},
-	{"Prune", func(s *suite, k store.Key) error {
+	{"KeyAdmin.Update of the name", updates(store.KeyUpdate{Name: new("Other")}), []string{newKey(mine, 1).ID}},
+	{"KeyAdmin.Update of the grant", updates(store.KeyUpdate{Grant: new(authz.Grant{})}), []string{newKey(mine, 1).ID}},
+	{"KeyAdmin.Update of the addresses", updates(store.KeyUpdate{Addresses: new([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})}),
+		[]string{newKey(mine, 1).ID}},
+	{"KeyAdmin.Update of the expiry", updates(store.KeyUpdate{Expires: new(t0)}), []string{newKey(mine, 1).ID}},
+	{"KeyAdmin.Update to disabled", updates(store.KeyUpdate{Disabled: new(true)}), []string{newKey(mine, 1).ID}},
+	{"KeyAdmin.Update to enabled", func(s *suite, k store.Key) error {
+		return updates(store.KeyUpdate{Disabled: new(false)})(s, newKey(mine, 12))
+	}, []string{newKey(mine, 12).ID}},
+	{"KeyAdmin.Prune", func(s *suite, k store.Key) error {
 		_, err := s.KeyAdmin().Prune(s.Context(), t0.Add(2*time.Hour))
 		return err
 	}, []string{newKey(mine, 1).ID}},
-	{"RevokeAll", func(s *suite, k store.Key) error {
+	{"KeyAdmin.RevokeAll", func(s *suite, k store.Key) error {
 		_, err := s.KeyAdmin().RevokeAll(s.Context(), mine, store.Filter{}, "gone", t0)
 		return err
-	}, []string{newKey(mine, 1).ID, newKey(mine, 10).ID, newKey(mine, 11).ID}},
-	{"BeginGrace", func(s *suite, k store.Key) error {
+	}, []string{newKey(mine, 1).ID, newKey(mine, 10).ID, newKey(mine, 11).ID, newKey(mine, 12).ID}},
+	{"Keys.BeginGrace", func(s *suite, k store.Key) error {
 		return s.Keys().BeginGrace(s.Context(), newKey(mine, 11).ID, t0)
 	}, []string{newKey(mine, 10).ID, newKey(mine, 11).ID}},
-	{"Rehash", func(s *suite, k store.Key) error {
+	{"Keys.Rehash", func(s *suite, k store.Key) error {
 		return s.Keys().Rehash(s.Context(), k.ID, k.Digest, digest("next"))
 	}, []string{newKey(mine, 1).ID}},
-	{"SetStatus", func(s *suite, k store.Key) error {
+	{"Accounts.Create", func(s *suite, k store.Key) error {
+		return s.Accounts().Create(s.Context(), newAccount(theirs))
+	}, []string{theirs}},
+	{"Accounts.SetStatus", func(s *suite, k store.Key) error {
 		return s.Accounts().SetStatus(s.Context(), mine, authz.Suspended)
 	}, []string{mine}},
-	{"SetPlan", func(s *suite, k store.Key) error {
+	{"Accounts.SetPlan", func(s *suite, k store.Key) error {
 		return s.Accounts().SetPlan(s.Context(), mine, "free", "")
 	}, []string{mine}},
-	{"SetPlan with limits", func(s *suite, k store.Key) error {
+	{"Accounts.SetPlan with limits", func(s *suite, k store.Key) error {
 		return s.Accounts().SetPlan(s.Context(), mine, "standard", "600-M")
 	}, []string{mine}},
 	{"Users.Create", func(s *suite, k store.Key) error {
@@ -55,6 +68,9 @@ var mutators = []struct {
 	{"Users.SetPassword", func(s *suite, k store.Key) error {
 		_, err := s.Users().SetPassword(s.Context(), me, newUser(1).Password, "$2")
 		return err
+	}, []string{me}},
+	{"Users.Rehash", func(s *suite, k store.Key) error {
+		return s.Users().Rehash(s.Context(), me, newUser(1).Password, "$2")
 	}, []string{me}},
 	{"Users.SetStatus", func(s *suite, k store.Key) error {
 		return s.Users().SetStatus(s.Context(), me, authz.Suspended)
@@ -69,6 +85,11 @@ var mutators = []struct {
 	}, []string{me}},
 	{"Memberships.Put of another role", func(s *suite, k store.Key) error {
 		return s.Memberships().Put(s.Context(), store.Membership{User: me, Account: mine, Role: "viewer"})
+	}, []string{me}},
+	{"Memberships.Put of another scope", func(s *suite, k store.Key) error {
+		m := newMembership(mine, 1)
+		m.Scope = map[string]authz.Set{"projects": authz.Of("proj_1")}
+		return s.Memberships().Put(s.Context(), m)
 	}, []string{me}},
 	{"Memberships.Remove", func(s *suite, k store.Key) error {
 		return s.Memberships().Remove(s.Context(), mine, me)
@@ -87,6 +108,16 @@ var mutators = []struct {
 		_, err := s.Sessions().Prune(s.Context(), t0.AddDate(1, 0, 0))
 		return err
 	}, []string{newSession(me, 1).ID, newSession(me, 2).ID}},
+}
+
+// updates is a mutator that makes the changes of u.
+func updates(u store.KeyUpdate) func(*suite, store.Key) error {
+	return func(s *suite, k store.Key) error {
+		u := u
+		u.Was = k.Grant
+		_, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, u, t0)
+		return err
+	}
 }
 
 func watchChecks() []check {
@@ -114,13 +145,13 @@ func watchChecks() []check {
 }
 
 // populated adds a key that Prune can reach, a rotated key and its successor
-// (10 and 11), and a user with a membership and two sessions.
+// (10 and 11), a disabled key (12), and a user with a membership and two sessions.
 func populated(s *suite) store.Key {
 	s.accounts(mine)
-	k, old, next := newKey(mine, 1), newKey(mine, 10), newKey(mine, 11)
-	k.Expires = t0.Add(time.Hour)
+	k, old, next, disabled := newKey(mine, 1), newKey(mine, 10), newKey(mine, 11), newKey(mine, 12)
+	k.Expires, disabled.Disabled = t0.Add(time.Hour), t0
 	next.Replaces, next.Grace = old.ID, time.Hour
-	s.keys(k, old, next)
+	s.keys(k, old, next, disabled)
 	s.users(1)
 	s.put(newMembership(mine, 1))
 	s.logins(newSession(me, 1), newSession(me, 2))
