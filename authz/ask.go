@@ -15,6 +15,7 @@ type asker struct {
 	ids      ids      // whole but for those in the path
 	paths    []string // the wildcards that hold the first ids
 	cost     int
+	later    []string // the kinds that the handler has promised to check
 }
 
 // newAsker compiles a need that holds. writes: for methods that are unsafe.
@@ -25,6 +26,7 @@ func newAsker(m *Model, n Need, writes bool) *asker {
 		Writes:     writes && !n.ReadOnly,
 		Suspended:  n.Suspended,
 		Anyone:     n.Anyone,
+		Recent:     n.Recent,
 	}
 	var paths []string
 	for i, kind := range slices.Sorted(maps.Keys(n.From)) {
@@ -36,7 +38,7 @@ func newAsker(m *Model, n Need, writes bool) *asker {
 	}
 	c := q.compile(m)
 	c.hide = n.Hide
-	return &asker{question: c, ids: q.ids(), paths: paths, cost: n.Cost}
+	return &asker{question: c, ids: q.ids(), paths: paths, cost: n.Cost, later: n.Later}
 }
 
 // ask fills in what r asks about.
@@ -52,9 +54,11 @@ func (a *asker) admit(rights *Rights, r *http.Request, s *request.State) bool {
 	about := (*ids)(&s.IDs) // a copy: another mux behind this one changes the path values
 	a.ask(r, about)
 	s.Question, s.Cost = &a.question, a.cost
-	d := rights.decide(&a.question, about, s.Environment)
+	d := rights.decide(&a.question, about, s.Environment, a.question.age(s.Now, s.Proved))
 	if !d.Allowed {
 		s.Denied = &DeniedError{Decision: d, Permission: a.question.permission}
+	} else if w := s.Watcher(); w != nil {
+		w.Admitted(a.question.endpoint, a.later)
 	}
 	return d.Allowed
 }

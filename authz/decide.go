@@ -1,5 +1,7 @@
 package authz
 
+import "time"
+
 // A Request is a question: may this be done? It is whole, in that no other
 // circumstance decides.
 type Request struct {
@@ -8,6 +10,11 @@ type Request struct {
 	Writes                            bool        // an unsafe method (RFC 9110, section 9.2.1) that does not only look
 	Suspended                         bool        // the route serves suspended accounts
 	Anyone                            bool        // no permission is asked, and no resource named
+
+	// Recent is how old the proof of identity may be, 0: any; Proved is when
+	// it was given, zero: never, which is never recent; Now is the present.
+	Recent      time.Duration
+	Proved, Now time.Time
 }
 
 // A Resource is one thing of a kind. The id "*" is the whole kind, which is in
@@ -19,19 +26,21 @@ type Decision struct {
 	Allowed bool
 
 	// Code is why not: "missing_permission", "endpoint_not_allowed",
-	// "environment_not_allowed", "out_of_scope", "account_suspended" or
-	// "account_read_only".
+	// "environment_not_allowed", "out_of_scope", "account_suspended",
+	// "account_read_only" or "insufficient_user_authentication"; of
+	// [Rights.Delegate], "scope_exceeds_caller".
 	Code string
-	// Layer is who refused: "status", "credential", "owner".
+	// Layer is who refused: "status", "credential", "owner", "proof".
 	Layer string
 	// Dimension is what of a grant was too small: "permissions", "endpoints",
-	// "environments", "scope.projects"; or "status".
+	// "environments", "scope.projects"; or "status", or "proof".
 	Dimension string
 	// Wanted is what the request asked of it, and Held what there was, in the
 	// box of the layer that came furthest. They are for logs and operators.
 	Wanted, Held string
 
-	Hide bool // answer 404
+	Hide   bool          // answer 404
+	Recent time.Duration // how old the proof may be, where it is too old or none
 }
 
 // Decide answers q. It allocates nothing when the answer is yes.
@@ -41,10 +50,12 @@ func (r *Rights) Decide(q Request) Decision {
 	}
 	c := q.compile(r.model)
 	ids := q.ids()
-	return r.decide(&c, &ids, q.Environment)
+	return r.decide(&c, &ids, q.Environment, c.age(q.Now, q.Proved))
 }
 
-func (r *Rights) decide(q *question, ids *ids, environment string) Decision {
+// decide asks for the age of the proof last: only who lacks nothing else is
+// told to give a new one.
+func (r *Rights) decide(q *question, ids *ids, environment string, age time.Duration) Decision {
 	if r == nil || len(r.layers) == 0 {
 		d := denyAll(q.permission)
 		d.Hide = q.hide
@@ -66,11 +77,14 @@ func (r *Rights) decide(q *question, ids *ids, environment string) Decision {
 			return l.deny(q, ids, environment)
 		}
 	}
+	if age > q.recent {
+		return q.stale(age)
+	}
 	return Decision{Allowed: true}
 }
 
 func (l *layer) holds(q *question, ids *ids, environment string) bool {
-	if q.anyone && q.kinds == [5]int8{} {
+	if q.asksNothing() {
 		return len(l.boxes) > 0 // who was given nothing is nobody
 	}
 	for i := range l.boxes {
@@ -98,8 +112,8 @@ func (l *layer) deny(q *question, ids *ids, environment string) Decision {
 	case onEnvironment:
 		d.Code, d.Dimension, d.Wanted, d.Held = "environment_not_allowed", "environments", environment, held.Environments.String()
 	default:
-		kind, id := q.names[at-onResource], ids[at-onResource]
-		d.Code, d.Dimension, d.Wanted, d.Held = "out_of_scope", "scope."+kind, id, held.Scope[kind].String()
+		x := q.resource(at-onResource, ids)
+		d.Code, d.Dimension, d.Wanted, d.Held = "out_of_scope", "scope."+x.Kind, x.ID, held.Scope[x.Kind].String()
 	}
 	return d
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,6 +76,9 @@ func TestHandleRefuses(t *testing.T) {
 		"later and whole":            {one, authz.Need{ID: "a", Permission: "read", Later: []string{"projects"}, Whole: []string{"projects"}}, "twice"},
 		"later twice":                {one, need(func(n *authz.Need) { n.Later = []string{"artifact_types", "artifact_types"} }), "twice"},
 		"negative cost":              {one, need(func(n *authz.Need) { n.Cost = -2 }), "cost -2"},
+		"recent":                     {one, need(func(n *authz.Need) { n.Recent = 5 * time.Minute }), ""},
+		"recent, below zero":         {one, need(func(n *authz.Need) { n.Recent = -time.Second }), "Recent -1s"},
+		"recent, part of a second":   {one, need(func(n *authz.Need) { n.Recent = 1500 * time.Millisecond }), "whole seconds"},
 		"no charge":                  {one, need(func(n *authz.Need) { n.Cost = -1 }), ""},
 		"two of a pattern":           {"GET /taken", authz.Need{ID: "other", Permission: "read"}, "conflicts"},
 		"malformed pattern":          {"GET /v1/{a}{b}", authz.Need{ID: "other", Permission: "read"}, "wildcard"},

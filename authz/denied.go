@@ -27,11 +27,15 @@ var details = map[string]string{
 	"out_of_scope":            "The caller's scope does not include this resource.",
 	"account_suspended":       "The account is suspended.",
 	"account_read_only":       "The account may look but not change anything.",
+	"scope_exceeds_caller":    "The caller cannot hand out more than the caller may do.",
+
+	"insufficient_user_authentication": "This asks for a more recent proof of identity: log in again.",
 }
 
 // Refuse answers r with err: a *[DeniedError] is 403 with its code in
 // X-Denied-Reason and a missing permission in X-Required-Permission, or 404
-// where the need says Hide. Any other error is 500 and not shown.
+// where the need says Hide. A proof of identity that is too old is 401 with
+// the challenge of RFC 9470, section 3. Any other error is 500 and not shown.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	denied, ok := errors.AsType[*DeniedError](err)
 	switch {
@@ -39,6 +43,8 @@ func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		problem.Write(w, r, problem.Problem{Status: http.StatusInternalServerError})
 	case denied.Decision.Hide:
 		NotFound(w, r)
+	case denied.Decision.Code == "insufficient_user_authentication":
+		challenge(w, r, &denied.Decision)
 	default:
 		p := problem.Problem{Status: http.StatusForbidden, Code: denied.Decision.Code, Detail: details[denied.Decision.Code]}
 		if p.Code == "missing_permission" {

@@ -10,11 +10,12 @@ import (
 // A handler that filters its list and checks an id that came in the body.
 func ExampleVisible() {
 	list := func(w http.ResponseWriter, r *http.Request) {
-		where, args := "true", []any(nil)
-		if visible := authz.Visible(r.Context(), "projects"); !visible.IsAll() {
-			where, args = "id = ANY($1)", []any{visible.Items()}
-		}
-		_, _ = where, args // SELECT … FROM projects WHERE …, so that totals are right
+		var args []any
+		where := authz.Visible(r.Context(), "projects").Where("id", func(id any) string {
+			args = append(args, id)
+			return "?"
+		})
+		_ = "SELECT name FROM projects WHERE " + where // with args: pages and totals are right
 	}
 	move := func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Project string }

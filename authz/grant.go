@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -41,29 +42,14 @@ func (g Grant) clone() Grant {
 // but "artifacts.*" is not within a list of today's ids.
 //
 // Offer as parents only grants that [Model.Validate] accepts. [Model.Rights]
-// voids the others, for reasons that no comparison of sets can see.
+// voids the others, for reasons that no comparison of sets can see: where
+// there are rights, ask [Rights.Delegate].
 func (g Grant) Within(parents ...Grant) bool {
-	for _, p := range parents {
-		if g.within(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(parents, g.within)
 }
 
 func (g Grant) within(p Grant) bool {
-	if !g.known() || !p.known() ||
-		!g.Permissions.Within(p.Permissions) ||
-		!g.Environments.Within(p.Environments) ||
-		!endpointsWithin(g.Endpoints, p.Endpoints) {
-		return false
-	}
-	for kind, ids := range g.Scope {
-		if !ids.Within(p.Scope[kind]) {
-			return false
-		}
-	}
-	return true
+	return g.known() && p.known() && g.exceeds(p).at == nothing
 }
 
 // known reports whether this release understands all that g says.
@@ -84,13 +70,13 @@ func endpointsWithin(s, o Set) bool {
 	if s.all || o.all {
 		return o.all
 	}
-	exact, prefixes := splitEndpoints(o)
-	for _, x := range s.items {
-		if !exact.Has(x) && !hasPrefix(x, prefixes) {
-			return false
-		}
-	}
-	return true
+	return len(s.except(covers(o)).items) == 0
+}
+
+// covers returns whether a route id, or all that a pattern stands for, is in s.
+func covers(s Set) func(string) bool {
+	exact, prefixes := splitEndpoints(s)
+	return func(x string) bool { return exact.Has(x) || hasPrefix(x, prefixes) }
 }
 
 // splitEndpoints parts the ids of a set from its patterns, which it returns

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,6 +24,7 @@ func matchRig(t *testing.T) *rig {
 	}, g.handler("type"))
 	g.Handle("POST /v1/search", authz.Need{ID: "search", Permission: "read", ReadOnly: true, Suspended: true}, g.handler(""))
 	g.Handle("GET /v1/notes/{note}", authz.Need{ID: "notes.get", Permission: "read"}, g.handler("note"))
+	g.Handle("GET /v1/fresh", authz.Need{ID: "fresh", Permission: "read", Recent: time.Minute}, g.handler(""))
 	g.Public("GET /health", "liveness", g.handler(""))
 	g.Public("GET /docs/", "documentation", g.handler(""))
 	return g
@@ -151,6 +153,7 @@ func TestMatch(t *testing.T) {
 		{"GET", "/v1/projects/p1/artifacts/csv", "artifacts.get", authz.Request{Permission: "read", Endpoint: "artifacts.get",
 			Resources: res(authz.Resource{Kind: "artifact_types", ID: "csv"}, authz.Resource{Kind: "projects", ID: "p1"})}},
 		{"POST", "/v1/search", "search", authz.Request{Permission: "read", Endpoint: "search", Suspended: true}},
+		{"GET", "/v1/fresh", "fresh", authz.Request{Permission: "read", Endpoint: "fresh", Recent: time.Minute}},
 		{"GET", "/v1/projects/%2e%2e", "", authz.Request{}},
 		{"GET", "/docs", "", authz.Request{}}, // redirected
 		{"PUT", "/v1/projects", "", authz.Request{}},

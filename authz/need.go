@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // A Need is what a route requires of its caller, declared where the route is
@@ -31,6 +32,10 @@ type Need struct {
 	// Cost is what a request spends of the plan's limits: 0 is 1, and -1 is
 	// none.
 	Cost int
+	// Recent is how old the proof of identity may be, in whole seconds: after
+	// that the person must log in again. Credentials without one, such as
+	// keys, are refused. Default: 0, any age and none.
+	Recent time.Duration
 	// Suspended: also for suspended accounts.
 	Suspended bool
 	// Hide: a denial is answered like something missing, 404.
@@ -62,6 +67,9 @@ func (m *Model) check(n Need) error {
 	}
 	if n.Cost < -1 {
 		fail("cost %d: want a positive cost, 0 for 1, or -1 for none", n.Cost)
+	}
+	if n.Recent < 0 || n.Recent%time.Second != 0 {
+		fail("Recent %v: want whole seconds, or 0 for any", n.Recent)
 	}
 	kinds := slices.Concat(slices.Sorted(maps.Keys(n.From)), n.Later, n.Whole)
 	if len(kinds) > maxResources {

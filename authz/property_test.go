@@ -1,237 +1,221 @@
 package authz_test
 
 import (
-	"math/rand/v2"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"medtwin.ai/tollgate/authz"
 )
 
-// Small universes, so that grants and requests meet; each has names that no
-// grant lists ("new"), as things made later have.
-var (
-	somePermissions  = []string{"read", "write", "delete", "admin"}
-	someEndpoints    = []string{"a.get", "a.list", "a.b.get", "a.b", "b.get", "ab.get"}
-	somePatterns     = []string{"a.*", "a.b.*", "b.*"}
-	someEnvironments = []string{"live", "test"}
-	someIDs          = []string{"p1", "p2", "p3"}
-	someKinds        = []string{"projects", "artifact_types"}
-)
+// What is claimed of this package is claimed as functions over a subject, so
+// that the tests can be tested: with subjects that are wrong (fault_test.go).
 
-// A random makes things up, the same for the same seed. One set in all is
-// everything.
-type random struct {
-	*rand.Rand
-	all int
+// A subject decides. The true one is this package.
+type subject struct {
+	within func(child authz.Grant, parents ...authz.Grant) bool
+	rights func(authz.Status, ...[]authz.Grant) principal
 }
 
-func newRandom(seed uint64, all int) random { return random{rand.New(rand.NewPCG(seed, 1)), all} }
+type principal interface {
+	Decide(authz.Request) authz.Decision
+	Delegate(authz.Grant) authz.Decision
+	Visible(q authz.Request, kind string) authz.Set
+}
 
-func (r random) pick(from ...string) string { return from[r.IntN(len(from))] }
-
-// set is everything, or each item with even odds but at least one.
-func (r random) set(from ...string) authz.Set {
-	if r.IntN(r.all) == 0 {
-		return authz.All()
+func truth(m *authz.Model) subject {
+	return subject{
+		within: authz.Grant.Within,
+		rights: func(s authz.Status, layers ...[]authz.Grant) principal { return m.Rights(s, layers...) },
 	}
-	var items []string
-	for _, x := range from {
-		if r.IntN(2) == 0 {
-			items = append(items, x)
+}
+
+// A tally counts how often a claim was about something.
+type tally map[string]int
+
+// claims say how a subject breaks them in a scene.
+var claims = map[string]func(*scene) error{
+	"within": within, "delegate": delegate, "generous": generous, "decide": decide, "visible": visible,
+}
+
+// What is within valid parents is allowed nothing that they are denied.
+func within(s *scene) error {
+	if !s.within(s.child, s.valid[0]...) {
+		s.tally["not within"]++
+		if s.close {
+			s.tally["only just not within"]++
+		}
+		return nil
+	}
+	s.tally["within"]++
+	return s.noMore(s.parents)
+}
+
+// What a principal may hand out is allowed nothing that he is denied.
+func delegate(s *scene) error {
+	if !s.caller.Delegate(s.child).Allowed {
+		s.tally["kept"]++
+		return nil
+	}
+	s.tally["handed out"]++
+	return s.noMore(s.caller)
+}
+
+// A principal may hand out all that is within a valid box of every layer, and
+// is told why not.
+func generous(s *scene) error {
+	d, may := s.caller.Delegate(s.child), s.status == authz.Active
+	for _, layer := range s.valid {
+		may = may && s.within(s.child, layer...)
+	}
+	if d.Allowed != may || !may && (d.Code != "scope_exceeds_caller" || d.Layer == "" || d.Dimension == "") {
+		return fmt.Errorf("Delegate: %+v, want %v", d, may)
+	}
+	return nil
+}
+
+func (s *scene) noMore(than principal) error {
+	child := s.rights(authz.Active, []authz.Grant{s.child})
+	for _, q := range s.requests {
+		switch may, might := child.Decide(q).Allowed, than.Decide(q).Allowed; {
+		case may && !might:
+			return fmt.Errorf("the child alone is allowed %+v", q)
+		case may:
+			s.tally["both may"]++
+		case might:
+			s.tally["narrower"]++
 		}
 	}
-	if items == nil {
-		items = from[:1]
-	}
-	return authz.Of(items...)
+	return nil
 }
 
-func (r random) grant() authz.Grant {
-	g := authz.Grant{
-		Version:      authz.Version,
-		Permissions:  r.set(somePermissions[:3]...),
-		Endpoints:    r.set(append(somePatterns, someEndpoints...)...),
-		Environments: r.set(someEnvironments...),
-		Scope:        map[string]authz.Set{},
-	}
-	for _, kind := range someKinds {
-		if r.IntN(3) > 0 {
-			g.Scope[kind] = r.set(someIDs...)
+// Deciding agrees with the definition, written down a second time.
+func decide(s *scene) error {
+	for _, q := range s.requests {
+		d, want := s.caller.Decide(q), s.allows(q)
+		if d.Allowed != want || (d.Code == "") != want {
+			return fmt.Errorf("%+v: decided %+v, want %v", q, d, want)
+		}
+		if want {
+			s.tally["allowed"]++
+		} else {
+			s.tally[d.Code]++
 		}
 	}
-	return g
+	return nil
 }
 
-func (r random) grants() []authz.Grant {
-	all := make([]authz.Grant, 1+r.IntN(3))
-	for i := range all {
-		all[i] = r.grant()
+// allows is the definition, slow and plain.
+func (w *world) allows(q authz.Request) bool {
+	switch {
+	case w.status == authz.ReadOnly && q.Writes, w.status == authz.Suspended && !q.Suspended, w.status == 0:
+		return false
+	case q.Recent != 0 && (q.Proved.IsZero() || q.Now.Sub(q.Proved) > q.Recent || q.Proved.Sub(q.Now) > time.Minute):
+		return false
 	}
-	return all
+	for _, layer := range w.valid {
+		if !slices.ContainsFunc(layer, func(g authz.Grant) bool {
+			return q.Anyone && q.Resources == [4]authz.Resource{} || holds(g, q)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
-func (r random) request() authz.Request {
-	q := authz.Request{
-		Permission:  r.pick(somePermissions...),
-		Endpoint:    r.pick(append([]string{"a.new", "a.b.new", "new"}, someEndpoints...)...),
-		Environment: r.pick("live", "live", "test", "test", "new"),
-		Writes:      r.IntN(2) == 0,
-		Suspended:   r.IntN(2) == 0,
+func holds(g authz.Grant, q authz.Request) bool {
+	endpoint := g.Endpoints.Has(q.Endpoint)
+	for _, x := range g.Endpoints.Items() {
+		stem, ok := strings.CutSuffix(x, ".*")
+		endpoint = endpoint || ok && strings.HasPrefix(q.Endpoint, stem+".")
 	}
-	for range max(0, r.IntN(4)-1) {
-		q.Resources[r.IntN(4)] = authz.Resource{Kind: r.pick(someKinds...), ID: r.pick(append([]string{"new", "*"}, someIDs...)...)}
+	ok := endpoint && slices.Contains(somePermissions, q.Permission) &&
+		g.Permissions.Has(q.Permission) && g.Environments.Has(q.Environment)
+	for _, x := range q.Resources {
+		ok = ok && (x == authz.Resource{} || g.Scope[x.Kind].Has(x.ID))
 	}
-	return q
+	return ok
 }
 
-// A child within its parents is allowed nothing that they are denied, things
-// that do not exist yet included. case A7
-func TestPropertyWithin(t *testing.T) {
+// A list shows what deciding one by one allows, for every resource.
+func visible(s *scene) error {
+	q := s.requests[0]
+	for _, other := range s.requests { // rather one that comes through
+		if s.caller.Decide(other).Allowed {
+			q = other
+			break
+		}
+	}
+	seen := s.caller.Visible(q, s.kind)
+	switch {
+	case seen.IsAll():
+		s.tally["all visible"]++
+	case len(seen.Items()) > 0:
+		s.tally["some visible"]++
+	default:
+		s.tally["none visible"]++
+	}
+	for _, id := range []string{"p1", "p2", "p3", "new", "*", ""} {
+		q.Resources[3] = authz.Resource{Kind: s.kind, ID: id}
+		if got, want := seen.Has(id), s.caller.Decide(q).Allowed; got != want {
+			return fmt.Errorf("%+v: visible %v, allowed %v", q, got, want)
+		}
+	}
+	return nil
+}
+
+// Of so many principals, each is tempted to hand out so many grants: 100,000.
+const seeds, children = 20_000, 5
+
+// each plays all that a seed makes.
+func (s subject) each(m *authz.Model, seed uint64, n tally, f func(*scene) error) error {
+	r := newRandom(seed, 4)
+	w := r.world(m)
+	scene := w.play(s, n)
+	for range children {
+		r.tempt(w)
+		if err := f(scene); err != nil {
+			return fmt.Errorf("seed %d: %w\n%+v", seed, err, *w)
+		}
+	}
+	return nil
+}
+
+// The claims hold. cases A1, A5, A7, A14
+func TestClaims(t *testing.T) {
 	m := newModel(t)
-	r := newRandom(7, 4)
-	var within, allowed, narrower int
-	for range 5_000 {
-		parents, child := r.grants(), r.grant()
-		if r.IntN(2) == 0 { // mostly within, but for one dimension
-			of := parents[r.IntN(len(parents))]
-			switch r.IntN(4) {
-			case 0:
-				of.Permissions = child.Permissions
-			case 1:
-				of.Endpoints = child.Endpoints
-			case 2:
-				of.Environments = child.Environments
-			case 3:
-				of.Scope = child.Scope
-			}
-			child = of
-		}
-		if !child.Within(parents...) {
-			continue
-		}
-		within++
-		kid, folk := m.Rights(authz.Active, []authz.Grant{child}), m.Rights(authz.Active, parents)
-		for range 10 {
-			q := r.request()
-			may, might := kid.Decide(q).Allowed, folk.Decide(q).Allowed
-			if may && !might {
-				t.Fatalf("%+v is within %+v, but alone allows %+v", child, parents, q)
-			}
-			if may {
-				allowed++
-			} else if might {
-				narrower++
-			}
-		}
-	}
-	if within < 500 || allowed < 200 || narrower < 200 {
-		t.Errorf("%d within, %d allowed, %d narrower: too few to mean anything", within, allowed, narrower)
-	}
-}
-
-// What is not within a single parent is there for a reason: for one parent, a
-// request exists that only the child allows. So Within refuses no more than
-// it must. case A7
-func TestPropertyWithinIsExact(t *testing.T) {
-	m := newModel(t)
-	r := newRandom(8, 4)
-	var refused int
-	for range 300 {
-		parent, child := r.grant(), r.grant()
-		if child.Within(parent) {
-			continue
-		}
-		refused++
-		if !differs(m, child, parent) {
-			t.Fatalf("%+v is not within %+v, yet nothing tells them apart", child, parent)
-		}
-	}
-	if refused < 200 {
-		t.Errorf("%d refused: too few to mean anything", refused)
-	}
-}
-
-// differs tries every request with up to one resource of each kind.
-func differs(m *authz.Model, child, parent authz.Grant) bool {
-	kid, folk := m.Rights(authz.Active, []authz.Grant{child}), m.Rights(authz.Active, []authz.Grant{parent})
-	ids := append([]string{"", "new"}, someIDs...)
-	for _, p := range somePermissions {
-		for _, e := range append([]string{"a.new", "a.b.new", "b.new", "new"}, someEndpoints...) {
-			for _, env := range append([]string{"new"}, someEnvironments...) {
-				for _, id := range ids {
-					for _, other := range ids {
-						q := authz.Request{Permission: p, Endpoint: e, Environment: env}
-						if id != "" {
-							q.Resources[0] = authz.Resource{Kind: someKinds[0], ID: id}
-						}
-						if other != "" {
-							q.Resources[1] = authz.Resource{Kind: someKinds[1], ID: other}
-						}
-						if kid.Decide(q).Allowed && !folk.Decide(q).Allowed {
-							return true
+	const shards = 4
+	for shard := range uint64(shards) {
+		t.Run(fmt.Sprint(shard), func(t *testing.T) {
+			t.Parallel()
+			n := tally{}
+			for seed := shard; seed < seeds; seed += shards {
+				err := truth(m).each(m, seed, n, func(s *scene) error {
+					for name, claim := range claims {
+						if err := claim(s); err != nil {
+							return fmt.Errorf("%s: %w", name, err)
 						}
 					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
 				}
 			}
-		}
-	}
-	return false
-}
-
-// The list of what is visible is what deciding one by one allows. case A14
-func TestPropertyVisible(t *testing.T) {
-	m := newModel(t)
-	r := newRandom(14, 2)
-	statuses := []authz.Status{authz.Active, authz.Active, authz.Active, authz.Active, authz.ReadOnly, authz.Suspended, 0}
-	var some, all, none int
-	for range 5_000 {
-		owner := []authz.Grant{m.Everything()}
-		if r.IntN(2) == 0 {
-			owner = r.grants()
-		}
-		rights := m.Rights(statuses[r.IntN(len(statuses))], r.grants(), owner)
-		q, kind := r.request(), r.pick(append([]string{"galaxies"}, someKinds...)...)
-		free := -1
-		for i, x := range q.Resources {
-			if x == (authz.Resource{}) {
-				free = i
+			// Claims about what never happens are empty.
+			for what, least := range map[string]int{ // in percent of the children
+				"within": 25, "not within": 25, "only just not within": 15, "handed out": 15, "kept": 25, "both may": 80, "narrower": 15,
+				"allowed": 100, "missing_permission": 10, "endpoint_not_allowed": 10, "environment_not_allowed": 10,
+				"out_of_scope": 10, "account_suspended": 10, "account_read_only": 10, "insufficient_user_authentication": 10,
+				"all visible": 5, "some visible": 15, "none visible": 20,
+			} {
+				if percent := n[what] * 100 / (seeds * children / shards); percent < least {
+					t.Errorf("%s: %d%% of the children, want %d%%", what, percent, least)
+				}
 			}
-		}
-		seen := rights.Visible(q, kind)
-		switch {
-		case seen.IsAll():
-			all++
-		case len(seen.Items()) > 0:
-			some++
-		default:
-			none++
-		}
-		for _, id := range append([]string{"new", "*", ""}, someIDs...) {
-			more := q
-			more.Resources[free] = authz.Resource{Kind: kind, ID: id}
-			if got, want := seen.Has(id), rights.Decide(more).Allowed; got != want {
-				t.Fatalf("%+v: %s %q visible: %v, allowed: %v", q, kind, id, got, want)
-			}
-		}
-	}
-	if some < 200 || all < 200 || none < 200 {
-		t.Errorf("some %d, all %d, none %d: too few to mean anything", some, all, none)
-	}
-}
-
-// Reading what was written decides alike. case A7
-func TestPropertyJSON(t *testing.T) {
-	m := newModel(t)
-	r := newRandom(9, 4)
-	for range 2_000 {
-		g := r.grant()
-		text, err := g.MarshalJSON()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again := readGrant(t, string(text))
-		if !again.Equal(g) || !again.Within(g) || !g.Within(again) || m.Validate(again) != nil {
-			t.Fatalf("%s is read as %+v", text, again)
-		}
+			t.Log(n)
+		})
 	}
 }

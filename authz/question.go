@@ -1,29 +1,30 @@
 package authz
 
+import "time"
+
 // A question is a Request compiled for one model, but for its ids and its
-// environment: what a route asks of all its requests. Nobody changes it.
+// circumstances: what a route asks of all its requests. Nobody changes it.
 type question struct {
 	model      *Model
-	bit        uint64    // of the permission; 0 where the model has none such
-	kinds      [5]int8   // 0: unused; else the model's index plus one, or unknownKind
-	names      [5]string // of the kinds
-	permission string
-	endpoint   string
+	bit        uint64             // of the permission; 0 where the model has none such
+	kinds      [maxResources]int8 // 0: unused; else the model's index plus one, or unknownKind
+	extraKind  int8               // of extra, as in kinds
 	writes     bool
 	suspended  bool
 	anyone     bool
 	hide       bool
+	recent     time.Duration
+	permission string
+	endpoint   string
+	names      [maxResources]string // of the kinds
+	extra      Resource             // that a handler asks about as well
 }
 
 // The ids of one request, by the entries of its question.
-type ids [5]string
+type ids [maxResources]string
 
 // unknownKind is a kind the model does not have: in no box.
 const unknownKind = -1
-
-// later is the entry of a question that is left for the resource which a
-// handler asks about.
-const later = maxResources
 
 // kind returns the entry of a question for a kind.
 func (m *Model) kind(name string) int8 {
@@ -42,6 +43,7 @@ func (q *Request) compile(m *Model) question {
 		writes:     q.Writes,
 		suspended:  q.Suspended,
 		anyone:     q.Anyone,
+		recent:     q.Recent,
 	}
 	for i, x := range q.Resources {
 		if x != (Resource{}) {
@@ -52,19 +54,27 @@ func (q *Request) compile(m *Model) question {
 }
 
 func (q *Request) ids() (ids ids) {
-	for i, x := range q.Resources {
-		ids[i] = x.ID
+	for i := range q.Resources {
+		ids[i] = q.Resources[i].ID
 	}
 	return ids
 }
 
 // request is the reverse of compile and ids.
 func (q *question) request(about *ids) Request {
-	r := Request{Permission: q.permission, Endpoint: q.endpoint, Writes: q.writes, Suspended: q.suspended, Anyone: q.anyone}
+	r := Request{
+		Permission: q.permission, Endpoint: q.endpoint,
+		Writes: q.writes, Suspended: q.suspended, Anyone: q.anyone, Recent: q.recent,
+	}
 	for i := range r.Resources {
-		r.Resources[i] = Resource{Kind: q.names[i], ID: about[i]}
+		r.Resources[i] = q.resource(i, about)
 	}
 	return r
+}
+
+// asksNothing reports whether q is met by whoever was given anything.
+func (q *question) asksNothing() bool {
+	return q.anyone && q.kinds == [maxResources]int8{} && q.extraKind == 0
 }
 
 // with returns q compiled for another model.
@@ -76,12 +86,23 @@ func (q *question) with(m *Model) question {
 			c.kinds[i] = m.kind(name)
 		}
 	}
+	if q.extraKind != 0 {
+		c.extraKind = m.kind(q.extra.Kind)
+	}
 	return c
 }
 
-// and returns q with one more resource, whose id is the later one.
-func (q *question) and(kind string) question {
+// and returns q with one more resource.
+func (q *question) and(x Resource) question {
 	c := *q
-	c.kinds[later], c.names[later] = c.model.kind(kind), kind
+	c.extra, c.extraKind = x, c.model.kind(x.Kind)
 	return c
+}
+
+// resource returns what q asks about in one of its entries, or after them.
+func (q *question) resource(i int, about *ids) Resource {
+	if i == maxResources {
+		return q.extra
+	}
+	return Resource{Kind: q.names[i], ID: about[i]}
 }

@@ -14,6 +14,7 @@ type Rights struct {
 type layer struct {
 	name  string
 	boxes []box
+	void  int // how many grants made no box
 }
 
 // A box is a compiled [Grant].
@@ -35,9 +36,11 @@ func (m *Model) Rights(s Status, layers ...[]Grant) *Rights {
 	for i, grants := range layers {
 		l := layer{name: layerName(i), boxes: make([]box, 0, len(grants))}
 		for _, g := range grants {
-			if m.Validate(g) == nil {
-				l.boxes = append(l.boxes, m.compile(g))
+			if m.Validate(g) != nil {
+				l.void++
+				continue
 			}
+			l.boxes = append(l.boxes, m.compile(g))
 		}
 		r.layers[i] = l
 	}
@@ -109,9 +112,17 @@ func (b *box) fails(q *question, ids *ids, environment string) int {
 		return onEnvironment
 	}
 	for i, kind := range q.kinds {
-		if kind != 0 && (kind == unknownKind || !b.scope[kind-1].Has(ids[i])) {
+		if kind != 0 && !b.has(kind, ids[i]) {
 			return onResource + i
 		}
 	}
+	if q.extraKind != 0 && !b.has(q.extraKind, q.extra.ID) {
+		return onResource + maxResources
+	}
 	return nothing
+}
+
+// has reports whether the box holds a resource, by the entry of its kind.
+func (b *box) has(kind int8, id string) bool {
+	return kind != unknownKind && b.scope[kind-1].Has(id)
 }

@@ -120,13 +120,19 @@ func (s Set) intersect(o Set) Set {
 	case o.all:
 		return s
 	}
-	var both []string
+	return s.except(func(x string) bool { return !o.Has(x) })
+}
+
+// except returns s without the names for which f is true; everything is not
+// made of names.
+func (s Set) except(f func(string) bool) Set {
+	left := Set{all: s.all}
 	for _, x := range s.items {
-		if o.Has(x) {
-			both = append(both, x)
+		if !f(x) {
+			left.items = append(left.items, x)
 		}
 	}
-	return Set{items: both}
+	return left
 }
 
 // MarshalJSON returns "*" or the sorted list of names.

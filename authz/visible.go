@@ -1,5 +1,7 @@
 package authz
 
+import "time"
+
 // Visible returns the ids of a kind that the principal may name in q: exactly
 // those for which [Rights.Decide] would allow q with that resource added. For
 // lists, to filter in the query.
@@ -9,11 +11,11 @@ func (r *Rights) Visible(q Request, kind string) Set {
 	}
 	c := q.compile(r.model)
 	ids := q.ids()
-	return r.visible(&c, &ids, q.Environment, kind)
+	return r.visible(&c, &ids, q.Environment, c.age(q.Now, q.Proved), kind)
 }
 
-func (r *Rights) visible(q *question, ids *ids, environment, kind string) Set {
-	if r == nil || len(r.layers) == 0 || r.model.kinds[kind] == 0 || r.status.refuses(q) != "" {
+func (r *Rights) visible(q *question, ids *ids, environment string, age time.Duration, kind string) Set {
+	if r == nil || len(r.layers) == 0 || r.model.kinds[kind] == 0 || r.status.refuses(q) != "" || age > q.recent {
 		return Set{}
 	}
 	if q.model != r.model {

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Failures counts failed authentications per client address, by
-// [AddrSubject]. Known callers never meet it: it is asked only where a
-// credential is missing or has to be looked up.
+// Failures counts failed attempts by subject: failed authentications by client
+// address, with [AddrSubject], or whatever else is guessed at, such as logins.
+// Known callers never meet it: it is asked only where a credential is missing
+// or has to be looked up.
 type Failures struct {
 	store guarded
 	plan  *Plan
@@ -39,18 +40,35 @@ func NewFailures(store Store, plan *Plan) (*Failures, error) {
 // Blocked returns for how long addr has failed too often to try again; 0: it
 // may. It charges nothing.
 func (f *Failures) Blocked(addr netip.Addr, now time.Time) time.Duration {
-	return f.take(addr, 0, now)
+	_, retry := f.Peek(AddrSubject(addr), now)
+	return retry
 }
 
 // Charge counts one failure of addr.
 func (f *Failures) Charge(addr netip.Addr, now time.Time) {
-	f.take(addr, 1, now)
+	f.Count(AddrSubject(addr), now)
 }
 
-func (f *Failures) take(addr netip.Addr, cost int64, now time.Time) time.Duration {
-	var d Decision
-	t := Take{Scope: failuresScope, Subject: AddrSubject(addr), Plan: f.plan, Cost: cost}
+// Peek returns how many times subject may fail now, and where that is 0, how
+// long until it may once more. It charges nothing.
+func (f *Failures) Peek(subject string, now time.Time) (left int64, retry time.Duration) {
+	d := f.take(subject, 0, now)
+	left = d.States[0].Remaining
+	for i := range d.limits() {
+		left = min(left, d.States[i].Remaining)
+	}
+	return left, d.Retry
+}
+
+// Count counts one failure of subject. Where it may not fail any more, that
+// changes nothing: nobody is held up for longer than a window by his failures.
+func (f *Failures) Count(subject string, now time.Time) {
+	f.take(subject, 1, now)
+}
+
+func (f *Failures) take(subject string, cost int64, now time.Time) (d Decision) {
+	t := Take{Scope: failuresScope, Subject: subject, Plan: f.plan, Cost: cost}
 	// No error: guarded counts locally, and the take is a valid one.
 	f.store.Take(context.Background(), t, now, &d)
-	return d.Retry
+	return d
 }

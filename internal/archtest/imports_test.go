@@ -22,6 +22,7 @@ var may = map[string][]string{
 	"keyfmt":              nil,
 	"problem":             {"internal/request"},
 	"authz":               {"internal/request", "problem"},
+	"authz/authztest":     {"internal/request", "authz"},
 	"ratelimit":           {"internal/request", "problem"},
 	"ratelimit/limittest": {"ratelimit"},
 	"store":               {"keyfmt", "authz"},
@@ -31,6 +32,7 @@ var may = map[string][]string{
 	"authn/apikey":        {"internal/recall", "keyfmt", "authz", "store", "authn"},
 	"authn/session":       {"internal/recall", "keyfmt", "problem", "authz", "store", "authn"},
 	"authn/password":      nil,
+	"authn/login":         {"keyfmt", "authz", "store", "authn", "authn/session", "authn/password"},
 }
 
 // direction keeps the arrows of docs/architecture.md.

@@ -26,13 +26,15 @@ type State struct {
 	Credential  string    // authn: the credential as it stood in the request
 	Rights      any       // authz: *Rights, set by authn
 	Environment string    // authz: set by authn
+	Proved      time.Time // authz: when the caller last proved who he is, set by authn; zero: never
 	Question    any       // authz: what the route asks
-	IDs         [5]string // authz: the ids it asks about
+	IDs         [4]string // authz: the ids it asks about
 	Denied      any       // authz: *DeniedError; the limiter then spends nothing of the plan
 	Cost        int       // ratelimit: as in authz.Need.Cost, set by authz
 	Format      uint8     // problem: form of the error bodies
 
-	marks [4]any
+	watched bool // there is a Watcher in Context
+	marks   [4]any
 }
 
 type stateKey struct{}

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 func TestOneState(t *testing.T) {
@@ -57,6 +59,37 @@ func TestMark(t *testing.T) {
 		if s.Mark(o) {
 			t.Errorf("owner %d was forgotten", i)
 		}
+	}
+}
+
+// Every request allocates one: a field more, and it is of the next size class
+// of the allocator, 384 bytes.
+func TestStateIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(State{}); n > 352 {
+		t.Errorf("%d bytes, over 352", n)
+	}
+}
+
+type witness []string
+
+func (w *witness) Admitted(endpoint string, later []string) {
+	*w = append(*w, fmt.Sprint("admitted ", endpoint, later))
+}
+
+func (w *witness) Checked(kind string) { *w = append(*w, "checked "+kind) }
+
+func TestWatch(t *testing.T) {
+	type key struct{}
+	r, s := Attach(httptest.NewRequest("GET", "/", nil).WithContext(context.WithValue(context.Background(), key{}, "kept")))
+	if s.Watcher() != nil {
+		t.Error("somebody watches unasked")
+	}
+	var w witness
+	s.Watch(&w)
+	s.Watcher().Admitted("a", []string{"b"})
+	From(r.Context()).Watcher().Checked("b")
+	if want := (witness{"admitted a[b]", "checked b"}); !slices.Equal(w, want) || r.Context().Value(key{}) != "kept" {
+		t.Errorf("%q, want %q", w, want)
 	}
 }
 

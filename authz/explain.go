@@ -1,0 +1,81 @@
+package authz
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Explain tells in several lines how [Rights.Decide] answers q: the verdict,
+// the status, every layer with what each of its boxes lacks, and the proof of
+// identity. It is for operators, shows what the caller holds, and may change.
+func (r *Rights) Explain(q Request) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if d := r.Decide(q); d.Allowed {
+		line("allowed")
+	} else {
+		line("denied: %s", d.Code)
+	}
+	if r == nil || len(r.layers) == 0 {
+		line("nothing was given: there are no layers")
+		return b.String()
+	}
+	c, about := q.compile(r.model), q.ids()
+	line("status %s: %s", r.status, verdict(r.status.refuses(&c) == ""))
+	for i := range r.layers {
+		l := &r.layers[i]
+		line("%s: %s", l.name, verdict(l.holds(&c, &about, q.Environment)))
+		for j := range l.boxes {
+			switch lacks := l.boxes[j].lacks(&c, &about, q.Environment); {
+			case c.asksNothing():
+				line("  box %d: nothing is asked of it", j+1)
+			case lacks == nil:
+				line("  box %d holds it all", j+1)
+			default:
+				line("  box %d lacks %s", j+1, strings.Join(lacks, "; "))
+			}
+		}
+		if len(l.boxes) == 0 {
+			line("  no box")
+		}
+		if l.void > 0 {
+			line("  void, since Model.Validate refuses them: %d", l.void)
+		}
+	}
+	if c.recent != 0 {
+		age := c.age(q.Now, q.Proved)
+		d := c.stale(age)
+		line("proof: wanted %s ago at most, was %s: %s", d.Wanted, d.Held, verdict(age <= c.recent))
+	}
+	return b.String()
+}
+
+func verdict(ok bool) string {
+	if ok {
+		return "yes"
+	}
+	return "no"
+}
+
+// lacks is fails, but for all that is missing and in words; nil is nothing.
+func (b *box) lacks(q *question, ids *ids, environment string) []string {
+	var all []string
+	add := func(dimension, wanted string, held Set) {
+		all = append(all, fmt.Sprintf("%s %q, has %q", dimension, wanted, held))
+	}
+	if b.permissions&q.bit == 0 {
+		add("permissions", q.permission, b.grant.Permissions)
+	}
+	if !covers(b.grant.Endpoints)(q.endpoint) {
+		add("endpoints", q.endpoint, b.grant.Endpoints)
+	}
+	if !b.environments.Has(environment) {
+		add("environments", environment, b.environments)
+	}
+	for i, kind := range q.kinds {
+		if x := q.resource(i, ids); kind != 0 && !b.has(kind, x.ID) {
+			add("scope."+x.Kind, x.ID, b.grant.Scope[x.Kind])
+		}
+	}
+	return all
+}

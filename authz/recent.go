@@ -1,0 +1,56 @@
+package authz
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"medtwin.ai/tollgate/problem"
+)
+
+// skew is how far the clock of the node that noted a proof may be ahead of the
+// one that reads it. A proof further in the future is none, so that a clock
+// that once went wrong opens nothing for longer than this beyond Need.Recent.
+const skew = time.Minute
+
+// never is the age of a proof that was not given.
+const never time.Duration = math.MaxInt64
+
+// age returns how old the proof of identity is, 0 where q does not ask.
+func (q *question) age(now, proved time.Time) time.Duration {
+	if q.recent == 0 {
+		return 0
+	}
+	return age(now, proved)
+}
+
+// age is apart so that the method is inlined. A proof in the future, by no
+// more than skew, is as old as one given now.
+func age(now, proved time.Time) time.Duration {
+	if proved.IsZero() || proved.Sub(now) > skew {
+		return never
+	}
+	return max(0, now.Sub(proved))
+}
+
+// stale denies what q asks of a proof that is older than it may be. It says so
+// also where the need says Hide: who comes this far has all rights, and must
+// learn what is left to do.
+func (q *question) stale(age time.Duration) Decision {
+	d := Decision{
+		Code: "insufficient_user_authentication", Layer: "proof", Dimension: "proof",
+		Wanted: q.recent.String(), Held: age.String(), Recent: q.recent,
+	}
+	if age == never {
+		d.Held = "never"
+	}
+	return d
+}
+
+// challenge answers with what the client must do: RFC 9470, section 3.
+func challenge(w http.ResponseWriter, r *http.Request, d *Decision) {
+	w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer error=%q, error_description=%q, max_age="%d"`,
+		d.Code, "A more recent authentication is required", max(0, d.Recent)/time.Second))
+	problem.Write(w, r, problem.Problem{Status: http.StatusUnauthorized, Code: d.Code, Detail: details[d.Code]})
+}

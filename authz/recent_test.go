@@ -1,0 +1,191 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/problem"
+)
+
+func TestDecideRecent(t *testing.T) {
+	m := newModel(t)
+	r := m.Rights(authz.Active, []authz.Grant{m.Everything()})
+	const limit = 5 * time.Minute
+	for name, c := range map[string]struct {
+		recent time.Duration
+		proved time.Time
+		held   string // "": allowed
+	}{
+		"not asked":            {0, time.Time{}, ""},
+		"now":                  {limit, noon, ""},
+		"just in time":         {limit, noon.Add(-limit), ""},
+		"just too late":        {limit, noon.Add(-limit - 1), "5m0.000000001s"},
+		"never":                {limit, time.Time{}, "never"},
+		"a clock ahead":        {limit, noon.Add(time.Minute), ""},
+		"a clock far ahead":    {limit, noon.Add(time.Minute + 1), "never"},
+		"within negative":      {-time.Second, noon, "0s"},
+		"ahead, asks little":   {time.Second, noon.Add(time.Minute), ""},
+		"too late, asks least": {1, noon.Add(-2), "2ns"},
+	} {
+		q := authz.Request{Permission: "read", Endpoint: "a", Environment: "live", Recent: c.recent, Proved: c.proved, Now: noon}
+		want := authz.Decision{Allowed: true}
+		if c.held != "" {
+			want = authz.Decision{Code: "insufficient_user_authentication", Layer: "proof", Dimension: "proof",
+				Wanted: c.recent.String(), Held: c.held, Recent: c.recent}
+		}
+		if diff := cmp.Diff(want, r.Decide(q)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+		q.Now = time.Time{} // forgotten
+		if c.recent > 0 && r.Decide(q).Allowed {
+			t.Errorf("%s: allowed at no time", name)
+		}
+	}
+}
+
+// Who lacks something else as well is not sent to log in for nothing.
+func TestDecideRecentIsLast(t *testing.T) {
+	m := newModel(t)
+	q := authz.Request{Permission: "write", Endpoint: "a", Environment: "live", Recent: time.Minute, Now: noon}
+	reads := []authz.Grant{grant(authz.Of("read"), authz.All(), authz.All(), authz.All())}
+	if d := m.Rights(authz.Active, reads).Decide(q); d.Code != "missing_permission" {
+		t.Errorf("%+v", d)
+	}
+	if d := m.Rights(authz.Suspended, []authz.Grant{m.Everything()}).Decide(q); d.Code != "account_suspended" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A route that asks for a fresh proof answers others with the challenge of
+// RFC 9470, section 3, on Routes and with Protect.
+func TestRecent(t *testing.T) {
+	const limit = 90 * time.Second
+	g := newRig(t)
+	var proved time.Time
+	identify := func(next http.Handler) http.Handler {
+		return g.authenticate(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			request.From(r.Context()).Proved = proved
+			next.ServeHTTP(w, r)
+		}))
+	}
+	routes, err := authz.NewRoutes(authz.RoutesConfig{
+		Model: g.model, Authenticate: identify, Limit: g.limit, Now: func() time.Time { return noon },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Routes = routes
+	need := func(change func(*authz.Need)) authz.Need {
+		n := authz.Need{ID: "delete", Permission: "delete", From: getProject.From, Recent: limit}
+		change(&n)
+		return n
+	}
+	g.Handle("DELETE /projects/{project}", need(func(*authz.Need) {}), g.handler("project"))
+	g.Handle("DELETE /hidden/{project}", need(func(n *authz.Need) { n.ID, n.Hide = "hidden", true }), g.handler("project"))
+	g.Handle("POST /password", authz.Need{ID: "password", Anyone: true, Suspended: true, Recent: limit}, g.handler(""))
+	protected := http.NewServeMux()
+	protected.Handle("DELETE /projects/{project}", identify(authz.Protect(g.model, need(func(*authz.Need) {}), g.limit(g.handler("project")))))
+
+	for name, c := range map[string]struct {
+		proved         time.Time
+		target         string
+		status         int
+		reason, handle string
+	}{
+		"fresh":             {noon.Add(-limit), "DELETE /projects/p1", 200, "", "handle p1"},
+		"stale":             {noon.Add(-limit - 1), "DELETE /projects/p1", 401, "", ""},
+		"a key":             {time.Time{}, "DELETE /projects/p1", 401, "", ""},
+		"stale and hidden":  {time.Time{}, "DELETE /hidden/p1", 401, "", ""},
+		"foreign":           {time.Time{}, "DELETE /projects/p2", 403, "out_of_scope", ""},
+		"foreign, hidden":   {noon, "DELETE /hidden/p2", 404, "", ""},
+		"anyone":            {noon, "POST /password", 200, "", "handle "},
+		"anyone, not fresh": {noon.Add(-time.Hour), "POST /password", 401, "", ""},
+	} {
+		g.holds(authz.Of("delete"), authz.Of("p1"))
+		method, path, _ := strings.Cut(c.target, " ")
+		for where, h := range map[string]http.Handler{"routes": g, "protect": protected} {
+			if where == "protect" && !strings.HasPrefix(path, "/projects") {
+				continue
+			}
+			proved, g.trace = c.proved, nil
+			w := httptest.NewRecorder()
+			r, s := request.Attach(httptest.NewRequest(method, path, nil))
+			s.Now = noon
+			problem.Wrap(func(*http.Request) problem.Format { return problem.Flat }, h).ServeHTTP(w, r)
+			ran := ""
+			if n := len(g.trace); n > 0 && strings.HasPrefix(g.trace[n-1], "handle") {
+				ran = g.trace[n-1]
+			}
+			if w.Code != c.status || w.Header().Get("X-Denied-Reason") != c.reason || ran != c.handle {
+				t.Errorf("%s, %s: %d %v, ran %q", name, where, w.Code, w.Header(), ran)
+			}
+			if c.status != 401 {
+				continue
+			}
+			want := `Bearer error="insufficient_user_authentication", error_description="A more recent authentication is required", max_age="90"`
+			if got := w.Header().Get("WWW-Authenticate"); got != want {
+				t.Errorf("%s, %s: WWW-Authenticate: %s", name, where, got)
+			}
+			if got, want := w.Body.String(), `{"error":"unauthorized","message":"Invalid or missing API key"}`; got != want {
+				t.Errorf("%s, %s: %s", name, where, got)
+			}
+			if where == "routes" {
+				if diff := cmp.Diff([]string{"authenticate", "limit cost=0 denied=true"}, g.trace); diff != "" {
+					t.Errorf("%s: %s", name, diff)
+				}
+			}
+		}
+	}
+}
+
+// In the form of RFC 9457 the body says what to do.
+func TestRecentSaysWhy(t *testing.T) {
+	m := newModel(t)
+	q := authz.Request{Permission: "read", Endpoint: "a", Environment: "live", Recent: time.Minute}
+	w := httptest.NewRecorder()
+	authz.Refuse(w, httptest.NewRequest("GET", "/", nil),
+		&authz.DeniedError{Decision: m.Rights(authz.Active, []authz.Grant{m.Everything()}).Decide(q)})
+	for _, want := range []string{`"code":"insufficient_user_authentication"`, "log in again", `"status":401`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s does not say %s", w.Body, want)
+		}
+	}
+}
+
+// What a handler asks later is asked of the same proof. case A14
+func TestRecentLater(t *testing.T) {
+	g := newRig(t)
+	g.holds(authz.Of("read"), authz.Of("p1"))
+	need := authz.Need{ID: "a", Permission: "read", Later: []string{"projects"}, Recent: time.Minute}
+	ran := false
+	h := authz.Protect(g.model, need, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ran = true
+		s := request.From(r.Context())
+		for _, c := range []struct {
+			proved time.Time
+			code   string
+		}{{noon, ""}, {noon.Add(-time.Hour), "insufficient_user_authentication"}} {
+			s.Proved = c.proved
+			code := ""
+			if err := authz.CheckResource(r.Context(), "projects", "p1"); err != nil {
+				code = err.(*authz.DeniedError).Decision.Code
+			}
+			if seen := authz.Visible(r.Context(), "projects"); code != c.code || seen.Has("p1") != (code == "") {
+				t.Errorf("proved %v: %q, {%v} visible", c.proved, code, seen)
+			}
+		}
+	}))
+	r, s := request.Attach(httptest.NewRequest("GET", "/", nil))
+	s.Now, s.Proved = noon, noon
+	g.authenticate(h).ServeHTTP(httptest.NewRecorder(), r)
+	if !ran {
+		t.Error("the handler did not run")
+	}
+}
