@@ -20,53 +20,31 @@ import (
 // reading the record and returning it.
 type spy struct {
 	store.Keys
-	finds, touches atomic.Int64
-	fail           atomic.Pointer[error]
-	read           atomic.Pointer[func()] // runs after the read, before the return
-	hang           atomic.Bool            // answers only when the context ends
-	readOnly       atomic.Pointer[error]
-	hangTouch      atomic.Bool
+	finds atomic.Int64
+	fail  atomic.Pointer[error]
+	read  atomic.Pointer[func()] // runs after the read, before the return
+	hang  atomic.Bool            // answers only when the context ends
 }
 
-func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	s.finds.Add(1)
 	if err := s.fail.Load(); err != nil {
-		return store.Key{}, store.Account{}, *err
+		return store.Key{}, store.Owner{}, *err
 	}
 	if s.hang.Load() {
 		<-ctx.Done()
-		return store.Key{}, store.Account{}, ctx.Err()
+		return store.Key{}, store.Owner{}, ctx.Err()
 	}
-	key, account, err := s.Keys.Find(ctx, d)
+	key, owner, err := s.Keys.Find(ctx, d)
 	if f := s.read.Load(); f != nil {
 		(*f)()
 	}
-	return key, account, err
-}
-
-func (s *spy) BeginGrace(ctx context.Context, id string, now time.Time) error {
-	if err := s.readOnly.Load(); err != nil {
-		return *err
-	}
-	return s.Keys.BeginGrace(ctx, id, now)
-}
-
-func (s *spy) Touch(ctx context.Context, uses []store.Use) error {
-	if s.hangTouch.Load() {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	s.touches.Add(int64(len(uses)))
-	if err := s.fail.Load(); err != nil {
-		return *err
-	}
-	return s.Keys.Touch(ctx, uses)
+	return key, owner, err
 }
 
 // A door is everything a test needs to knock.
 type door struct {
 	t     testing.TB
-	store *memory.Store
 	spy   *spy
 	model *authz.Model
 	keys  *apikey.Manager
@@ -80,19 +58,22 @@ const account = "acct_1"
 func newDoor(t testing.TB, change ...func(*apikey.Config, *authn.Config)) *door {
 	t.Helper()
 	d := &door{t: t, op: authn.Operator(account), now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	var err error
-	if d.store, err = memory.New(memory.Config{}); err != nil {
-		t.Fatal(err)
-	}
-	d.spy = &spy{Keys: d.store.Keys()}
-	if err := d.store.Accounts().Create(t.Context(), store.Account{ID: account, Status: authz.Active, Created: d.now}); err != nil {
-		t.Fatal(err)
-	}
-	d.model, err = authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}})
+	db, err := memory.New(memory.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	kc := apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers(t)}
+	d.spy = &spy{Keys: db.Keys()}
+	if err := db.Accounts().Create(t.Context(), store.Account{ID: account, Status: authz.Active, Created: d.now}); err != nil {
+		t.Fatal(err)
+	}
+	if d.model, err = authz.NewModel(authz.ModelConfig{Permissions: []string{"read"}}); err != nil {
+		t.Fatal(err)
+	}
+	peppers, err := keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kc := apikey.Config{Store: d.spy, Admin: db.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers}
 	c := authn.Config{Now: func() time.Time { return d.now }}
 	for _, f := range change {
 		f(&kc, &c)
@@ -120,35 +101,9 @@ func formats(t testing.TB) map[string]keyfmt.Format {
 	return m
 }
 
-func pepper(id string) keyfmt.Pepper {
-	secret := make([]byte, 32)
-	for i := range secret {
-		secret[i] = byte(i) ^ id[1]
-	}
-	return keyfmt.Pepper{ID: id, Secret: secret}
-}
-
-func peppers(t testing.TB, ids ...string) *keyfmt.Keyring {
-	t.Helper()
-	var ps []keyfmt.Pepper
-	for _, id := range append(ids, "p1") {
-		ps = append(ps, pepper(id))
-	}
-	k, err := keyfmt.NewKeyring(ps[0], ps[1:]...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func (d *door) spec() apikey.Spec {
-	g := d.model.Everything()
-	return apikey.Spec{Name: "server", Environment: "live", Grant: g}
-}
-
 func (d *door) issue(change ...func(*apikey.Spec)) (store.Key, string) {
 	d.t.Helper()
-	spec := d.spec()
+	spec := apikey.Spec{Name: "server", Environment: "live", Grant: d.model.Everything()}
 	for _, f := range change {
 		f(&spec)
 	}
@@ -157,11 +112,6 @@ func (d *door) issue(change ...func(*apikey.Spec)) (store.Key, string) {
 		d.t.Fatal(err)
 	}
 	return key, token.Reveal()
-}
-
-// ask is one authentication, past the middleware.
-func (d *door) ask(token string) (*authn.Principal, error) {
-	return d.keys.Authenticate(d.t.Context(), authn.NewCredential("Bearer", token), d.now)
 }
 
 func request(authorization ...string) *http.Request {

@@ -141,14 +141,14 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 	if s.By == m && err == nil && (!c.Cookie || m.sameOrigin(r) == nil) && c.raw == s.Credential && (c.Environment == "" || c.Environment == s.Environment) {
 		return r, nil
 	}
-	s.By, s.Principal, s.Rights, s.Environment, s.Credential = nil, nil, nil, "", ""
+	s.By, s.Principal, s.Rights, s.Environment, s.Proved, s.Credential = nil, nil, nil, "", time.Time{}, ""
 	p, err := m.identify(r, c, err, s.Now)
 	if err != nil {
 		m.note(r, s, err)
 		return r, err
 	}
 	if p != nil {
-		s.By, s.Principal, s.Rights, s.Environment, s.Credential = m, p, p.Rights, p.Environment, c.raw
+		s.By, s.Principal, s.Rights, s.Environment, s.Proved, s.Credential = m, p, p.Rights, p.Environment, p.Proved, c.raw
 	}
 	return r, nil
 }

@@ -17,7 +17,7 @@ type keyed struct {
 
 type hasher struct {
 	hash.Hash
-	buf [maxLen]byte // the token, then its digest
+	buf [maxForeign]byte // the token, then its digest
 }
 
 // newKeyed copies the secret of p; without one the digest is plain SHA-256.
@@ -40,7 +40,7 @@ func (k *keyed) digest(t Token) Digest {
 	h.Write(h.buf[:n])
 	h.Sum(h.buf[:0])
 	d := Digest{Pepper: k.id, Sum: [sha256.Size]byte(h.buf[:])}
-	clear(h.buf[:]) // the pool outlives the token
+	clear(h.buf[:max(n, sha256.Size)]) // the pool outlives the token
 	k.pool.Put(h)
 	return d
 }

@@ -5,7 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,22 +21,38 @@ import (
 type Config struct {
 	// Store answers for the keys that requests bring. Required.
 	Store store.Keys
-	// Admin changes keys, for Issue, Rotate and Revoke. Default: they are
-	// refused.
+	// Admin is for all that manages keys. Default: that is refused.
 	Admin store.KeyAdmin
 	// Changes tells what to forget; see Run. Default: nothing does, and what
 	// was read once is believed for Lease.
 	Changes store.Changes
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
+	// Roles says what a present membership allows the keys of its user; give
+	// session.Config the same. Default: the keys of users open nothing.
+	Roles func(store.Membership) []authz.Grant
+	// Manage is the permission of those members who manage the account's own
+	// keys, and see and revoke everybody's. Default: the operator alone does.
+	Manage string
+	// Members says whom the operator may make the owner of a key. Default:
+	// nobody.
+	Members store.Memberships
 	// Formats of the keys, by environment: "live": mt_live_…. Required.
 	Formats map[string]keyfmt.Format
 	// Peppers digest the keys; keyfmt.Unpeppered() goes without. Required.
 	// Keys move to the newest as they are used, so every node must know a
 	// pepper before any node has it first.
 	Peppers *keyfmt.Keyring
-	// Quota is the most live keys that an account may hold. Default: no bound.
+	// Quota is how many keys that have not ended keep an account from making
+	// another. A rotation needs no room. Default: no bound.
 	Quota int
+	// Policies say what keys must be like, by environment. Default: anything
+	// goes.
+	Policies map[string]Policy
+	// Verifiers know the keys of other systems, for Import, by a name that is
+	// stored with every such key until its first use: 1 to 32 of [a-z0-9-].
+	// Keep one for so long. Default: none.
+	Verifiers map[string]Verifier
 	// CacheSize is how many verified keys are remembered. Default: 65,536.
 	CacheSize int
 	// Lease is how long an answer of the store is believed without a sign of
@@ -51,9 +68,11 @@ type Config struct {
 // A Manager is the Authenticator for API keys, and their life cycle. Safe for
 // concurrent use.
 type Manager struct {
-	config  Config
-	formats []format
-	memory  *recall.Memory[*authn.Principal]
+	config    Config
+	formats   []format
+	verifiers []verifier
+	gate      gate // of Verifier.Verify
+	memory    *recall.Memory[*authn.Principal]
 }
 
 type format struct {
@@ -81,7 +100,7 @@ func New(c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	k := &Manager{config: c}
+	k := &Manager{config: c, gate: newGate()}
 	for env, f := range c.Formats {
 		require(env != "", "Formats has an environment without a name")
 		require(f.Prefix() != "", "Formats["+env+"] is the zero Format")
@@ -90,6 +109,22 @@ func New(c Config) (*Manager, error) {
 				"Formats: the prefixes "+f.Prefix()+" and "+other.Prefix()+" cannot be told apart")
 		}
 		k.formats = append(k.formats, format{env, f.Prefix(), f})
+	}
+	if c.Manage != "" && c.Model != nil {
+		g := c.Model.Everything()
+		g.Permissions = authz.Of(c.Manage)
+		require(c.Model.Validate(g) == nil, "Manage: "+c.Manage+" is no permission of the model")
+	}
+	for env, p := range c.Policies {
+		_, known := c.Formats[env]
+		require(known, "Policies["+env+"] is of an environment that is not in Formats")
+		require(p.MaxLifetime >= 0, "Policies["+env+"].MaxLifetime is negative")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Verifiers)) {
+		require(len(name) >= 1 && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "",
+			"Verifiers: the name "+name+" is not 1 to 32 of [a-z0-9-]")
+		require(c.Verifiers[name] != nil, "Verifiers["+name+"] is nil")
+		k.verifiers = append(k.verifiers, verifier{name, c.Verifiers[name]})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -108,162 +143,7 @@ const useGrain = time.Minute
 func (k *Manager) Run(ctx context.Context) error { return k.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a key that has been revoked
-// (or whose account was suspended, or whose rights changed) can still pass on
-// any node that uses the same store. It does not depend on Changes or Run:
-// those make it milliseconds, as a rule.
+// (or whose account was suspended, or whose rights or owner's role changed) can
+// still pass on any node that uses the same store. It does not depend on
+// Changes or Run: those make it milliseconds, as a rule.
 func (k *Manager) MaxRevocationDelay() time.Duration { return k.config.Lease }
-
-// parse tells whose credential it is from its prefix and refuses a malformed
-// one, before any hashing or I/O.
-func (k *Manager) parse(c authn.Credential) (keyfmt.Token, string, error) {
-	if c.Scheme != "bearer" {
-		return keyfmt.Token{}, "", authn.ErrNotMine
-	}
-	f := k.format(c.Reveal())
-	if f == nil {
-		return keyfmt.Token{}, "", authn.ErrNotMine
-	}
-	t, err := f.Parse(c.Reveal())
-	if err != nil {
-		return keyfmt.Token{}, "", authn.ErrRejected
-	}
-	return t, f.environment, nil
-}
-
-// format returns the format whose prefix the token has, or nil.
-func (k *Manager) format(token string) *format {
-	for i := range k.formats {
-		if f := &k.formats[i]; strings.HasPrefix(token, f.prefix) {
-			return f
-		}
-	}
-	return nil
-}
-
-// Self implements authn.Recaller.
-func (k *Manager) Self() authn.Authenticator { return k }
-
-// Recall implements authn.Recaller.
-func (k *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
-	// Only what was well formed is remembered, so the checksum can wait.
-	if c.Scheme != "bearer" || k.format(c.Reveal()) == nil {
-		return nil
-	}
-	e := k.memory.Recall(c.Reveal(), now)
-	if e == nil {
-		return nil
-	}
-	k.memory.Use(e, now)
-	return e.Value
-}
-
-// Authenticate implements authn.Authenticator. The order is that of cost: shape,
-// checksum, memory, store; and within the record what ended for ever, what
-// ended with time, and the environment.
-func (k *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
-	t, env, err := k.parse(c)
-	if err != nil {
-		return nil, err
-	}
-	e, err := k.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*authn.Principal]) error {
-		return k.ask(ctx, t, c.From, env, e)
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case e.Err != nil:
-		return nil, e.Err
-	case e.Expired(now):
-		return nil, authn.ErrExpired
-	}
-	k.memory.Use(e, now)
-	p := *e.Value // the caller may change his
-	return &p, nil
-}
-
-// ask fills in e from the store.
-func (k *Manager) ask(ctx context.Context, t keyfmt.Token, from netip.Addr, env string, e *recall.Entry[*authn.Principal]) error {
-	key, account, err := k.find(ctx, t)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		e.Err = authn.ErrRejected
-		return nil
-	case err != nil:
-		return err
-	case key.Account != account.ID || key.ID == "":
-		return errors.New("the store returned a key and another's account")
-	case !key.Revoked.IsZero():
-		e.Err = authn.ErrRevoked
-	case !key.Live(e.Read):
-		e.Err = authn.ErrExpired
-	case key.Environment != env:
-		e.Err = authn.ErrRejected
-	}
-	e.About(key.ID, account.ID)
-	e.Value, e.Expires = k.principal(key, account), key.Expires
-	switch {
-	case e.Err != nil:
-	case from.IsValid() && !e.Value.Admits(from): // no use of the key: it will be refused
-		e.Once = true
-	default:
-		e.Once = !k.settle(ctx, t, key, e.Read)
-	}
-	return nil
-}
-
-// settleTimeout bounds the writes of a first use, which holds up a request.
-const settleTimeout = 250 * time.Millisecond
-
-// settle writes what the use of a key brings about, and reports whether it may
-// be remembered. A store that cannot write now still lets the key in: a grace
-// that has not begun is tried at the next use, a rehash some time.
-func (k *Manager) settle(ctx context.Context, t keyfmt.Token, key store.Key, now time.Time) bool {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	if newest := k.config.Peppers.Digest(t); key.Digest.Pepper != newest.Pepper {
-		err := k.config.Store.Rehash(ctx, key.ID, key.Digest, newest)
-		if err != nil && !errors.Is(err, store.ErrConflict) { // that: somebody else has
-			k.config.Logger.WarnContext(ctx, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
-		}
-	}
-	if key.Grace == 0 {
-		return true
-	}
-	// Its first use: the key that it replaces has so long now.
-	if err := k.config.Store.BeginGrace(ctx, key.ID, now); err != nil {
-		k.config.Logger.ErrorContext(ctx, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
-		return false
-	}
-	k.memory.Forget(key.Replaces)
-	return true
-}
-
-// find tries the newest pepper with one plain equality, older ones only when
-// that misses. While a key is being rehashed it has left the older digest when
-// that is tried and had not come to the newest: so that one is tried again.
-func (k *Manager) find(ctx context.Context, t keyfmt.Token) (key store.Key, account store.Account, err error) {
-	tried := 0
-	for d := range k.config.Peppers.Candidates(t) {
-		tried++
-		if key, account, err = k.config.Store.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
-			return key, account, err
-		}
-	}
-	if tried > 1 {
-		key, account, err = k.config.Store.Find(ctx, k.config.Peppers.Digest(t))
-	}
-	return key, account, err
-}
-
-func (k *Manager) principal(key store.Key, account store.Account) *authn.Principal {
-	p := &authn.Principal{
-		Kind: authn.KindKey, ID: key.ID, Account: key.Account, Environment: key.Environment, Expires: key.Expires,
-		Subject: key.Account + "/" + key.Environment, KeyPlan: key.Plan, AccountPlan: account.Plan, Limits: account.Limits,
-		Rights:    k.config.Model.Rights(account.Status, []authz.Grant{key.Grant}),
-		Addresses: key.Addresses,
-	}
-	if key.Plan != "" { // a plan of its own is a budget of its own, through all rotations
-		p.Subject = cmp.Or(key.Family, key.ID)
-	}
-	return p
-}

@@ -2,6 +2,7 @@ package apikey_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"sync"
@@ -95,8 +96,14 @@ func TestDatabaseOpensNothing(t *testing.T) {
 		t.Errorf("planted row: %v, want ErrRejected", err)
 	}
 	key, _ := d.issue()
-	if _, err := d.ask("mt_live_" + string(key.Digest.Sum[:29])); !errors.Is(err, authn.ErrRejected) {
-		t.Errorf("digest as token: %v, want ErrRejected", err)
+	stored, err := d.store.KeyAdmin().Get(t.Context(), account, key.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{string(stored.Digest.Sum[:29]), hex.EncodeToString(stored.Digest.Sum[:])[:29]} {
+		if _, err := d.ask("mt_live_" + text); !errors.Is(err, authn.ErrRejected) {
+			t.Errorf("digest as token: %v, want ErrRejected", err)
+		}
 	}
 }
 
@@ -225,10 +232,10 @@ type altered struct {
 	change func(*store.Key, *store.Account)
 }
 
-func (a altered) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
-	k, account, err := a.Keys.Find(ctx, d)
-	a.change(&k, &account)
-	return k, account, err
+func (a altered) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
+	k, owner, err := a.Keys.Find(ctx, d)
+	a.change(&k, &owner.Account)
+	return k, owner, err
 }
 
 // case K12: the change is committed before anything is forgotten, and what is
@@ -372,13 +379,26 @@ func TestLookupSurvivesAPanic(t *testing.T) {
 }
 
 func TestNewKeysReportsEveryMistake(t *testing.T) {
-	_, err := apikey.New(apikey.Config{Quota: -1})
-	if err == nil {
-		t.Fatal("no error")
-	}
-	for _, want := range []string{"Store", "Model", "Peppers", "Formats", "Quota"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not mention %s", err, want)
+	d := newDoor(t)
+	for name, tt := range map[string]struct {
+		config apikey.Config
+		want   []string
+	}{
+		"nothing": {apikey.Config{Quota: -1}, []string{"Store", "Model", "Peppers", "Formats", "Quota"}},
+		"much": {apikey.Config{
+			Store: d.spy, Model: d.model, Formats: formats(t), Peppers: peppers(t), Manage: "fly",
+			Policies:  map[string]apikey.Policy{"prod": {}, "live": {MaxLifetime: -1}},
+			Verifiers: map[string]apikey.Verifier{"Django": apikey.Bcrypt("."), "nobody": nil},
+		}, []string{"Manage: fly", "Policies[prod]", "Policies[live]", "Verifiers: the name Django", "Verifiers[nobody]"}},
+	} {
+		_, err := apikey.New(tt.config)
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q does not mention %s", name, err, want)
+			}
 		}
 	}
 }

@@ -1,9 +1,14 @@
 // Package apikey authenticates API keys: a [Manager] is an authn.Authenticator
-// for them, and issues, changes, rotates and revokes them.
+// for them, and issues, changes, rotates, revokes and imports them.
 //
 // It remembers verified keys, and never longer than it can vouch for: with a
 // stream of changes a revocation reaches it by push; when the stream is down
 // or silent an entry ends with its lease, so a revoked key is refused on every
 // node after [Manager.MaxRevocationDelay] at the latest. A store that cannot
 // answer is 503: never a 401, and never a pass.
+//
+// A key belongs to the person who made it, and then opens what it was given as
+// far as that person may go at present; or to the account itself, whoever comes
+// and goes. People and the operator manage keys, keys never do; and nobody makes,
+// widens, rotates or enables a key that opens more than he may himself.
 package apikey

@@ -28,20 +28,20 @@ type spy struct {
 	hangTouch      atomic.Bool
 }
 
-func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Account, error) {
+func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	s.finds.Add(1)
 	if err := s.fail.Load(); err != nil {
-		return store.Key{}, store.Account{}, *err
+		return store.Key{}, store.Owner{}, *err
 	}
 	if s.hang.Load() {
 		<-ctx.Done()
-		return store.Key{}, store.Account{}, ctx.Err()
+		return store.Key{}, store.Owner{}, ctx.Err()
 	}
-	key, account, err := s.Keys.Find(ctx, d)
+	key, owner, err := s.Keys.Find(ctx, d)
 	if f := s.read.Load(); f != nil {
 		(*f)()
 	}
-	return key, account, err
+	return key, owner, err
 }
 
 func (s *spy) BeginGrace(ctx context.Context, id string, now time.Time) error {
@@ -88,11 +88,14 @@ func newDoor(t testing.TB, change ...func(*apikey.Config, *authn.Config)) *door 
 	if err := d.store.Accounts().Create(t.Context(), store.Account{ID: account, Status: authz.Active, Created: d.now}); err != nil {
 		t.Fatal(err)
 	}
-	d.model, err = authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}})
+	d.model, err = authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write", "admin"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	kc := apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers(t)}
+	kc := apikey.Config{
+		Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers(t),
+		Roles: d.roles, Manage: "admin", Members: d.store.Memberships(),
+	}
 	c := authn.Config{Now: func() time.Time { return d.now }}
 	for _, f := range change {
 		f(&kc, &c)

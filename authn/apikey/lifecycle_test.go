@@ -48,7 +48,8 @@ func TestIssueRefuses(t *testing.T) {
 	}
 }
 
-// case A1: no principal; case A3: keys make, rotate and revoke no keys.
+// case A1: no principal.
+// case A3: keys do not list, make or change keys.
 func TestKeysDoNotManageKeys(t *testing.T) {
 	d := newDoor(t)
 	key, token := d.issue()
@@ -56,13 +57,16 @@ func TestKeysDoNotManageKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, by := range map[string]*authn.Principal{"nil": nil, "zero": {}, "key": p, "operator of no account": authn.Operator("")} {
-		_, _, issue := d.keys.Issue(t.Context(), by, d.spec(), d.now)
-		_, _, rotate := d.keys.Rotate(t.Context(), by, key.ID, 0, d.now)
-		revoke := d.keys.Revoke(t.Context(), by, key.ID, "", d.now)
-		for _, err := range []error{issue, rotate, revoke} {
+	owned := *p // of a user who manages keys himself
+	owned.User = ann
+	for name, by := range map[string]*authn.Principal{
+		"nil": nil, "zero": {}, "key": p, "a manager's key": &owned, "operator of no account": authn.Operator(""),
+		"session of nobody":     {Kind: authn.KindSession, Account: account, Rights: p.Rights},
+		"session of no account": {Kind: authn.KindSession, User: ann, Rights: p.Rights},
+	} {
+		for method, err := range d.tryAll(by, key.ID) {
 			if !errors.Is(err, authn.ErrForbidden) {
-				t.Errorf("%s: %v, want ErrForbidden", name, err)
+				t.Errorf("%s, %s: %v, want ErrForbidden", name, method, err)
 			}
 		}
 	}
@@ -228,18 +232,6 @@ func TestRotateNow(t *testing.T) {
 		if _, _, err := d.keys.Rotate(t.Context(), d.op, key.ID, grace, d.now); !errors.Is(err, authn.ErrInvalid) {
 			t.Errorf("grace %v: %v, want ErrInvalid", grace, err)
 		}
-	}
-}
-
-func TestForeignKeyIsAbsent(t *testing.T) {
-	d := newDoor(t)
-	key, _ := d.issue()
-	other := authn.Operator("acct_2")
-	if err := d.keys.Revoke(t.Context(), other, key.ID, "", d.now); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("revoke: %v, want ErrNotFound", err)
-	}
-	if _, _, err := d.keys.Rotate(t.Context(), other, key.ID, 0, d.now); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("rotate: %v, want ErrNotFound", err)
 	}
 }
 

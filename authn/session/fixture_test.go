@@ -74,7 +74,15 @@ func newLobby(t testing.TB, change ...func(*session.Config)) *lobby {
 	l.spy = &spy{Sessions: l.store.Sessions()}
 	c := session.Config{
 		Store: l.spy, Users: l.store.Users(), Memberships: l.store.Memberships(), Accounts: l.store.Accounts(),
-		Model: l.model, Roles: map[string]authz.Grant{"editor": editor, "viewer": viewer},
+		Model: l.model, Roles: func(m store.Membership) []authz.Grant {
+			switch m.Role {
+			case "editor":
+				return []authz.Grant{editor}
+			case "viewer":
+				return []authz.Grant{viewer}
+			}
+			return nil
+		},
 		Format: must(keyfmt.New("sess_")), Peppers: peppers,
 	}
 	for _, f := range change {

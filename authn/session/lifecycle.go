@@ -3,10 +3,12 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -70,6 +72,41 @@ func (m *Manager) List(ctx context.Context, by *authn.Principal, now time.Time) 
 	}
 	return live, nil
 }
+
+// Current returns the caller's session as it is in the store, not as it is
+// remembered: authn.ErrRevoked where it has ended.
+func (m *Manager) Current(ctx context.Context, by *authn.Principal, now time.Time) (store.Session, error) {
+	if by == nil || by.Kind != authn.KindSession {
+		return store.Session{}, authn.ErrForbidden
+	}
+	session, err := m.config.Store.Get(ctx, by.User, by.ID)
+	if err != nil {
+		return store.Session{}, gone(err)
+	}
+	user, err := m.config.Users.Get(ctx, by.User)
+	if err != nil {
+		return store.Session{}, gone(err)
+	}
+	// That he is not idle is known here alone: uses reach the store late.
+	if user.Status != authz.Active || session.Epoch != user.Epoch || !session.Revoked.IsZero() || !now.Before(session.Expires) {
+		return store.Session{}, authn.ErrRevoked
+	}
+	return session, nil
+}
+
+// gone is what an error of a store says about a session that there was.
+func gone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return authn.ErrRevoked
+	}
+	return fmt.Errorf("%w: %w", authn.ErrUnavailable, err)
+}
+
+// Forget makes this process ask the stores again about a session, or all those
+// of a user or an account. Call it after a change that went past the Manager,
+// such as a new password, where it should hold here at once though no stream
+// of changes tells of it.
+func (m *Manager) Forget(id string) { m.memory.Forget(id) }
 
 // Revoke ends one session of the caller's user for ever.
 func (m *Manager) Revoke(ctx context.Context, by *authn.Principal, id string, now time.Time) error {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -33,9 +32,10 @@ type Config struct {
 	Changes store.Changes
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
-	// Roles says what the members of an account may, by the role of their
-	// membership. Required.
-	Roles map[string]authz.Grant
+	// Roles says what a present membership allows: any of these grants, nothing
+	// where there are none. Of a grant that Model refuses nothing is allowed.
+	// Required.
+	Roles func(store.Membership) []authz.Grant
 	// Format of the tokens: sess_…. Required.
 	Format keyfmt.Format
 	// Peppers digest the tokens; keyfmt.Unpeppered() goes without. Required.
@@ -87,18 +87,11 @@ func New(c Config) (*Manager, error) {
 	require(c.Model != nil, "Model is required")
 	require(c.Peppers != nil, "Peppers is required; keyfmt.Unpeppered() goes without")
 	require(c.Format.Prefix() != "", "Format is required")
-	require(len(c.Roles) > 0, "Roles is required: without it nobody may do anything")
+	require(c.Roles != nil, "Roles is required: without it nobody may do anything")
 	if len(c.Environments) == 0 {
 		c.Environments = []string{"live", "test"}
 	}
 	require(!slices.Contains(c.Environments, ""), "Environments has one without a name")
-	if c.Model != nil {
-		for role, g := range c.Roles {
-			if err := c.Model.Validate(g); err != nil {
-				errs = append(errs, fmt.Errorf("session: Config.Roles[%q]: %w", role, err))
-			}
-		}
-	}
 	c.Lifetime = cmp.Or(c.Lifetime, 30*24*time.Hour)
 	c.Idle = cmp.Or(c.Idle, 24*time.Hour)
 	c.Lease = cmp.Or(c.Lease, recall.DefaultLease)
@@ -233,7 +226,8 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 	rights := m.config.Model.Rights(account.Status, []authz.Grant{m.config.Model.Everything()}, grants)
 	for _, env := range m.config.Environments {
 		e.Value.principals = append(e.Value.principals, authn.Principal{
-			Kind: authn.KindSession, ID: session.ID, Account: session.Account, User: user.ID, Environment: env, Expires: session.Expires,
+			Kind: authn.KindSession, ID: session.ID, Account: session.Account, User: user.ID, Environment: env,
+			Expires: session.Expires, Proved: session.Created,
 			Subject: session.Account + "/" + env, AccountPlan: account.Plan, Limits: account.Limits, Rights: rights,
 		})
 	}
@@ -251,13 +245,13 @@ func (m *Manager) membership(ctx context.Context, session store.Session) (store.
 		return store.Account{}, nil, err
 	}
 	member, err := m.config.Memberships.Get(ctx, session.Account, session.User)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return account, nil, nil
+	case err != nil:
 		return store.Account{}, nil, err
 	}
-	if g, ok := m.config.Roles[member.Role]; ok && err == nil {
-		return account, []authz.Grant{g}, nil
-	}
-	return account, nil, nil
+	return account, m.config.Roles(member), nil
 }
 
 func (m *Manager) find(ctx context.Context, t keyfmt.Token) (session store.Session, err error) {

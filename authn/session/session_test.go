@@ -20,11 +20,13 @@ import (
 func TestSessionPrincipal(t *testing.T) {
 	l := newLobby(t)
 	session, token := l.start()
+	l.now = l.now.Add(time.Minute)
 	p, err := l.enter(token)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Kind != authn.KindSession || p.ID != session.ID || p.User != userID || p.Account != account || p.Environment != "live" || p.Subject != account+"/live" {
+	if p.Kind != authn.KindSession || p.ID != session.ID || p.User != userID || p.Account != account || p.Environment != "live" || p.Subject != account+"/live" ||
+		!p.Proved.Equal(session.Created) || !p.Expires.Equal(session.Expires) {
 		t.Errorf("principal %+v", p)
 	}
 	ask := authz.Request{Permission: "write", Endpoint: "x", Environment: "live"}
@@ -69,6 +71,27 @@ func TestSessionFollowsTheMembership(t *testing.T) {
 	p, err := l.enter(token)
 	if err != nil || p.Rights.Decide(authz.Request{Permission: "read", Endpoint: "x", Environment: "live"}).Allowed {
 		t.Errorf("who is no member may read: %v", err)
+	}
+}
+
+// Of a grant that the model refuses nothing is allowed, and the others stand.
+func TestSessionRoleOutsideTheModel(t *testing.T) {
+	for permission, want := range map[string]bool{"read": true, "fly": false} {
+		l := newLobby(t, func(c *session.Config) {
+			good, bad := c.Model.Everything(), c.Model.Everything()
+			good.Permissions, bad.Permissions = authz.Of("read"), authz.Of("read", "write", "fly")
+			c.Roles = func(store.Membership) []authz.Grant { return []authz.Grant{good, bad} }
+		})
+		_, token := l.start()
+		p, err := l.enter(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ask := range []string{permission, "write"} {
+			if d := p.Rights.Decide(authz.Request{Permission: ask, Endpoint: "x", Environment: "live"}); d.Allowed != (want && ask == "read") {
+				t.Errorf("%s is allowed: %v", ask, d.Allowed)
+			}
+		}
 	}
 }
 

@@ -1,0 +1,204 @@
+package apikey_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// An excess is a key that is more than bob may hand out, in one dimension.
+type excess struct {
+	dimension string
+	grant     func(*authz.Grant)
+	spec      func(*apikey.Spec)
+	caller    func(*authn.Principal)
+}
+
+var excesses = map[string]excess{
+	"permissions":     {"permissions", func(g *authz.Grant) { g.Permissions = authz.Of("read", "admin") }, nil, nil},
+	"all permissions": {"permissions", func(g *authz.Grant) { g.Permissions = authz.All() }, nil, nil},
+	"scope":           {"scope.projects", func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }, nil, nil},
+	"all projects":    {"scope.projects", func(g *authz.Grant) { g.Scope["projects"] = authz.All() }, nil, nil},
+	"routes":          {"endpoints", func(g *authz.Grant) { g.Endpoints = authz.Of("team.list") }, nil, nil},
+	"all routes":      {"endpoints", func(g *authz.Grant) { g.Endpoints = authz.All() }, nil, nil},
+	"environment":     {"environments", nil, func(s *apikey.Spec) { s.Environment = "test" }, nil},
+	"limits":          {"limits", nil, nil, func(p *authn.Principal) { p.KeyPlan = "small" }},
+	"addresses": {"addresses", nil, nil, func(p *authn.Principal) {
+		p.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	}},
+	"more addresses": {"addresses", nil, func(s *apikey.Spec) {
+		s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("192.0.2.0/24")}
+	}, func(p *authn.Principal) {
+		p.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	}},
+	"": {}, // the control: nothing too much
+}
+
+// handingOut are the ways to hand out a key. Each is given a key of bob's that
+// the operator has made, and the caller.
+var handingOut = map[string]func(d *door, by *authn.Principal, key store.Key, spec apikey.Spec) error{
+	"create": func(d *door, by *authn.Principal, _ store.Key, spec apikey.Spec) error {
+		spec.Owner = ""
+		_, _, err := d.keys.Issue(d.t.Context(), by, spec, d.now)
+		return err
+	},
+	"update": func(d *door, by *authn.Principal, key store.Key, spec apikey.Spec) error {
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Grant: &spec.Grant}, d.now)
+		return err
+	},
+	"extend": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Expires: new(key.Expires.Add(time.Hour))}, d.now)
+		return err
+	},
+	"never expire": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Expires: new(time.Time)}, d.now)
+		return err
+	},
+	"widen addresses": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		more := append([]netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}, key.Addresses...)
+		if len(key.Addresses) == 0 { // no wider than it is
+			return nil
+		}
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Addresses: &more}, d.now)
+		return err
+	},
+	"rotate": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		_, _, err := d.keys.Rotate(d.t.Context(), by, key.ID, time.Hour, d.now)
+		return err
+	},
+	"re-enable": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		if _, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Disabled: new(true)}, d.now); err != nil {
+			d.t.Errorf("to disable is to hand out nothing: %v", err)
+		}
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Disabled: new(false)}, d.now)
+		return err
+	},
+	"enable what is enabled": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Disabled: new(false)}, d.now)
+		return err
+	},
+}
+
+// case A2: no way to hand out a key exceeds the caller, in any dimension, and
+// what is refused changes nothing.
+func TestAttenuation(t *testing.T) {
+	for what, hand := range handingOut {
+		for name, x := range excesses {
+			t.Run(what+"/"+name, func(t *testing.T) {
+				d := newDoor(t)
+				d.hire()
+				spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Expires: d.now.Add(24 * time.Hour), Owner: bob}
+				by := d.person(bob)
+				apply(x.grant, &spec.Grant)
+				apply(x.spec, &spec)
+				apply(x.caller, by)
+				key, _, err := d.keys.Issue(t.Context(), d.op, spec, d.now) // the operator may
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := d.records()
+				err = hand(d, by, key, spec)
+				if name == "" || what == "widen addresses" && spec.Addresses == nil {
+					if err != nil {
+						t.Errorf("nothing is too much: %v", err)
+					}
+					return
+				}
+				denied, ok := errors.AsType[*authz.DeniedError](err)
+				if !ok || denied.Decision.Code != "scope_exceeds_caller" || denied.Decision.Dimension != x.dimension {
+					t.Errorf("%v, want scope_exceeds_caller of %s", err, x.dimension)
+				}
+				if what == "re-enable" {
+					return // it was disabled
+				}
+				if diff := cmp.Diff(before, d.records(), printed); diff != "" {
+					t.Errorf("something has changed:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func apply[T any](f func(*T), v *T) {
+	if f != nil {
+		f(v)
+	}
+}
+
+// case A2, limits: only the operator gives plans.
+func TestPlanIsTheOperators(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	for _, user := range []string{ann, bob} {
+		for _, service := range []bool{false, true} {
+			spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Plan: "enterprise", Service: service}
+			_, _, err := d.keys.Issue(t.Context(), d.person(user), spec, d.now)
+			denied, ok := errors.AsType[*authz.DeniedError](err)
+			want := "limits"
+			if service && user == bob {
+				want = "permissions" // to manage
+			}
+			if !ok || denied.Decision.Dimension != want {
+				t.Errorf("%s, service %v: %v", user, service, err)
+			}
+		}
+	}
+	key, _ := d.issue(func(s *apikey.Spec) { s.Plan, s.Owner, s.Grant = "enterprise", bob, d.small() })
+	next, _, err := d.keys.Rotate(t.Context(), d.person(bob), key.ID, 0, d.now) // no more than it was
+	if err != nil || next.Plan != "enterprise" {
+		t.Errorf("rotated by its owner: plan %q, %v", next.Plan, err)
+	}
+}
+
+// What takes from a key is nobody's to refuse to its owner, whatever he may do
+// by now.
+func TestNarrowingIsFree(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	key, _ := d.issueBy(d.person(bob), func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("read", "write") })
+	d.join(bob, "viewer", "p1")
+	by := d.person(bob)
+	some := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	fewer := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("10.2.0.0/16")}
+	reads := d.small()
+	for i, c := range []apikey.Change{
+		{Name: new("new name")}, {Addresses: &some}, {Addresses: &fewer},
+		{Expires: new(d.now.Add(time.Hour))}, {Expires: new(d.now.Add(time.Minute))}, {Disabled: new(true)},
+	} {
+		if _, err := d.keys.Update(t.Context(), by, key.ID, c, d.now); err != nil {
+			t.Errorf("change %d: %v", i, err)
+		}
+	}
+	if _, err := d.keys.Update(t.Context(), by, key.ID, apikey.Change{Addresses: &some}, d.now); err == nil {
+		t.Error("he has widened the addresses of what he may not hand out")
+	}
+	if _, err := d.keys.Update(t.Context(), by, key.ID, apikey.Change{Grant: &reads, Disabled: new(false)}, d.now); err != nil {
+		t.Errorf("a grant that he may hand out: %v", err)
+	}
+}
+
+// records are all keys of the account.
+func (d *door) records() []store.Key {
+	d.t.Helper()
+	list, err := d.store.KeyAdmin().List(d.t.Context(), account, "", 1000)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return list
+}
+
+// printed compares what cmp cannot look into.
+var printed = cmp.Options{
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b keyfmt.Digest) bool { return a == b }),
+	cmp.Comparer(func(a, b authz.Grant) bool { return a.Equal(b) }),
+}

@@ -1,0 +1,89 @@
+package apikey
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+// admits reports why by may have nothing to do with the management of keys:
+// only people and the operator manage them, keys never.
+func (k *Manager) admits(by *authn.Principal) error {
+	switch {
+	case by == nil || by.Account == "":
+		return authn.ErrForbidden
+	case by.Kind != authn.KindOperator && (by.Kind != authn.KindSession || by.User == ""):
+		return authn.ErrForbidden
+	case k.config.Admin == nil:
+		return fmt.Errorf("%w: Config.Admin is not set", authn.ErrForbidden)
+	}
+	return nil
+}
+
+// changes is admits for what writes, at a time that can be stored.
+func (k *Manager) changes(by *authn.Principal, now time.Time) error {
+	if now.IsZero() {
+		return fmt.Errorf("%w: the time is zero", authn.ErrInvalid)
+	}
+	return k.admits(by)
+}
+
+// manages reports why by is not one who manages the account's own keys and sees
+// and revokes everybody's. To look and to revoke, which takes nothing from the
+// account that it would miss, is possible whatever its status.
+func (k *Manager) manages(by *authn.Principal, makes bool) error {
+	if by.Kind == authn.KindOperator {
+		return nil
+	}
+	d := by.Rights.Decide(authz.Request{
+		Permission: k.config.Manage, Endpoint: "api_keys.manage", Environment: by.Environment, Writes: makes, Suspended: !makes,
+	})
+	if !d.Allowed {
+		return &authz.DeniedError{Decision: d, Permission: k.config.Manage}
+	}
+	return nil
+}
+
+// visible returns a key that by may see. A key that he may not see, one of
+// another account and one that there is not are the same error.
+func (k *Manager) visible(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
+	key, err := k.config.Admin.Get(ctx, by.Account, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.Key{}, store.ErrNotFound // whatever a backend adds to it
+	case err != nil:
+		return store.Key{}, err
+	case !owns(by, key) && k.manages(by, false) != nil:
+		return store.Key{}, store.ErrNotFound
+	}
+	return key, nil
+}
+
+// changeable returns a key that by may see and change: his own, or one of the
+// account itself where he manages those.
+func (k *Manager) changeable(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
+	key, err := k.visible(ctx, by, id)
+	switch {
+	case err != nil:
+	case by.Kind == authn.KindOperator || owns(by, key):
+	case key.Owner != "":
+		err = fmt.Errorf("%w: the key is another person's; it can be revoked", authn.ErrForbidden)
+	default:
+		err = k.manages(by, true)
+	}
+	if err != nil {
+		return store.Key{}, err
+	}
+	return key, nil
+}
+
+func owns(by *authn.Principal, key store.Key) bool { return key.Owner != "" && key.Owner == by.User }
+
+// name is how the records call who made something.
+func name(by *authn.Principal) string { return cmp.Or(by.User, by.ID) }

@@ -1,0 +1,165 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// A Verifier knows the keys of another system by what that has stored of them,
+// so that they go on working here: see [SHA256Hex] and [Bcrypt]. It is asked
+// about a key until its first use, when the key gets a digest as all others
+// have. Implementations are safe for concurrent use.
+type Verifier interface {
+	// Record turns what the other system has stored of a key into what finds
+	// its record here, 1 to 64 characters of RFC 9110 §11.2, and what then
+	// proves it: "" where being found is proof enough. What is no record of
+	// that system is an error, which shows none of it.
+	Record(f Foreign) (lookup, proof string, err error)
+	// Lookup returns what finds the record of a token, as Record did, and false
+	// for a token that is none of that system's. It is cheap: it is done for
+	// whatever strangers send, of 16 to 128 characters.
+	Lookup(token string) (lookup string, ok bool)
+	// Verify reports whether proof, which is not "", is of the token. It may be
+	// slow: few run at once.
+	Verify(token, proof string) bool
+}
+
+// A Foreign is what another system has stored of a key.
+type Foreign struct {
+	Verifier string // its name in Config.Verifiers
+	Hash     string // the key's hash, as that system writes it
+	// Clear is the part of the key that is no secret: what people recognize it
+	// by, and what it is found by where the hash cannot be: at most 64
+	// characters of RFC 9110 §11.2.
+	Clear string
+}
+
+type verifier struct {
+	name string
+	Verifier
+}
+
+// minForeign is the length of the shortest key of another system that is worth
+// looking up: shorter ones could be guessed.
+const minForeign = 16
+
+// importing begins the Digest.Pepper of imported keys. No pepper's id has a
+// colon.
+const importing = "import:"
+
+// Import makes a record for a key of another system, in the account of by: the
+// holders of the key go on using it. Only the operator may. The environment is
+// that of the spec, since the key itself does not say. The other errors are
+// those of Issue; importing a key twice is store.ErrConflict.
+func (k *Manager) Import(ctx context.Context, by *authn.Principal, spec Spec, f Foreign, now time.Time) (store.Key, error) {
+	if err := k.changes(by, now); err != nil {
+		return store.Key{}, err
+	}
+	if by.Kind != authn.KindOperator {
+		return store.Key{}, authn.ErrForbidden
+	}
+	key, err := k.plan(ctx, by, spec, now)
+	if err != nil {
+		return store.Key{}, err
+	}
+	v, ok := k.config.Verifiers[f.Verifier]
+	if !ok {
+		return store.Key{}, fmt.Errorf("%w: there is no verifier %q", authn.ErrInvalid, f.Verifier)
+	}
+	if _, err := keyfmt.Foreign(f.Clear); f.Clear != "" && (err != nil || len(f.Clear) > 64) {
+		return store.Key{}, fmt.Errorf("%w: the clear part cannot be one of a key", authn.ErrInvalid)
+	}
+	lookup, proof, err := v.Record(f)
+	if err != nil {
+		return store.Key{}, fmt.Errorf("%w: %w", authn.ErrInvalid, err)
+	}
+	text, ok := sought(f.Verifier, lookup)
+	if !ok {
+		return store.Key{}, fmt.Errorf("%w: verifier %q finds nothing by that", authn.ErrInvalid, f.Verifier)
+	}
+	k.sign(&key, by, now)
+	key.Family = key.ID
+	key.Hint = f.Clear + "…"
+	key.Digest = keyfmt.Digest{Pepper: importing + f.Verifier, Sum: k.config.Peppers.Digest(text).Sum}
+	key.Import = proof
+	if err := k.config.Admin.Create(ctx, key, k.config.Quota, now); err != nil {
+		return store.Key{}, err
+	}
+	k.memory.Forget(key.ID)
+	return shown(key), nil
+}
+
+// sought is what imported keys are found by, as a text to digest: so that
+// nobody without the pepper can plant one, or learn from the database which
+// there are.
+func sought(verifier, lookup string) (keyfmt.Token, bool) {
+	t, err := keyfmt.Foreign(importing[:len(importing)-1] + "." + verifier + "." + lookup)
+	return t, err == nil && lookup != "" && len(lookup) <= 64
+}
+
+// foreign returns the token of another system, if some Verifier takes it for
+// one.
+func (k *Manager) foreign(token string) (keyfmt.Token, bool) {
+	if k.verifiers == nil || len(token) < minForeign {
+		return keyfmt.Token{}, false
+	}
+	t, err := keyfmt.Foreign(token)
+	if err != nil {
+		return keyfmt.Token{}, false
+	}
+	for _, v := range k.verifiers {
+		if _, ok := v.Lookup(token); ok {
+			return t, true
+		}
+	}
+	return keyfmt.Token{}, false
+}
+
+// digests yields those under which a token may be stored, the likeliest first.
+func (k *Manager) digests(t claim) iter.Seq[keyfmt.Digest] {
+	if !t.foreign {
+		return k.config.Peppers.Candidates(t.Token)
+	}
+	return func(yield func(keyfmt.Digest) bool) {
+		for d := range k.config.Peppers.Candidates(t.Token) { // once it has been used
+			if !yield(d) {
+				return
+			}
+		}
+		for _, v := range k.verifiers {
+			lookup, ok := v.Lookup(t.Reveal())
+			text, fits := sought(v.name, lookup)
+			if !ok || !fits {
+				continue
+			}
+			for d := range k.config.Peppers.Candidates(text) {
+				if !yield(keyfmt.Digest{Pepper: importing + v.name, Sum: d.Sum}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// prove reports whether t is the imported key that was found. The error says
+// that it cannot be told now.
+func (k *Manager) prove(ctx context.Context, t claim, key store.Key) (bool, error) {
+	name, _ := strings.CutPrefix(key.Digest.Pepper, importing)
+	v, ok := k.config.Verifiers[name]
+	if !ok {
+		return false, errors.New("the store returned an imported key that no verifier finds")
+	}
+	if err := k.gate.enter(ctx); err != nil {
+		return false, err
+	}
+	defer k.gate.leave()
+	return v.Verify(t.Reveal(), key.Import), nil
+}

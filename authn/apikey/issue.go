@@ -1,0 +1,114 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// Issue makes a key in the account of by, and returns its record and the key
+// itself, which cannot be had again: where spec.Call has been made before, the
+// record as it is now and the zero Token.
+//
+// People make keys for themselves, and those with Config.Manage for the
+// account; nobody gives a key more than he may do himself. Errors:
+// authn.ErrForbidden, *authz.DeniedError (code scope_exceeds_caller, or what is
+// missing to manage), authn.ErrInvalid with every mistake, ErrReused, those of
+// store.KeyAdmin.Create.
+func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
+	if err := k.changes(by, now); err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	if key, made, err := k.replayed(ctx, by, spec.Call, ""); made || err != nil {
+		return key, keyfmt.Token{}, err
+	}
+	key, err := k.plan(ctx, by, spec, now)
+	if err != nil {
+		return store.Key{}, keyfmt.Token{}, err
+	}
+	token := k.mint(&key, by, spec.Call, now)
+	key.Family = key.ID
+	if err := k.config.Admin.Create(ctx, key, k.config.Quota, now); err != nil {
+		key, err := k.repeated(ctx, by, spec.Call, "", err)
+		return key, keyfmt.Token{}, err
+	}
+	k.memory.Forget(key.ID)
+	return shown(key), token, nil
+}
+
+// plan is the record of what spec asks for, if by may have it.
+func (k *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, error) {
+	spec.Grant.Environments = authz.Of(spec.Environment)
+	if err := k.check(spec, now); err != nil {
+		return store.Key{}, err
+	}
+	owner, err := k.owner(ctx, by, spec)
+	if err != nil {
+		return store.Key{}, err
+	}
+	key := store.Key{
+		Account: by.Account, Owner: owner, Name: spec.Name, Environment: spec.Environment, Grant: spec.Grant,
+		Addresses: slices.Clone(spec.Addresses), Expires: spec.Expires, Plan: spec.Plan,
+	}
+	if err := k.handsOut(by, key); err != nil {
+		return store.Key{}, err
+	}
+	if spec.Plan != "" && by.Kind != authn.KindOperator {
+		return store.Key{}, &authz.DeniedError{Decision: exceeds("limits", spec.Plan, "")}
+	}
+	return key, nil
+}
+
+// owner returns whose the key will be. It follows from who asks; only the
+// operator names somebody.
+func (k *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (string, error) {
+	switch {
+	case by.Kind == authn.KindOperator && spec.Owner == "":
+		return "", nil
+	case by.Kind == authn.KindOperator:
+		return spec.Owner, k.member(ctx, by.Account, spec.Owner)
+	case spec.Service:
+		return "", k.manages(by, true)
+	case spec.Owner != "" && spec.Owner != by.User:
+		return "", fmt.Errorf("%w: nobody makes keys for another person", authn.ErrForbidden)
+	}
+	return by.User, nil
+}
+
+// member reports why user may not own a key of the account.
+func (k *Manager) member(ctx context.Context, account, user string) error {
+	if k.config.Members == nil {
+		return fmt.Errorf("%w: the owner: Config.Members is not set", authn.ErrInvalid)
+	}
+	_, err := k.config.Members.Get(ctx, account, user)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: the owner is no member of the account", authn.ErrInvalid)
+	}
+	return err
+}
+
+// mint gives the record its identity and returns the key that it stands for.
+func (k *Manager) mint(key *store.Key, by *authn.Principal, c Call, now time.Time) keyfmt.Token {
+	token := k.config.Formats[key.Environment].Generate()
+	k.sign(key, by, now)
+	key.Hint = token.Hint()
+	key.Digest = k.config.Peppers.Digest(token)
+	if key.Idempotency = c.stored(by); key.Idempotency != "" {
+		key.Request = c.Request
+	}
+	return token
+}
+
+// sign notes who made the record, and when.
+func (k *Manager) sign(key *store.Key, by *authn.Principal, now time.Time) {
+	key.ID = keyfmt.NewID("key_", now)
+	key.CreatedBy = name(by)
+	key.Created = now.UTC()
+}

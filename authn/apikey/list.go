@@ -1,0 +1,95 @@
+package apikey
+
+import (
+	"context"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// Get returns the record of a key: of one's own, or of any in the account for
+// the operator and those with Config.Manage. Others are store.ErrNotFound, as
+// if there were none.
+func (k *Manager) Get(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
+	if err := k.admits(by); err != nil {
+		return store.Key{}, err
+	}
+	key, err := k.visible(ctx, by, id)
+	return shown(key), err
+}
+
+// scan is how many keys are read at a time to find somebody's own among them.
+const scan = 200
+
+// List returns limit keys that by may see, or all that are left of them,
+// revoked and expired ones included, newest id first, beginning after the id
+// after ("": from the start). To find one's own among the account's it reads
+// on until the page is full: where somebody sees few of many, a page costs as
+// much as the account has keys.
+func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
+	if err := k.admits(by); err != nil {
+		return nil, err
+	}
+	all := k.manages(by, false) == nil
+	var page []store.Key
+	for len(page) < limit {
+		ask := limit - len(page)
+		if !all {
+			ask = max(ask, scan)
+		}
+		keys, err := k.config.Admin.List(ctx, by.Account, after, ask)
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		after = keys[len(keys)-1].ID
+		page = k.pick(page, keys, by, all, limit)
+	}
+	return page, nil
+}
+
+// Expiring returns up to limit keys that by may see, that have not ended at
+// now and will have expired by the instant until, the soonest first.
+func (k *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.Time, limit int, now time.Time) ([]store.Key, error) {
+	if err := k.admits(by); err != nil {
+		return nil, err
+	}
+	all := k.manages(by, false) == nil
+	ask := limit
+	if !all {
+		ask = max(limit, scan)
+	}
+	for limit > 0 {
+		keys, err := k.config.Admin.Expiring(ctx, by.Account, now, until, ask)
+		if err != nil {
+			return nil, err
+		}
+		page := k.pick(nil, keys, by, all, limit)
+		if len(page) == limit || len(keys) < ask {
+			return page, nil
+		}
+		ask *= 2 // there is no way to read on
+	}
+	return nil, nil
+}
+
+// pick adds to page, which has room up to limit, the keys that by may see.
+func (k *Manager) pick(page, keys []store.Key, by *authn.Principal, all bool, limit int) []store.Key {
+	for _, key := range keys {
+		if len(page) < limit && (all || owns(by, key)) {
+			page = append(page, shown(key))
+		}
+	}
+	return page
+}
+
+// shown is the record without what it is verified by. The id of the pepper
+// stays: it tells which keys wait for their first use.
+func shown(key store.Key) store.Key {
+	key.Digest, key.Import = keyfmt.Digest{Pepper: key.Digest.Pepper}, ""
+	return key
+}

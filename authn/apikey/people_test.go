@@ -1,0 +1,187 @@
+package apikey_test
+
+import (
+	"errors"
+	"testing"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+// The members of the account: an admin, who manages keys, and two editors.
+const ann, bob, eve = "user_ann", "user_bob", "user_eve"
+
+// roles is what the application says about memberships. An editor does not
+// name projects where his membership does.
+func (d *door) roles(m store.Membership) []authz.Grant {
+	g := d.model.Everything()
+	switch m.Role {
+	case "admin":
+	case "editor":
+		g.Permissions = authz.Of("read", "write")
+		g.Environments = authz.Of("live")
+		g.Endpoints = authz.Of("projects.*")
+	case "viewer":
+		g.Permissions = authz.Of("read")
+	default:
+		return nil
+	}
+	if ids, ok := m.Scope["projects"]; ok {
+		g.Scope["projects"] = ids
+	}
+	return []authz.Grant{g}
+}
+
+// hire adds the members.
+func (d *door) hire() {
+	d.t.Helper()
+	for user, role := range map[string]string{ann: "admin", bob: "editor", eve: "editor"} {
+		if err := d.store.Users().Create(d.t.Context(), store.User{ID: user, Email: user, Status: authz.Active, Created: d.now}); err != nil {
+			d.t.Fatal(err)
+		}
+		d.join(user, role, "p1", "p2")
+	}
+}
+
+// join gives a user a role, which admins have in all projects.
+func (d *door) join(user, role string, projects ...string) {
+	d.t.Helper()
+	m := store.Membership{User: user, Account: account, Role: role, Created: d.now}
+	if role != "admin" {
+		m.Scope = map[string]authz.Set{"projects": authz.Of(projects...)}
+	}
+	if err := d.store.Memberships().Put(d.t.Context(), m); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// person is the session of a user, with what he may do at present.
+func (d *door) person(user string) *authn.Principal {
+	d.t.Helper()
+	m, err := d.store.Memberships().Get(d.t.Context(), account, user)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		d.t.Fatal(err)
+	}
+	a, err := d.store.Accounts().Get(d.t.Context(), account)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return &authn.Principal{
+		Kind: authn.KindSession, ID: "ses_" + user, Account: account, User: user, Environment: "live", Proved: d.now,
+		Rights: d.model.Rights(a.Status, []authz.Grant{d.model.Everything()}, d.roles(m)),
+	}
+}
+
+// small is a grant that every editor may hand out.
+func (d *door) small() authz.Grant {
+	return authz.Grant{
+		Version: authz.Version, Permissions: authz.Of("read"), Endpoints: authz.Of("projects.get"),
+		Environments: authz.Of("live"), Scope: map[string]authz.Set{"projects": authz.Of("p1")},
+	}
+}
+
+// issueBy makes a key by that caller with the small grant.
+func (d *door) issueBy(by *authn.Principal, change ...func(*apikey.Spec)) (store.Key, string) {
+	d.t.Helper()
+	spec := apikey.Spec{Name: "script", Environment: "live", Grant: d.small()}
+	for _, f := range change {
+		f(&spec)
+	}
+	key, token, err := d.keys.Issue(d.t.Context(), by, spec, d.now)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return key, token.Reveal()
+}
+
+// stored is the record as the store has it.
+func (d *door) stored(id string) store.Key {
+	d.t.Helper()
+	key, err := d.store.KeyAdmin().Get(d.t.Context(), account, id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return key
+}
+
+// opens reports whether a request with the token to that project is allowed.
+func (d *door) opens(token, permission, project string) bool {
+	d.t.Helper()
+	p, err := d.ask(token)
+	return err == nil && p.Rights.Decide(authz.Request{
+		Permission: permission, Endpoint: "projects.get", Environment: p.Environment,
+		Resources: [4]authz.Resource{{Kind: "projects", ID: project}},
+	}).Allowed
+}
+
+func TestPersonalKey(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	key, token := d.issueBy(d.person(bob))
+	p, err := d.ask(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key.Owner != bob || key.CreatedBy != bob || p.User != bob || p.Kind != authn.KindKey || !p.Proved.IsZero() || p.Subject != account+"/live" {
+		t.Errorf("key %+v, principal %+v", key, p)
+	}
+	if !d.opens(token, "read", "p1") || d.opens(token, "read", "p2") || d.opens(token, "write", "p1") {
+		t.Error("the key does not open what it was given")
+	}
+}
+
+// case A5: what its owner may do never widens a key.
+func TestOwnerNeverWidens(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	_, token := d.issueBy(d.person(ann))
+	if !d.opens(token, "read", "p1") {
+		t.Fatal("the key opens nothing")
+	}
+	if d.opens(token, "write", "p1") || d.opens(token, "admin", "p1") || d.opens(token, "read", "p3") {
+		t.Error("an admin's key for reading one project opens more")
+	}
+}
+
+// Whatever there is not about an owner, his key opens nothing.
+func TestNobodysKeyOpensNothing(t *testing.T) {
+	for name, change := range map[string]func(*door) error{
+		"no membership":  func(d *door) error { return d.store.Memberships().Remove(d.t.Context(), account, bob) },
+		"suspended user": func(d *door) error { return d.store.Users().SetStatus(d.t.Context(), bob, authz.Suspended) },
+		"read-only user": func(d *door) error { return d.store.Users().SetStatus(d.t.Context(), bob, authz.ReadOnly) },
+		"unknown role": func(d *door) error {
+			return d.store.Memberships().Put(d.t.Context(), store.Membership{User: bob, Account: account, Role: "king"})
+		},
+		"no Roles": func(d *door) error {
+			var err error
+			d.keys, err = apikey.New(apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(d.t), Peppers: peppers(d.t)})
+			return err
+		},
+	} {
+		d := newDoor(t)
+		d.hire()
+		_, token := d.issueBy(d.person(bob))
+		_, service := d.issueBy(d.person(ann), func(s *apikey.Spec) { s.Service = true })
+		if !d.opens(token, "read", "p1") || !d.opens(service, "read", "p1") {
+			t.Fatal("the keys open nothing to begin with")
+		}
+		if err := change(d); err != nil {
+			t.Fatal(err)
+		}
+		d.now = d.now.Add(d.keys.MaxRevocationDelay())
+		p, err := d.ask(token)
+		if err != nil {
+			t.Errorf("%s: %v: it authenticates, and is denied", name, err)
+			continue
+		}
+		d0 := p.Rights.Decide(authz.Request{Permission: "read", Endpoint: "projects.get", Environment: "live"})
+		if d0.Allowed || d0.Layer != "owner" {
+			t.Errorf("%s: %+v", name, d0)
+		}
+		if !d.opens(service, "read", "p1") {
+			t.Errorf("%s: the account's own key suffered", name)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package apikey
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
+)
+
+// A Spec says what a new key shall be.
+type Spec struct {
+	Name        string // 1 to 100 printable characters
+	Environment string // one of Config.Formats
+	// Grant of the key. Its environments are set from Environment.
+	Grant     authz.Grant
+	Expires   time.Time      // zero: never
+	Addresses []netip.Prefix // where it may be used from; empty: anywhere
+	Plan      string         // a plan of its own, which the operator alone gives; "": the account's
+
+	// Service asks for a key of the account itself, which outlives the person
+	// who makes it and is not bound by his rights. It takes the permission
+	// Config.Manage.
+	Service bool
+	// Owner is the user whose rights will bound the key. "": the caller, or
+	// nobody where that is the operator, who may name any member.
+	Owner string
+
+	// Call makes the key only once, however often it is asked for.
+	Call Call
+}
+
+// A Policy says what the keys of an environment must be like.
+type Policy struct {
+	// MaxLifetime is the longest time from the making of a key to its expiry,
+	// which it then must have. It holds for the operator too, and for the
+	// successors of older keys. Default: keys need no expiry.
+	MaxLifetime time.Duration
+}
+
+// check reports every mistake of a specification at once.
+func (k *Manager) check(spec Spec, now time.Time) error {
+	errs := []error{checkName(spec.Name), k.checkEnvironment(spec.Environment)}
+	errs = append(errs, k.checkExpiry(spec.Environment, spec.Expires, now, now), checkAddresses(spec.Addresses))
+	errs = append(errs, k.config.Model.Validate(spec.Grant), spec.Call.check())
+	if spec.Service && spec.Owner != "" {
+		errs = append(errs, errors.New("a key of the account itself has no owner"))
+	}
+	return invalid(errs...)
+}
+
+// invalid wraps the mistakes there are in authn.ErrInvalid.
+func invalid(mistakes ...error) error {
+	if err := errors.Join(mistakes...); err != nil {
+		return fmt.Errorf("%w: %w", authn.ErrInvalid, err)
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	if n := utf8.RuneCountInString(name); n == 0 || n > 100 || !utf8.ValidString(name) ||
+		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(name) != name {
+		return errors.New("the name must be 1 to 100 printable characters, without space at either end")
+	}
+	return nil
+}
+
+func (k *Manager) checkEnvironment(environment string) error {
+	if _, ok := k.config.Formats[environment]; !ok {
+		return fmt.Errorf("unknown environment %q", environment)
+	}
+	return nil
+}
+
+// checkExpiry is of a key made at created, the present being now.
+func (k *Manager) checkExpiry(environment string, expires, created, now time.Time) error {
+	if !expires.IsZero() && !expires.After(now) {
+		return errors.New("the expiry must lie in the future")
+	}
+	most := k.config.Policies[environment].MaxLifetime
+	switch {
+	case most == 0:
+		return nil
+	case expires.IsZero():
+		return fmt.Errorf("a key for %q must expire, within %v", environment, most)
+	case expires.Sub(created) > most:
+		return fmt.Errorf("a key for %q must expire within %v, that is by %s", environment, most, when(created.Add(most)))
+	}
+	return nil
+}
+
+func checkAddresses(prefixes []netip.Prefix) error {
+	var errs []error
+	for _, a := range prefixes {
+		if !a.IsValid() || a.Addr().Is4In6() || a != a.Masked() {
+			errs = append(errs, fmt.Errorf("%q is not an address prefix such as 10.0.0.0/8", a))
+		}
+	}
+	return errors.Join(errs...)
+}

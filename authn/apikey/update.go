@@ -1,0 +1,114 @@
+package apikey
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+// A Change says what shall change about a key. What is nil stays.
+type Change struct {
+	// Was is the grant that Grant was made from, where that takes over parts of
+	// it: another one by now is store.ErrConflict.
+	Was *authz.Grant
+
+	Name      *string
+	Grant     *authz.Grant    // its environments stay the key's
+	Addresses *[]netip.Prefix // an empty list: anywhere
+	Expires   *time.Time      // the zero time: never
+	Disabled  *bool
+}
+
+// Update changes a key and returns its record. People change their own keys,
+// and those with Config.Manage those of the account. Whatever makes a key open
+// more, or again, is handing out all that it will open then, and nobody hands
+// out more than he may do himself. Errors: store.ErrNotFound, authn.ErrForbidden,
+// *authz.DeniedError, authn.ErrInvalid with every mistake, store.ErrInactive
+// where the key has ended, and store.ErrConflict where it was changed at the
+// same time: read it again.
+func (k *Manager) Update(ctx context.Context, by *authn.Principal, id string, c Change, now time.Time) (store.Key, error) {
+	if err := k.changes(by, now); err != nil {
+		return store.Key{}, err
+	}
+	old, err := k.changeable(ctx, by, id)
+	if err != nil {
+		return store.Key{}, err
+	}
+	if c.Was != nil && !c.Was.Equal(old.Grant) {
+		return store.Key{}, store.ErrConflict
+	}
+	c.copy(old.Environment)
+	if err := k.checkChange(c, old, now); err != nil {
+		return store.Key{}, err
+	}
+	if c.widens(old) {
+		if err := k.handsOut(by, c.applied(old)); err != nil {
+			return store.Key{}, err
+		}
+	}
+	key, err := k.config.Admin.Update(ctx, by.Account, id, store.KeyUpdate{
+		Was: old.Grant, Name: c.Name, Grant: c.Grant, Addresses: c.Addresses, Expires: c.Expires, Disabled: c.Disabled,
+	}, now)
+	if err != nil {
+		return store.Key{}, err
+	}
+	k.memory.Forget(id) // after the commit
+	return shown(key), nil
+}
+
+// copy makes what the change points to its own.
+func (c *Change) copy(environment string) {
+	if c.Grant != nil {
+		g := *c.Grant
+		g.Environments = authz.Of(environment)
+		c.Grant = &g
+	}
+	if c.Addresses != nil {
+		a := slices.Clone(*c.Addresses)
+		c.Addresses = &a
+	}
+}
+
+func (k *Manager) checkChange(c Change, old store.Key, now time.Time) error {
+	var errs []error
+	if c.Name != nil {
+		errs = append(errs, checkName(*c.Name))
+	}
+	if c.Grant != nil {
+		errs = append(errs, k.config.Model.Validate(*c.Grant))
+	}
+	if c.Addresses != nil {
+		errs = append(errs, checkAddresses(*c.Addresses))
+	}
+	if c.Expires != nil {
+		errs = append(errs, k.checkExpiry(old.Environment, *c.Expires, old.Created, now))
+	}
+	return invalid(errs...)
+}
+
+// widens reports whether the key could open more than it does. Enabling a key
+// counts also where it is enabled as far as anybody has read.
+func (c Change) widens(old store.Key) bool {
+	next := c.applied(old)
+	return c.Grant != nil || c.Disabled != nil && !*c.Disabled ||
+		later(next.Expires, old.Expires) || !within(next.Addresses, old.Addresses)
+}
+
+// applied is the key as it would be.
+func (c Change) applied(key store.Key) store.Key {
+	if c.Grant != nil {
+		key.Grant = *c.Grant
+	}
+	if c.Addresses != nil {
+		key.Addresses = *c.Addresses
+	}
+	if c.Expires != nil {
+		key.Expires = *c.Expires
+	}
+	return key
+}

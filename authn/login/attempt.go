@@ -1,0 +1,148 @@
+package login
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// An Attempt is one attempt to log in. It prints redacted.
+type Attempt struct {
+	Email    string // as typed: see Email
+	Password string `json:"-"`
+	Account  string // to act in; "": the one he has been a member of for longest
+	Device   string `json:"-"` // the Success.Device that he got the last time; "": none
+	Cookie   bool   // the session's token goes into a cookie
+	Address  netip.Addr
+	Agent    string // for people who look at their sessions
+}
+
+// Format redacts the attempt under every verb.
+func (a Attempt) Format(f fmt.State, _ rune) { io.WriteString(f, "login [redacted]") }
+
+// LogValue redacts it for handlers that print in another way.
+func (a Attempt) LogValue() slog.Value { return slog.StringValue("login [redacted]") }
+
+// A Success is what a person gets who has proved who he is.
+type Success struct {
+	Session store.Session
+	Token   keyfmt.Token // of the session, which cannot be had again
+	// Device is what this device is known by at its next logins, whoever else
+	// fails to log in: see Manager.DeviceCookie. It opens nothing.
+	Device string `json:"-"`
+}
+
+// Login begins a session, always under a new token. Errors:
+//
+//   - ErrFailed: the password is not that of the user, if there is one.
+//   - *authn.ThrottledError: too many failures. Nothing was verified.
+//   - ErrSuspended, ErrAccount: only to who knows the password.
+//   - *password.BusyError, authn.ErrUnavailable or the error of ctx: it cannot
+//     be told. No failure is counted.
+//
+// A session that the user, or whoever administers him, ends while the login is
+// on its way (all his sessions, by a new password, by suspension) is born dead.
+func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (Success, error) {
+	email := Email(a.Email)
+	device, err := m.known(ctx, a.Device, email, now)
+	if err != nil {
+		return Success{}, err
+	}
+	turn, err := m.throttle.enter(m.lanes(device, email, a.Address), now)
+	if err != nil {
+		return Success{}, err
+	}
+	defer turn.leave()
+
+	user, err := m.user(ctx, email) // before the password is verified, and with it the epoch
+	if err != nil {
+		return Success{}, err
+	}
+	ok, rehash, err := m.verify(ctx, user, a.Password)
+	switch {
+	case err != nil:
+		return Success{}, err
+	case !ok:
+		turn.fail(now)
+		return Success{}, ErrFailed
+	case user.Status != authz.Active:
+		return Success{}, ErrSuspended
+	}
+	if rehash {
+		m.rehash(ctx, user, a.Password)
+	}
+	account, err := m.account(ctx, user.ID, a.Account)
+	if err != nil {
+		return Success{}, err
+	}
+	started, token, err := m.config.Sessions.Start(ctx, session.Spec{
+		User: user, Account: account, Cookie: a.Cookie, Address: text(a.Address), Agent: a.Agent,
+	}, now)
+	if err != nil {
+		return Success{}, unavailable(err)
+	}
+	return Success{started, token, m.know(device, user.ID, now)}, nil
+}
+
+// user returns the one with that email, or none: the zero User, whose password
+// nobody has.
+func (m *Manager) user(ctx context.Context, email string) (store.User, error) {
+	user, err := m.config.Users.ByEmail(ctx, email)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.User{}, nil
+	case err != nil:
+		return store.User{}, unavailable(err)
+	}
+	return user, nil
+}
+
+// rehash replaces what the password was verified with. That is for later: it
+// never fails the login, and where the password was changed in the meantime the
+// new one stays.
+func (m *Manager) rehash(ctx context.Context, user store.User, text string) {
+	next, err := m.config.Passwords.Hash(ctx, text)
+	if err == nil {
+		err = m.config.Users.Rehash(ctx, user.ID, user.Password, next)
+	}
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		m.config.Logger.LogAttrs(ctx, slog.LevelWarn, "password not rehashed, will be at the next login",
+			slog.String("user", user.ID), slog.Any("err", err))
+	}
+}
+
+// account returns where the user will act: in the account he asks for, else in
+// the one that he has been a member of for longest.
+func (m *Manager) account(ctx context.Context, user, asked string) (string, error) {
+	members, err := m.config.Memberships.OfUser(ctx, user)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	if asked != "" {
+		members = slices.DeleteFunc(members, func(s store.Membership) bool { return s.Account != asked })
+	}
+	if len(members) == 0 {
+		return "", ErrAccount
+	}
+	return slices.MinFunc(members, func(a, b store.Membership) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Account, b.Account))
+	}).Account, nil
+}
+
+func text(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}

@@ -1,0 +1,88 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/store"
+)
+
+// ChangePassword gives the caller's user another password. That ends all his
+// sessions; the caller's goes on under a new token in the same account and for
+// the same transport. The Token is zero where only that could not be had: the
+// password is changed all the same, and he logs in again.
+//
+// Only a session may do this (else authn.ErrForbidden), and only where the
+// present password proves that its owner uses it: ErrFailed, counted against
+// the user. A password that nobody should have is a *password.PolicyError.
+// Otherwise errors are those of Login, and authn.ErrRevoked where the session
+// ended in the meantime.
+func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, current, next string, now time.Time) (Success, error) {
+	if by == nil || by.Kind != authn.KindSession || by.User == "" {
+		return Success{}, authn.ErrForbidden
+	}
+	turn, err := m.throttle.enter([]lane{{m.config.Limits.Source, m.seal.subject("password", by.User)}}, now)
+	if err != nil {
+		return Success{}, err
+	}
+	defer turn.leave()
+
+	old, err := m.config.Sessions.Current(ctx, by, now)
+	if err != nil {
+		return Success{}, err
+	}
+	user, err := m.config.Users.Get(ctx, by.User)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && user.Epoch != old.Epoch:
+		return Success{}, authn.ErrRevoked
+	case err != nil:
+		return Success{}, unavailable(err)
+	}
+	ok, _, err := m.verify(ctx, user, current)
+	if err != nil {
+		return Success{}, err
+	}
+	if !ok {
+		turn.fail(now)
+		return Success{}, ErrFailed
+	}
+	if err := m.replace(ctx, user, next); err != nil {
+		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+			err = ErrFailed // the password that he proved is not his any more
+		}
+		return Success{}, err
+	}
+	user.Epoch++ // and not the present one: whoever ended all sessions in between meant this one too
+	started, token, err := m.config.Sessions.Start(ctx, session.Spec{
+		User: user, Account: old.Account, Cookie: old.Cookie, Address: old.Address, Agent: old.Agent,
+	}, now)
+	if err != nil {
+		m.config.Logger.LogAttrs(ctx, slog.LevelError, "password changed, but no session started",
+			slog.String("user", user.ID), slog.Any("err", err))
+		return Success{}, nil
+	}
+	return Success{Session: started, Token: token}, nil
+}
+
+// replace gives the user, as he was read, another password, if it is one to
+// have. That increments his epoch. ErrConflict: he has got another one since;
+// ErrNotFound: he is gone.
+func (m *Manager) replace(ctx context.Context, user store.User, next string) error {
+	if err := m.config.Passwords.Check(ctx, next, user.Email, user.Name); err != nil {
+		return err
+	}
+	hash, err := m.config.Passwords.Hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	_, err = m.config.Users.SetPassword(ctx, user.ID, user.Password, hash)
+	m.config.Sessions.Forget(user.ID) // after the commit
+	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+		return unavailable(err)
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package login_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/authn/password"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+func (d *desk) invite(id string) string {
+	d.t.Helper()
+	token, err := d.logins.Invite(d.t.Context(), id, d.now)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return token
+}
+
+func (d *desk) accept(token, next string) (string, error) {
+	return d.logins.Accept(d.t.Context(), token, next, home, d.now)
+}
+
+// An invitation gives one who is new, or has forgotten his password, another
+// one, once, and ends his sessions.
+func TestInvitation(t *testing.T) {
+	d := newDesk(t)
+	email := d.add("user_new", "", authz.Active)
+	for id, email := range map[string]string{"user_new": email, ann: annEmail} {
+		var before login.Success
+		if id == ann {
+			before = d.enter()
+		}
+		token, second := d.invite(id), d.invite(id)
+		d.now = d.now.Add(72*time.Hour - 2*time.Second)
+		if got, err := d.accept(token, other); err != nil || got != id {
+			t.Errorf("%s: %q, %v", id, got, err)
+		}
+		for name, token := range map[string]string{"used": token, "overtaken": second} {
+			if got, err := d.accept(token, right); err != login.ErrInvitation || got != "" {
+				t.Errorf("%s: %q, %v, want ErrInvitation", name, got, err)
+			}
+		}
+		if _, err := d.try(email, other); err != nil {
+			t.Errorf("%s with the password he chose: %v", id, err)
+		}
+		if id == ann {
+			if _, err := d.who(before); err == nil {
+				t.Error("a session outlives the password")
+			}
+		}
+	}
+}
+
+// What is wrong with an invitation is one error, and costs no hash.
+func TestInvitationNotValid(t *testing.T) {
+	for name, spoil := range map[string]func(d *desk, token string) string{
+		"none":           func(*desk, string) string { return "" },
+		"changed":        func(_ *desk, token string) string { return "A" + token[1:] },
+		"another secret": func(d *desk, _ string) string { return newDesk(t, otherSecret).invite(ann) },
+		"no such user": func(*desk, string) string {
+			d := newDesk(t)
+			d.add("user_9", "", authz.Active)
+			return d.invite("user_9")
+		},
+		"a device":        func(d *desk, _ string) string { return d.enter().Device },
+		"expired":         func(d *desk, token string) string { d.now = d.now.Add(72 * time.Hour); return token },
+		"ended sessions":  func(d *desk, token string) string { must(d.store.Users().EndSessions(t.Context(), ann)); return token },
+		"suspended":       func(d *desk, token string) string { d.status(authz.Suspended); return token },
+		"and active now":  func(d *desk, token string) string { d.status(authz.Suspended); d.status(authz.Active); return token },
+		"changed by self": func(d *desk, token string) string { must(d.change(d.caller(), right, other)); return token },
+	} {
+		d := newDesk(t)
+		token := spoil(d, d.invite(ann))
+		epoch := d.user(ann).Epoch
+		var err error
+		if n := hashes(func() { _, err = d.accept(token, other) }); err != login.ErrInvitation || n != 0 {
+			t.Errorf("%s: %v after %d Argon2id, want ErrInvitation after none", name, err, n)
+		}
+		if d.user(ann).Epoch != epoch {
+			t.Errorf("%s: something has changed", name)
+		}
+	}
+}
+
+func otherSecret(c *login.Config) { c.Secret = []byte("another 0123456789abcdefghijklmn") }
+
+func (d *desk) status(s authz.Status) {
+	d.t.Helper()
+	if err := d.store.Users().SetStatus(d.t.Context(), ann, s); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// A password that nobody should have leaves the invitation good.
+func TestInvitationPolicy(t *testing.T) {
+	d := newDesk(t)
+	token := d.invite(ann)
+	for _, next := range []string{"short", "Ann Archer Ann Archer"} {
+		var policy *password.PolicyError
+		if id, err := d.accept(token, next); !errors.As(err, &policy) || id != "" {
+			t.Errorf("%q, %v, want a PolicyError", id, err)
+		}
+	}
+	if _, err := d.accept(token, other); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of two who accept at once one does.
+func TestInvitationAtOnce(t *testing.T) {
+	d := newDesk(t)
+	token := d.invite(ann)
+	var all sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		all.Go(func() { _, errs[i] = d.accept(token, fmt.Sprint(other, " ", i)) })
+	}
+	all.Wait()
+	won := -1
+	for i, err := range errs {
+		switch {
+		case err == nil && won < 0:
+			won = i
+		case err == nil:
+			t.Errorf("%d and %d both accepted", won, i)
+		case err != login.ErrInvitation:
+			t.Error(err)
+		}
+	}
+	if _, err := d.try(annEmail, fmt.Sprint(other, " ", won)); won < 0 || err != nil {
+		t.Errorf("%d accepted, and has another password: %v", won, err)
+	}
+	if n := d.user(ann).Epoch; n != 1 {
+		t.Errorf("epoch %d, want 1", n)
+	}
+}
+
+// Who tries tokens is held up by his address, apart from logins; outages and
+// refusals by the policy are counted against nobody.
+func TestInvitationThrottle(t *testing.T) {
+	d := newDesk(t, func(c *login.Config) { c.Limits.Address = atMost(3) })
+	token := d.invite(ann)
+	d.users.err = errors.New("down")
+	for range 4 {
+		if _, err := d.accept(token, other); !errors.Is(err, authn.ErrUnavailable) {
+			t.Errorf("%v, want ErrUnavailable", err)
+		}
+	}
+	d.users.err = nil
+	for range 4 {
+		if _, err := d.accept(token, "short"); !errors.Is(err, password.ErrInvalid) {
+			t.Errorf("%v, want ErrInvalid", err)
+		}
+	}
+	for range 3 {
+		if _, err := d.accept("x", other); err != login.ErrInvitation {
+			t.Errorf("%v, want ErrInvitation", err)
+		}
+	}
+	if _, err := d.accept(token, other); throttled(err) != 15*time.Minute {
+		t.Errorf("%v, want to be held up", err)
+	}
+	d.enter()
+	if _, err := d.logins.Accept(t.Context(), token, other, netip.MustParseAddr("203.0.113.1"), d.now); err != nil {
+		t.Errorf("from elsewhere: %v", err)
+	}
+}
+
+func TestInviteRefuses(t *testing.T) {
+	d := newDesk(t)
+	if _, err := d.logins.Invite(t.Context(), "user_9", d.now); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("nobody: %v, want ErrNotFound", err)
+	}
+	d.status(authz.Suspended)
+	if _, err := d.logins.Invite(t.Context(), ann, d.now); err != login.ErrSuspended {
+		t.Errorf("suspended: %v, want ErrSuspended", err)
+	}
+	d.users.err = errors.New("down")
+	if _, err := d.logins.Invite(t.Context(), ann, d.now); !errors.Is(err, authn.ErrUnavailable) {
+		t.Errorf("down: %v, want ErrUnavailable", err)
+	}
+}

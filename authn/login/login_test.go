@@ -1,0 +1,323 @@
+package login_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/authz"
+)
+
+// A login begins a session for the transport and in the account asked for, else
+// in the account he has belonged to for longest.
+func TestLogin(t *testing.T) {
+	d := newDesk(t)
+	for name, tt := range map[string]struct {
+		change  func(*login.Attempt)
+		account string
+	}{
+		"plain":   {func(*login.Attempt) {}, account},
+		"cookie":  {cookie, account},
+		"typed":   {func(a *login.Attempt) { a.Email = " \tAnn@EXAMPLE.com\n" }, account},
+		"account": {func(a *login.Attempt) { a.Account = "acct_0" }, "acct_0"},
+	} {
+		s := d.enter(tt.change)
+		if s.Session.User != ann || s.Session.Account != tt.account || s.Session.Address != "192.0.2.1" || s.Session.Agent != "test" || s.Session.Cookie != (name == "cookie") {
+			t.Errorf("%s: %+v", name, s.Session)
+		}
+		p, err := d.who(s)
+		if err != nil || p.User != ann || p.Account != tt.account || !p.Proved.Equal(d.now) {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+}
+
+// case S6: a login gives a new token, whatever the client has already; the old
+// session stays as it was.
+func TestLoginTwice(t *testing.T) {
+	d := newDesk(t)
+	first := d.enter(cookie)
+	second := d.enter(cookie, with(first.Device))
+	if first.Token.Reveal() == second.Token.Reveal() || first.Session.ID == second.Session.ID {
+		t.Error("the second login gave the first one's session")
+	}
+	for _, s := range []login.Success{first, second} {
+		if p, err := d.who(s); err != nil || p.ID != s.Session.ID {
+			t.Errorf("%s: %v", s.Session.ID, err)
+		}
+	}
+}
+
+// case S19: whoever fails hears the same and costs exactly one Argon2id.
+// case S21: a stored hash that cannot be one is a failed login, and an alarm.
+func TestLoginFailsAlike(t *testing.T) {
+	d := newDesk(t, unlimited)
+	device := d.enter().Device
+	broken := d.add("user_broken", "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$a2V5a2V5a2V5a2V5a2V5", authz.Active)
+	garbled := d.add("user_garbled", "$2b$99$nonsense", authz.Active)
+	bare, suspended := d.add("user_bare", "", authz.Active), d.add("user_suspended", hashed(), authz.Suspended)
+	for name, tt := range map[string]struct {
+		email, password, device string
+		alarm                   bool
+	}{
+		"unknown user":           {email: "nobody@example.com", password: right},
+		"wrong password":         {email: annEmail, password: wrong},
+		"known device":           {email: annEmail, password: wrong, device: device},
+		"empty password":         {email: annEmail},
+		"long password":          {email: annEmail, password: strings.Repeat("x", 1<<20)},
+		"user without password":  {email: bare, password: right},
+		"and none typed":         {email: bare},
+		"suspended, wrong":       {email: suspended, password: wrong},
+		"no email":               {password: right},
+		"long email":             {email: strings.Repeat("x", 1<<20) + "@example.com", password: right},
+		"NUL in it":              {email: annEmail + "\x00", password: right},
+		"not UTF-8":              {email: "\xff" + annEmail, password: right},
+		"hash of 4 GiB":          {email: broken, password: right, alarm: true},
+		"hash that is not one":   {email: garbled, password: right, alarm: true},
+		"account that is absent": {email: "nobody@example.com", password: wrong},
+	} {
+		d.log.Reset()
+		var s login.Success
+		var err error
+		n := hashes(func() { s, err = d.try(tt.email, tt.password, with(tt.device)) })
+		if err != login.ErrFailed || !s.Token.IsZero() || s.Device != "" || s.Session.ID != "" {
+			t.Errorf("%s: %v, want ErrFailed itself", name, err)
+		}
+		if n != 1 {
+			t.Errorf("%s: %d Argon2id, want 1", name, n)
+		}
+		if alarm := strings.Contains(d.log.String(), "level=ERROR"); alarm != tt.alarm || !tt.alarm && d.log.Len() != 0 {
+			t.Errorf("%s: alarm %t, want %t:\n%s", name, alarm, tt.alarm, &d.log)
+		}
+	}
+	for name, f := range map[string]func() error{
+		"right": func() error { _, err := d.try(annEmail, right); return err },
+		"suspended, right": func() error {
+			if _, err := d.try(suspended, right); err != login.ErrSuspended {
+				t.Errorf("suspended: %v, want ErrSuspended", err)
+			}
+			return nil
+		},
+	} {
+		if n := hashes(func() {
+			if err := f(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}); n != 1 {
+			t.Errorf("%s: %d Argon2id, want 1", name, n)
+		}
+	}
+}
+
+// Who belongs to no account, or not to that one, hears so once he has proved
+// who he is.
+func TestLoginWithoutAccount(t *testing.T) {
+	d := newDesk(t, unlimited)
+	stray := d.add("user_stray", hashed(), authz.Active)
+	if err := d.store.Memberships().Remove(t.Context(), account, "user_stray"); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := func(a *login.Attempt) { a.Account = "acct_9" }
+	for name, tt := range map[string]struct {
+		email, password string
+		want            error
+	}{
+		"none":         {stray, right, login.ErrAccount},
+		"none, wrong":  {stray, wrong, login.ErrFailed},
+		"other":        {annEmail, right, login.ErrAccount},
+		"other, wrong": {annEmail, wrong, login.ErrFailed},
+	} {
+		change := elsewhere
+		if tt.email == stray {
+			change = func(*login.Attempt) {}
+		}
+		if _, err := d.try(tt.email, tt.password, change); err != tt.want {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+	if list := must(d.store.Sessions().List(t.Context(), ann)); len(list) != 0 {
+		t.Errorf("%d sessions were begun", len(list))
+	}
+}
+
+// case S11: whatever ends the sessions of a user after he was read leaves the
+// one that his login begins dead.
+func TestLoginBornDead(t *testing.T) {
+	for name, end := range map[string]func(*desk) error{
+		"everywhere": func(d *desk) error {
+			_, err := d.store.Users().EndSessions(t.Context(), ann)
+			return err
+		},
+		"password": func(d *desk) error {
+			_, err := d.store.Users().SetPassword(t.Context(), ann, hashed(), "another")
+			return err
+		},
+		"suspension": func(d *desk) error { return d.store.Users().SetStatus(t.Context(), ann, authz.Suspended) },
+		"suspension, undone": func(d *desk) error {
+			return errors.Join(d.store.Users().SetStatus(t.Context(), ann, authz.Suspended),
+				d.store.Users().SetStatus(t.Context(), ann, authz.Active))
+		},
+	} {
+		d := newDesk(t)
+		d.users.read = func() {
+			d.users.read = nil
+			if err := end(d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := d.enter()
+		if d.users.read != nil {
+			t.Fatal("nothing happened in between")
+		}
+		if _, err := d.who(s); !errors.Is(err, authn.ErrRevoked) {
+			t.Errorf("%s: %v, want ErrRevoked", name, err)
+		}
+	}
+}
+
+// case S22: an imported bcrypt hash lets its owner in once, and is an Argon2id
+// afterwards; 73 bytes that begin with his 72 do not.
+func TestLoginImports(t *testing.T) {
+	d := newDesk(t, unlimited)
+	long := strings.Repeat("x7Q ", 18)
+	imported := string(must(bcrypt.GenerateFromPassword([]byte(long), bcrypt.MinCost)))
+	email := d.add("user_import", imported, authz.Active)
+	for _, text := range []string{long + "!", long[1:]} {
+		if _, err := d.try(email, text); err != login.ErrFailed {
+			t.Errorf("%d bytes: %v, want ErrFailed", len(text), err)
+		}
+	}
+	if d.user("user_import").Password != imported {
+		t.Error("a failed login replaced the hash")
+	}
+	for range 2 {
+		s, err := d.try(email, long)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.who(s); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := d.user("user_import"); !strings.HasPrefix(got.Password, "$argon2id$v=19$m=19456,t=2,p=1$") || got.Epoch != 0 {
+		t.Errorf("epoch %d, hash %.30s…", got.Epoch, got.Password)
+	}
+}
+
+// case S23: a rehash that races a change of the password loses, and neither
+// that nor an outage fails the login.
+func TestRehashLoses(t *testing.T) {
+	change := func(d *desk) error {
+		_, err := d.store.Users().SetPassword(t.Context(), "user_import", d.user("user_import").Password, hashed())
+		return err
+	}
+	for name, tt := range map[string]struct {
+		verified bool // it happens after the password was verified, else before
+		do       func(*desk) error
+		keeps    func(imported string) string
+		dead     bool
+		logged   int
+	}{
+		"changed, verified": {true, change, func(string) string { return hashed() }, true, 0},
+		"changed, read":     {false, change, func(string) string { return hashed() }, true, 0},
+		"rehashed": {true, func(d *desk) error {
+			return d.store.Users().Rehash(t.Context(), "user_import", d.user("user_import").Password, hashed())
+		}, func(string) string { return hashed() }, false, 0},
+		"outage": {true, func(*desk) error { return errors.New("read-only") }, func(old string) string { return old }, false, 1},
+	} {
+		d := newDesk(t)
+		imported := string(must(bcrypt.GenerateFromPassword([]byte(right), bcrypt.MinCost)))
+		email := d.add("user_import", imported, authz.Active)
+		ran := false
+		do := func() error { ran = true; return tt.do(d) }
+		if tt.verified {
+			d.users.rehash = do
+		} else {
+			d.users.read = func() { d.users.read = nil; must(0, do()) }
+		}
+		s, err := d.try(email, right)
+		if err != nil || !ran {
+			t.Fatalf("%s: %v, raced %t", name, err, ran)
+		}
+		if got := d.user("user_import").Password; got != tt.keeps(imported) {
+			t.Errorf("%s: %.30s… is stored", name, got)
+		}
+		if _, err := d.who(s); errors.Is(err, authn.ErrRevoked) != tt.dead {
+			t.Errorf("%s: the session: %v", name, err)
+		}
+		if n := strings.Count(d.log.String(), "level=WARN"); n != tt.logged {
+			t.Errorf("%s: %d warnings, want %d", name, n, tt.logged)
+		}
+	}
+}
+
+// case S15, for logins: a store that cannot answer is an outage, never a wrong
+// password, and counts against nobody.
+func TestLoginOutage(t *testing.T) {
+	d := newDesk(t, func(c *login.Config) { c.Limits.Source = atMost(1) })
+	down := errors.New("down")
+	for range 3 {
+		d.users.err = down
+		if _, err := d.try(annEmail, wrong); !errors.Is(err, authn.ErrUnavailable) || !errors.Is(err, down) {
+			t.Errorf("users: %v, want ErrUnavailable", err)
+		}
+		d.users.err, d.full.err = nil, down
+		if _, err := d.try(annEmail, right); !errors.Is(err, authn.ErrUnavailable) || !errors.Is(err, down) {
+			t.Errorf("sessions: %v, want ErrUnavailable", err)
+		}
+		d.full.err = nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.logins.Login(ctx, login.Attempt{Email: annEmail, Password: wrong, Address: home}, d.now); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the context's", err)
+	}
+	d.enter()
+}
+
+func TestNewReportsEveryMistake(t *testing.T) {
+	_, err := login.New(login.Config{Secret: []byte("short"), Device: -1})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"Users", "Memberships", "Sessions", "Passwords", "Limits.Address", "Limits.Source", "Limits.Account", "Limits.Device",
+		"Secret", "openssl rand", "Device and Invitation",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not mention %s", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "short") {
+		t.Errorf("%q shows the secret", err)
+	}
+}
+
+func TestEmail(t *testing.T) {
+	for in, want := range map[string]string{
+		" Ann@Example.COM\r\n": annEmail, "ÄNN@example.com": "änn@example.com", "": "", "  ": "",
+		"a@b\x00": "", "a\n@b": "", "\xff@b": "",
+		strings.Repeat("x", 254): strings.Repeat("x", 254), strings.Repeat("x", 255): "",
+		strings.Repeat("Ⱥ", 100): "", // 200 bytes, in lower case 300
+	} {
+		if got := login.Email(in); got != want {
+			t.Errorf("Email(%.40q) = %.40q, want %.40q", in, got, want)
+		}
+	}
+}
+
+func FuzzEmail(f *testing.F) {
+	for _, s := range []string{" Ann@Example.COM", "İ@x", "K@x", "ẞ", "\u2028x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if once := login.Email(s); login.Email(once) != once || len(once) > 254 {
+			t.Errorf("%q becomes %q becomes %q", s, once, login.Email(once))
+		}
+	})
+}
