@@ -174,7 +174,7 @@ func TestDecideStatus(t *testing.T) {
 		{authz.Active, true, false, ""},
 		{authz.ReadOnly, false, false, ""},
 		{authz.ReadOnly, true, false, "account_read_only"},
-		{authz.ReadOnly, true, true, "account_read_only"},
+		{authz.ReadOnly, true, true, ""},
 		{authz.Suspended, false, false, "account_suspended"},
 		{authz.Suspended, true, false, "account_suspended"},
 		{authz.Suspended, false, true, ""},

@@ -36,7 +36,8 @@ type Need struct {
 	// that the person must log in again. Credentials without one, such as
 	// keys, are refused. Default: 0, any age and none.
 	Recent time.Duration
-	// Suspended: also for suspended accounts.
+	// Suspended: also for suspended accounts, and whatever the method for read-only
+	// ones.
 	Suspended bool
 	// Hide: a denial is answered like something missing, 404.
 	Hide bool

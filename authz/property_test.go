@@ -110,7 +110,7 @@ func decide(s *scene) error {
 // allows is the definition, slow and plain.
 func (w *world) allows(q authz.Request) bool {
 	switch {
-	case w.status == authz.ReadOnly && q.Writes, w.status == authz.Suspended && !q.Suspended, w.status == 0:
+	case w.status == authz.ReadOnly && q.Writes && !q.Suspended, w.status == authz.Suspended && !q.Suspended, w.status == 0:
 		return false
 	case q.Recent != 0 && (q.Proved.IsZero() || q.Now.Sub(q.Proved) > q.Recent || q.Proved.Sub(q.Now) > time.Minute):
 		return false

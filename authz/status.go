@@ -9,7 +9,8 @@ type Status uint8
 const (
 	// Active accounts do what their grants allow.
 	Active Status = iota + 1
-	// ReadOnly accounts look at what they have and change nothing.
+	// ReadOnly accounts look at what they have and change nothing but through
+	// routes whose need says Suspended.
 	ReadOnly
 	// Suspended accounts reach only routes whose need says Suspended.
 	Suspended
@@ -30,7 +31,7 @@ func (s Status) valid() bool { return Active <= s && s <= Suspended }
 // refuses returns the code with which s refuses q, or "".
 func (s Status) refuses(q *question) string {
 	switch {
-	case s == Active, s == ReadOnly && !q.writes, s == Suspended && q.suspended:
+	case s == Active, s == ReadOnly && (!q.writes || q.suspended), s == Suspended && q.suspended:
 		return ""
 	case s == ReadOnly:
 		return "account_read_only"

@@ -12,6 +12,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -205,16 +206,23 @@ func TestFillInFlightAcrossRevocation(t *testing.T) {
 	})
 }
 
-// A key answers only for the environment and the account of its record.
+// A key answers only for the environment and the account of its record, and by
+// the membership of its own user.
 func TestRecordMustAgree(t *testing.T) {
 	d := newDoor(t)
 	for name, tt := range map[string]struct {
-		change func(*store.Key, *store.Account)
+		change func(*store.Key, *store.Owner)
 		want   error
 	}{
-		"environment": {func(k *store.Key, _ *store.Account) { k.Environment = "test" }, authn.ErrRejected},
-		"account":     {func(_ *store.Key, a *store.Account) { a.ID = "acct_2" }, authn.ErrUnavailable},
-		"no id":       {func(k *store.Key, _ *store.Account) { k.ID = "" }, authn.ErrUnavailable},
+		"environment": {func(k *store.Key, _ *store.Owner) { k.Environment = "test" }, authn.ErrRejected},
+		"account":     {func(_ *store.Key, o *store.Owner) { o.Account.ID = "acct_2" }, authn.ErrUnavailable},
+		"no id":       {func(k *store.Key, _ *store.Owner) { k.ID = "" }, authn.ErrUnavailable},
+		"another's membership": {func(_ *store.Key, o *store.Owner) {
+			o.Membership = store.Membership{User: bob, Account: account, Role: "admin"}
+		}, authn.ErrUnavailable},
+		"a membership elsewhere": {func(k *store.Key, o *store.Owner) {
+			k.Owner, o.User, o.Membership = bob, authz.Active, store.Membership{User: bob, Account: "acct_2", Role: "admin"}
+		}, authn.ErrUnavailable},
 	} {
 		_, token := d.issue()
 		keys, err := apikey.New(apikey.Config{Store: altered{d.spy, tt.change}, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
@@ -229,12 +237,12 @@ func TestRecordMustAgree(t *testing.T) {
 
 type altered struct {
 	store.Keys
-	change func(*store.Key, *store.Account)
+	change func(*store.Key, *store.Owner)
 }
 
 func (a altered) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	k, owner, err := a.Keys.Find(ctx, d)
-	a.change(&k, &owner.Account)
+	a.change(&k, &owner)
 	return k, owner, err
 }
 

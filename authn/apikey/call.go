@@ -43,10 +43,10 @@ func (c Call) stored(by *authn.Principal) string {
 	return name(by) + "/" + c.ID
 }
 
-// repeated returns the key that the call has made where that is why it made
-// none now: the same call came twice at once.
+// repeated returns the key that the call has made where that may be why it
+// failed with err now: the same call came twice at once.
 func (k *Manager) repeated(ctx context.Context, by *authn.Principal, c Call, replaces string, err error) (store.Key, error) {
-	if errors.Is(err, store.ErrConflict) {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrInactive) {
 		if key, made, err := k.replayed(ctx, by, c, replaces); made {
 			return key, err
 		}

@@ -58,7 +58,8 @@ const importing = "import:"
 // Import makes a record for a key of another system, in the account of by: the
 // holders of the key go on using it. Only the operator may. The environment is
 // that of the spec, since the key itself does not say. The other errors are
-// those of Issue; importing a key twice is store.ErrConflict.
+// those of Issue; importing a key twice is store.ErrConflict, and needs no
+// Spec.Call.
 func (k *Manager) Import(ctx context.Context, by *authn.Principal, spec Spec, f Foreign, now time.Time) (store.Key, error) {
 	if err := k.changes(by, now); err != nil {
 		return store.Key{}, err

@@ -132,6 +132,9 @@ func TestImportRejects(t *testing.T) {
 	d.bring(shaKey())
 	d.bring(bcryptKey())
 	sum := sha256.Sum256([]byte(shaToken))
+	const short = "acme_0123456789" // it could be guessed
+	small := sha256.Sum256([]byte(short))
+	d.bring(apikey.Foreign{Verifier: "acme", Hash: hex.EncodeToString(small[:])})
 	for name, token := range map[string]string{
 		"another key":     "acme_0123456789abcdef0123456789abcdee",
 		"the hash":        "acme_" + hex.EncodeToString(sum[:]),
@@ -142,7 +145,7 @@ func TestImportRejects(t *testing.T) {
 		"only the secret": bcryptToken[9:],
 		"the clear part":  "Zx81QLw0Zx81QLw0Zx81QLw0",
 		"bcrypt's limit":  "Zx81QLw0." + strings.Repeat("a", 64),
-		"too short":       "acme_0123456789",
+		"too short":       short,
 		"too long":        "acme_" + strings.Repeat("0", 124),
 		"1 MB":            "acme_" + strings.Repeat("0", 1<<20),
 		"not token68":     "acme_0123456789abcdef:0123456789abcdef",
@@ -185,6 +188,29 @@ func TestBcryptSecret(t *testing.T) {
 	if v.Verify(token+"0", proof) || apikey.Bcrypt("_").Verify(token, proof) {
 		t.Error("another key is taken for it")
 	}
+	if hash, err = bcrypt.GenerateFromPassword(nil, bcrypt.MinCost); err != nil {
+		t.Fatal(err)
+	}
+	if v.Verify("svc_live_abc123_", string(hash)) {
+		t.Error("no secret is taken for one")
+	}
+}
+
+// case S22, for keys: bcrypt does not look behind 72 bytes, so what has more is
+// no key.
+func TestBcryptLimit(t *testing.T) {
+	v := apikey.Bcrypt(".")
+	token := "abc." + strings.Repeat("x", 68)
+	hash, err := bcrypt.GenerateFromPassword([]byte(token), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := v.Lookup(token); !ok || !v.Verify(token, string(hash)) {
+		t.Error("72 bytes are refused")
+	}
+	if _, ok := v.Lookup(token + "y"); ok || v.Verify(token+"y", string(hash)) {
+		t.Error("73 bytes, of which 72 are right, are taken")
+	}
 }
 
 // Only the operator imports, and only what can be found and verified.
@@ -203,7 +229,7 @@ func TestImportRefuses(t *testing.T) {
 		"no clear part":   {Verifier: "django", Hash: bcryptHash},
 		"separator":       {Verifier: "django", Hash: bcryptHash, Clear: "Zx81QLw0."},
 		"clear part":      {Verifier: "django", Hash: bcryptHash, Clear: "Zx81 QLw0"},
-		"long clear part": {Verifier: "django", Hash: bcryptHash, Clear: strings.Repeat("x", 65)},
+		"long clear part": {Verifier: "acme", Hash: shaKey().Hash, Clear: strings.Repeat("x", 65)},
 		"SHA for bcrypt":  {Verifier: "django", Hash: shaKey().Hash, Clear: "Zx81QLw0"},
 		"cost 3":          {Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$03$", 1), Clear: "Zx81QLw0"},
 		"cost 15":         {Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$15$", 1), Clear: "Zx81QLw0"},
@@ -305,6 +331,14 @@ func TestImportsAreVerifiedFewAtOnce(t *testing.T) {
 		if n := busy.Load(); n != int64(many-places) {
 			t.Errorf("%d sent away after a second, want all that were not verified", n)
 		}
+		for i := range 8 * places { // there is room to wait again
+			all.Go(func() {
+				if _, err := d.ask(fmt.Sprintf("Zx81QLw0.wrong-again-%03d", i)); !errors.Is(err, authn.ErrRejected) {
+					t.Errorf("the second time: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
 		close(slow.hold)
 		all.Wait()
 		if rejected.Load() != int64(places) {
@@ -372,7 +406,9 @@ func TestEndedImportCostsNothing(t *testing.T) {
 func TestSlowVerificationIsTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &counted{Verifier: apikey.Bcrypt("."), hold: make(chan struct{})}
-		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Verifiers = map[string]apikey.Verifier{"django": slow} })
+		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
+			k.Store, k.Verifiers = punctual{k.Store}, map[string]apikey.Verifier{"django": slow}
+		})
 		key := d.bring(bcryptKey())
 		go func() { time.Sleep(3 * time.Second); close(slow.hold) }() // longer than Config.Timeout
 		if _, err := d.ask(bcryptToken); err != nil {
@@ -382,6 +418,16 @@ func TestSlowVerificationIsTheLast(t *testing.T) {
 			t.Error("not rehashed")
 		}
 	})
+}
+
+// punctual is a store.Keys that writes nothing once the context has ended.
+type punctual struct{ store.Keys }
+
+func (p punctual) Rehash(ctx context.Context, id string, old, next keyfmt.Digest) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return p.Keys.Rehash(ctx, id, old, next)
 }
 
 // Imported keys live together with sessions and other credentials: what no

@@ -300,7 +300,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		for _, limit := range []int{0, 1, 30, 1000} {
-			soon, err := d.keys.Expiring(t.Context(), tt.by, d.now.Add(200*time.Minute), limit, d.now)
+			soon, err := d.keys.Expiring(t.Context(), tt.by, d.now.Add(400*time.Minute), limit, d.now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -309,12 +309,44 @@ func TestPages(t *testing.T) {
 				ids = append(ids, key.ID)
 			}
 			for _, id := range slices.Backward(tt.want) { // the oldest end first
-				if key := d.stored(id); len(want) < limit && !key.Expires.After(d.now.Add(200*time.Minute)) {
+				if key := d.stored(id); len(want) < limit && !key.Expires.After(d.now.Add(400*time.Minute)) {
 					want = append(want, id)
 				}
 			}
 			if diff := cmp.Diff(want, ids); diff != "" {
 				t.Errorf("%s, %d expiring (-want +got):\n%s", name, limit, diff)
+			}
+		}
+	}
+}
+
+// While the account is suspended, or may only look, those who manage keys see
+// them and revoke them, as somebody must, and make or change none.
+func TestManagingWhileSuspended(t *testing.T) {
+	for _, status := range []authz.Status{authz.Suspended, authz.ReadOnly} {
+		d := newDoor(t)
+		d.hire()
+		service, _ := d.issueBy(d.person(ann), func(s *apikey.Spec) { s.Service = true })
+		bobs, _ := d.issueBy(d.person(bob))
+		if err := d.setStatus(status); err != nil {
+			t.Fatal(err)
+		}
+		by := d.person(ann)
+		if list, err := d.keys.List(t.Context(), by, "", 10); err != nil || len(list) != 2 {
+			t.Errorf("%v: %d of 2 listed, %v", status, len(list), err)
+		}
+		for _, method := range []string{"update", "rotate"} {
+			denied, ok := errors.AsType[*authz.DeniedError](d.tryOne(method, by, service.ID))
+			if !ok || denied.Decision.Dimension != "status" {
+				t.Errorf("%v, %s: %v", status, method, denied)
+			}
+		}
+		if _, _, err := d.keys.Issue(t.Context(), by, d.spec(), d.now); err == nil {
+			t.Errorf("%v: a key is made", status)
+		}
+		for _, key := range []store.Key{service, bobs} {
+			if err := d.keys.Revoke(t.Context(), by, key.ID, "", d.now); err != nil {
+				t.Errorf("%v, revoke: %v", status, err)
 			}
 		}
 	}

@@ -120,6 +120,10 @@ func TestUpdate(t *testing.T) {
 	if err != nil || got.Name != "other" || got.Grant.Environments.String() != "live" || got.Grant.Permissions.String() != "read" {
 		t.Errorf("%+v, %v", got, err)
 	}
+	stale := apikey.Change{Was: &key.Grant, Grant: &g}
+	if _, err := d.keys.Update(t.Context(), d.op, key.ID, stale, d.now); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("made from a grant that is another by now: %v, want ErrConflict", err)
+	}
 	if !g.Environments.IsAll() {
 		t.Error("the caller's grant was changed")
 	}

@@ -1,6 +1,7 @@
 package apikey_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -92,6 +93,74 @@ func TestCallComesAgain(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// case K21: whoever made a key and may not see it any more does not see it by
+// asking again.
+func TestCallOfFormerManager(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Service: true, Call: apikey.Call{ID: "again"}}
+	if _, _, err := d.keys.Issue(t.Context(), d.person(ann), spec, d.now); err != nil {
+		t.Fatal(err)
+	}
+	d.join(ann, "viewer", "p1")
+	if key, _, err := d.keys.Issue(t.Context(), d.person(ann), spec, d.now); !errors.Is(err, authn.ErrForbidden) || key.ID != "" {
+		t.Errorf("%v, %v", key.ID, err)
+	}
+}
+
+// case K21: two calls that come so close that neither sees the other make one
+// key all the same.
+func TestCallsThatMeet(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	by := d.person(bob)
+	blind := &blindAdmin{KeyAdmin: d.store.KeyAdmin()}
+	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: blind, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Call: apikey.Call{ID: "one"}}
+	first, _, err := d.keys.Issue(t.Context(), by, spec, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blind.next = true
+	if key, token, err := keys.Issue(t.Context(), by, spec, d.now); err != nil || key.ID != first.ID || !token.IsZero() {
+		t.Errorf("issued: %v, %v", key.ID, err)
+	}
+	for _, grace := range []time.Duration{0, time.Hour} {
+		key, _ := d.issueBy(by)
+		call := apikey.Call{ID: fmt.Sprint("rotation ", grace)}
+		race := racing{KeyAdmin: blind, before: func() {
+			if _, _, err := d.keys.RotateOnce(t.Context(), by, key.ID, grace, call, d.now); err != nil {
+				t.Error(err)
+			}
+		}}
+		keys, err = apikey.New(apikey.Config{Store: d.spy, Admin: race, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, token, err := keys.RotateOnce(t.Context(), by, key.ID, grace, call, d.now)
+		if err != nil || next.Replaces != key.ID || !token.IsZero() {
+			t.Errorf("rotated with a grace of %v: %v, %v", grace, next.ID, err)
+		}
+	}
+}
+
+// blindAdmin does not see the next call.
+type blindAdmin struct {
+	store.KeyAdmin
+	next bool
+}
+
+func (b *blindAdmin) ByIdempotency(ctx context.Context, account, id string) (store.Key, error) {
+	if b.next {
+		b.next = false
+		return store.Key{}, store.ErrNotFound
+	}
+	return b.KeyAdmin.ByIdempotency(ctx, account, id)
 }
 
 // case K21, for rotations, where a repetition meets a key that is rotated
@@ -321,6 +390,14 @@ func TestLookup(t *testing.T) {
 		if _, err := later.keys.Lookup(t.Context(), unknown); err != authn.ErrRejected {
 			t.Errorf("%.20q: %v, want ErrRejected", unknown, err)
 		}
+	}
+	other := newDoor(t, imports)
+	foreign := other.bring(bcryptKey())
+	if got, err := other.keys.Lookup(t.Context(), bcryptToken); err != nil || got.ID != foreign.ID || other.stored(foreign.ID).Import == "" {
+		t.Errorf("an imported key: %s, %v; it must not be rehashed", got.ID, err)
+	}
+	if _, err := other.keys.Lookup(t.Context(), bcryptToken[:len(bcryptToken)-1]+"k"); err != authn.ErrRejected {
+		t.Errorf("its clear part with another secret: %v, want ErrRejected", err)
 	}
 	down := errors.New("connection refused")
 	d.spy.fail.Store(&down)

@@ -50,6 +50,14 @@ func (k *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string
 	if key, made, err := k.replayed(ctx, by, c, id); made || err != nil {
 		return key, keyfmt.Token{}, err
 	}
+	key, token, err := k.rotate(ctx, by, id, grace, c, now)
+	if err != nil {
+		key, err = k.repeated(ctx, by, c, id, err)
+	}
+	return key, token, err
+}
+
+func (k *Manager) rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
 	old, err := k.rotatable(ctx, by, id, grace, now)
 	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
@@ -70,8 +78,7 @@ func (k *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string
 	}
 	token := k.mint(&next, by, c, now)
 	if err := k.config.Admin.Rotate(ctx, by.Account, id, next, deadline, now); err != nil {
-		key, err := k.repeated(ctx, by, c, id, err)
-		return key, keyfmt.Token{}, err
+		return store.Key{}, keyfmt.Token{}, err
 	}
 	k.memory.Forget(id)
 	k.memory.Forget(next.ID)

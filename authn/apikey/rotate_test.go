@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/store"
@@ -75,6 +78,38 @@ func TestRotateRacesUpdate(t *testing.T) {
 	if _, _, err := keys.Rotate(t.Context(), d.person(bob), key.ID, 0, d.now); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a grant that nobody has decided on: %v, want ErrConflict", err)
 	}
+}
+
+// A token that has been made is not lost because its record cannot be read.
+func TestRotateShowsTheToken(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	key, _ := d.issueBy(d.person(bob))
+	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: &once{KeyAdmin: d.store.KeyAdmin()}, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, token, err := keys.Rotate(t.Context(), d.person(bob), key.ID, time.Hour, d.now)
+	if err != nil || token.IsZero() {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d.stored(next.ID), next, printed, cmpopts.IgnoreFields(store.Key{}, "Digest")); diff != "" {
+		t.Errorf("the record that was not read (-stored +returned):\n%s", diff)
+	}
+}
+
+// once answers Get the first time only.
+type once struct {
+	store.KeyAdmin
+	asked bool
+}
+
+func (o *once) Get(ctx context.Context, account, id string) (store.Key, error) {
+	if o.asked {
+		return store.Key{}, errors.New("connection refused")
+	}
+	o.asked = true
+	return o.KeyAdmin.Get(ctx, account, id)
 }
 
 // racing has something happen right before a rotation or an update commits.

@@ -53,7 +53,7 @@ func cut(s string, n int) string {
 
 // List returns the sessions of the caller's user that are live, newest first.
 func (m *Manager) List(ctx context.Context, by *authn.Principal, now time.Time) ([]store.Session, error) {
-	if by == nil || by.User == "" {
+	if by == nil || by.Kind != authn.KindSession {
 		return nil, authn.ErrForbidden
 	}
 	user, err := m.config.Users.Get(ctx, by.User)

@@ -112,9 +112,13 @@ func TestSessionManagement(t *testing.T) {
 			t.Errorf("log-out with %q: %v", token, err)
 		}
 	}
-	for _, by := range []*authn.Principal{nil, {}, authn.Operator(account)} {
+	key := &authn.Principal{Kind: authn.KindKey, ID: "key_1", Account: account, User: by.User} // a person's: case A4
+	for _, by := range []*authn.Principal{nil, {}, authn.Operator(account), key} {
 		if err := l.sessions.RevokeAll(t.Context(), by, l.now); !errors.Is(err, authn.ErrForbidden) {
 			t.Errorf("%v: %v", by, err)
+		}
+		if _, err := l.sessions.List(t.Context(), by, l.now); !errors.Is(err, authn.ErrForbidden) {
+			t.Errorf("%v lists: %v", by, err)
 		}
 	}
 }

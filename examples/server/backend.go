@@ -9,19 +9,29 @@ import (
 	"strings"
 
 	"medtwin.ai/tollgate/adapters/sqlitestore"
-	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
 )
 
 // A backend is where everything is kept.
 type backend struct {
-	keys      store.Keys
-	keyAdmin  store.KeyAdmin
-	accounts  store.Accounts
-	changes   store.Changes
+	stores
+	db        *sql.DB // the application's own tables
 	documents *documents
+	people    *people
 	closers   []io.Closer
+}
+
+// stores is what a backend of the library offers.
+type stores interface {
+	Keys() store.Keys
+	KeyAdmin() store.KeyAdmin
+	Accounts() store.Accounts
+	Users() store.Users
+	Memberships() store.Memberships
+	Sessions() store.Sessions
+	Events() store.Events
+	store.Changes
 }
 
 func openBackend(database string) (*backend, error) {
@@ -32,20 +42,20 @@ func openBackend(database string) (*backend, error) {
 		if err != nil {
 			return nil, err
 		}
-		b := &backend{keys: m.Keys(), keyAdmin: m.KeyAdmin(), accounts: m.Accounts(), changes: m}
-		return b.withDocuments(":memory:")
+		return newBackend(m, ":memory:")
 	case kind == "sqlite" && path != "":
 		s, err := sqlitestore.Open(sqlitestore.Config{Path: path})
 		if err != nil {
 			return nil, err
 		}
-		b := &backend{keys: s.Keys(), keyAdmin: s.KeyAdmin(), accounts: s.Accounts(), changes: s, closers: []io.Closer{s}}
-		return b.withDocuments(path)
+		return newBackend(s, path, s)
 	}
 	return nil, fmt.Errorf("--database %q: want sqlite:FILE or memory", database)
 }
 
-func (b *backend) withDocuments(path string) (*backend, error) {
+// newBackend opens the application's own tables beside the library's stores.
+func newBackend(s stores, path string, closers ...io.Closer) (*backend, error) {
+	b := &backend{stores: s, closers: closers}
 	settings := url.Values{
 		"_pragma": {"busy_timeout(5000)", "journal_mode(wal)", "synchronous(full)"},
 		"_txlock": {"immediate"},
@@ -53,8 +63,11 @@ func (b *backend) withDocuments(path string) (*backend, error) {
 	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: settings.Encode()}
 	db, err := sql.Open("sqlite", u.String())
 	if err == nil {
-		b.closers = append(b.closers, db)
+		b.db, b.closers = db, append(b.closers, db)
 		b.documents, err = newDocuments(context.Background(), db)
+	}
+	if err == nil {
+		b.people, err = newPeople(context.Background(), db)
 	}
 	if err != nil {
 		b.Close()
@@ -70,41 +83,23 @@ func (b *backend) Close() {
 	}
 }
 
-// newKeys wires the library's key authenticator to the backend.
-func newKeys(c config, v vocabulary, b *backend, set func(*apikey.Config)) (*apikey.Manager, error) {
-	used, err := usedPepper(context.Background(), b)
-	if err != nil {
-		return nil, err
-	}
-	peppers, err := loadPeppers(c.pepperFile, used)
-	if err != nil {
-		return nil, err
-	}
-	kc := apikey.Config{
-		Store: b.keys, Admin: b.keyAdmin, Changes: b.changes,
-		Model: v.model, Formats: v.formats, Peppers: peppers, Quota: 1000,
-	}
-	if set != nil {
-		set(&kc)
-	}
-	return apikey.New(kc)
-}
-
 // usedPepper returns the id of the pepper that the newest key of some account
 // was digested under, "" where there are no keys.
 func usedPepper(ctx context.Context, b *backend) (string, error) {
 	for after := ""; ; {
-		accounts, err := b.accounts.List(ctx, after, 100)
+		accounts, err := b.Accounts().List(ctx, after, 100)
 		if err != nil || len(accounts) == 0 {
 			return "", err
 		}
 		for _, a := range accounts {
-			keys, err := b.keyAdmin.List(ctx, a.ID, "", 1)
+			keys, err := b.KeyAdmin().List(ctx, a.ID, "", 100)
 			if err != nil {
 				return "", err
 			}
-			if len(keys) > 0 {
-				return keys[0].Digest.Pepper, nil
+			for _, k := range keys {
+				if k.Import == "" { // an imported one has not met a pepper yet
+					return k.Digest.Pepper, nil
+				}
 			}
 		}
 		after = accounts[len(accounts)-1].ID

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,26 +17,24 @@ import (
 // statement, rights.
 func BenchmarkColdVerify(b *testing.B) {
 	ctx, now := context.Background(), time.Now()
-	v, err := newVocabulary()
-	if err != nil {
-		b.Fatal(err)
-	}
 	dir := b.TempDir()
-	db, err := openBackend("sqlite:" + filepath.Join(dir, "db"))
+	srv, err := newServer(ctx, config{
+		database: "sqlite:" + filepath.Join(dir, "db"), pepperFile: filepath.Join(dir, "pepper"), leakKeys: "http://127.0.0.1:1/",
+	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer db.Close()
-	keys, err := newKeys(config{pepperFile: filepath.Join(dir, "pepper")}, v, db, func(c *apikey.Config) {
-		c.Lease = 1 // nothing is remembered for longer than a nanosecond
-	})
+	defer srv.Close()
+	config := srv.keyConfig()
+	config.Lease = 1 // nothing is remembered for longer than a nanosecond
+	keys, err := apikey.New(config)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := db.accounts.Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Created: now}); err != nil {
+	if err := srv.Accounts().Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Created: now}); err != nil {
 		b.Fatal(err)
 	}
-	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), apikey.Spec{Name: "k", Environment: live, Grant: v.model.Everything()}, now)
+	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), apikey.Spec{Name: "k", Environment: live, Grant: srv.everything()}, now)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -136,9 +136,9 @@ func TestNothingIsDisclosed(t *testing.T) {
 		p.get("/v1/rubrics?access_token="+mistyped, key)
 		p.do("POST", "/v1/projects", key, `{"name":1}`)
 	}
-	listing := operate(t, dir, "keys", "list", "--account", p.AccountID)
+	listing := console(t, dir, "keys", "list", "--account", p.AccountID)
 	who := p.get("/v1/whoami", made).body
-	operate(t, dir, "keys", "revoke", id)
+	console(t, dir, "keys", "revoke", id)
 	p.get("/v1/whoami", made)
 	p.stop()
 	haystacks := map[string]string{"log": p.logs.String(), "key list": listing, "whoami": who}
@@ -236,7 +236,7 @@ func TestNoDemo(t *testing.T) {
 	if err := cmd.Wait(); err != nil || !strings.HasPrefix(line, "serving on ") {
 		t.Fatalf("%v, %q", err, line)
 	}
-	if out := operate(t, dir, "accounts", "list"); strings.Contains(out, "acct_") {
+	if out := console(t, dir, "accounts", "list"); strings.Contains(out, "acct_") {
 		t.Errorf("there are accounts:\n%s", out)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "demo.json")); err == nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,48 +14,51 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/authz/authztest"
 	"medtwin.ai/tollgate/problem"
-	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 )
 
 // clocked is the server's handler in process, on a clock of the test's.
 type clocked struct {
+	*server
 	t       *testing.T
 	handler http.Handler
 	now     time.Time
-	key     string
+	key     string // of the account acct_1
 }
 
 func newClocked(t *testing.T, plan, limits string) *clocked {
 	t.Helper()
+	return clockedOn(t, "memory", plan, limits)
+}
+
+func clockedOn(t *testing.T, database, plan, limits string) *clocked {
+	t.Helper()
 	c := &clocked{t: t, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
-	v, err := newVocabulary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := openBackend("memory")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	keys, err := newKeys(config{pepperFile: filepath.Join(t.TempDir(), "pepper")}, v, b, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx := context.Background()
-	if err := b.accounts.Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Plan: plan, Limits: limits, Created: c.now}); err != nil {
+	var err error
+	c.server, err = newServer(ctx, config{
+		database: database, pepperFile: filepath.Join(t.TempDir(), "pepper"), leakKeys: "http://127.0.0.1:1/",
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, token, err := keys.Issue(ctx, authn.Operator("acct_1"), apikey.Spec{Name: "k", Environment: live, Grant: v.model.Everything()}, c.now)
+	t.Cleanup(c.Close)
+	c.server.now = func() time.Time { return c.now }
+	if err := c.Accounts().Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Plan: plan, Limits: limits, Created: c.now}); err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := c.keys.Issue(ctx, authn.Operator("acct_1"), apikey.Spec{Name: "k", Environment: live, Grant: c.everything()}, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.key = token.Reveal()
-	s := &server{vocabulary: v, documents: b.documents, log: slog.New(slog.NewTextHandler(io.Discard, nil)), now: func() time.Time { return c.now }}
-	if c.handler, err = s.handler(keys, ratelimit.ClientAddr()); err != nil {
+	handler, err := c.server.handler(nil)
+	if err != nil {
 		t.Fatal(err)
 	}
+	c.handler = authztest.Tripwire(t, handler) // case A12: no handler forgets what it has promised to check
 	return c
 }
 

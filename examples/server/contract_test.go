@@ -23,9 +23,9 @@ func TestDocumentedErrors(t *testing.T) {
 	_, artifact := makeKey(t, dir, "--artifact-types", "report")
 	_, readOnly := makeKey(t, dir, "--permissions", "read")
 	_, scoped := makeKey(t, dir, "--permissions", "read,write,delete", "--projects", p.ProjectIDs[0])
-	other := strings.TrimSpace(operate(t, dir, "accounts", "create", "--name", "Other"))
+	other := strings.TrimSpace(console(t, dir, "accounts", "create", "--name", "Other"))
 	_, suspended := makeKey(t, dir, "--account", other)
-	operate(t, dir, "accounts", "suspend", other)
+	console(t, dir, "accounts", "suspend", other)
 	wrong := p.LiveKey[:len(p.LiveKey)-1] + "0"
 	if wrong == p.LiveKey {
 		wrong = p.LiveKey[:len(p.LiveKey)-1] + "1"
@@ -76,7 +76,7 @@ func TestDocumentedErrors(t *testing.T) {
 		if a := p.get("/v1/whoami", suspended); a.status != 200 {
 			t.Errorf("whoami: %d %s", a.status, a.body)
 		}
-		operate(t, dir, "accounts", "unsuspend", other)
+		console(t, dir, "accounts", "unsuspend", other)
 		if a := p.within(time.Second, "/v1/projects", suspended, func(a answer) bool { return a.status == 200 }); a.status != 200 {
 			t.Errorf("after unsuspending: %d %s", a.status, a.body)
 		}

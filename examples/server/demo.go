@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,36 +23,52 @@ type credentials struct {
 	TestKey    string   `json:"test_key"`
 	AccountID  string   `json:"account_id"`
 	ProjectIDs []string `json:"project_ids"`
+
+	// The owner of the account, and who runs the service.
+	Email            string `json:"email"`
+	Password         string `json:"password"`
+	OperatorEmail    string `json:"operator_email"`
+	OperatorPassword string `json:"operator_password"`
 }
 
-// demo fills an empty database with an account, two keys and some data, and
-// shows the keys, which is the only time they can be seen.
-func demo(ctx context.Context, c config, v vocabulary, b *backend, keys *apikey.Manager, url string, stdout io.Writer) error {
-	if accounts, err := b.accounts.List(ctx, "", 1); err != nil || len(accounts) > 0 {
+// makeDemo fills an empty database with an account, its owner, two keys, some
+// data and an operator, and shows the secrets, which is the only time they can
+// be seen.
+func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Writer) error {
+	if accounts, err := s.Accounts().List(ctx, "", 1); err != nil || len(accounts) > 0 {
 		return err
 	}
-	file, err := demoFile(c.demoFile) // before there is anything to lose
+	file, err := demoFile(path) // before there is anything to lose
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	now := time.Now()
+	now := s.now()
 	account := store.Account{
 		ID: keyfmt.NewID("acct_", now), Name: "Demo", Status: authz.Active, Plan: "standard", Created: now.UTC(),
 	}
-	if err := b.accounts.Create(ctx, account); err != nil {
+	if err := s.Accounts().Create(ctx, account); err != nil {
 		return err
 	}
-	made := credentials{BaseURL: url, AccountID: account.ID}
+	made := credentials{
+		BaseURL: url, AccountID: account.ID,
+		Email: "owner@example.com", Password: rand.Text(), OperatorEmail: "operator@example.com", OperatorPassword: rand.Text(),
+	}
+	if _, err := s.addUser(ctx, made.Email, "Demo Owner", made.Password, account.ID, roleOwner); err != nil {
+		return err
+	}
+	if err := s.addOperator(ctx, made.OperatorEmail, made.OperatorPassword); err != nil {
+		return err
+	}
 	for env, key := range map[string]*string{live: &made.LiveKey, test: &made.TestKey} {
-		_, token, err := keys.Issue(ctx, authn.Operator(account.ID), apikey.Spec{
-			Name: "Demo " + env, Environment: env, Grant: v.model.Everything(),
+		_, token, err := s.keys.Issue(ctx, authn.Operator(account.ID), apikey.Spec{
+			Name: "Demo " + env, Environment: env, Grant: s.everything(),
 		}, now)
 		if err != nil {
 			return err
 		}
 		*key = token.Reveal()
-		ids, err := seed(ctx, b.documents, tenant{account.ID, env}, now)
+		ids, err := seed(ctx, s.documents, tenant{account.ID, env}, now)
 		if err != nil {
 			return err
 		}
@@ -65,6 +82,11 @@ A demo account has been made. Its keys are shown this once:
   export MEDTWIN_API_KEY=%s    # live data, plan standard
   export MEDTWIN_TEST_KEY=%s   # test data, limits of plan free
 
+So are the passwords of its owner and of the operator:
+
+  %[4]s  %[5]s
+  %[6]s  %[7]s
+
 Try:
 
   curl %[3]s/health
@@ -72,12 +94,13 @@ Try:
   curl %[3]s/v1/projects -H "Authorization: Bearer $MEDTWIN_API_KEY"
   curl %[3]s/v1/whoami -H "Authorization: Bearer $MEDTWIN_TEST_KEY"
   curl -i %[3]s/v1/projects -H "Authorization: Bearer mt_live_wrong"
+  curl %[3]s/v1/auth/login -H "Content-Type: application/json" -d '{"email": "%[4]s", "password": "%[5]s"}'
 
-Not for production as it stands: these keys may do everything in the account
-and have been printed, traffic is not encrypted, and the pepper lies beside the
+Not for production as it stands: these credentials may do everything and
+have been printed, traffic is not encrypted, and the pepper lies beside the
 database. Start with --demo=false, behind TLS, with --pepper-file elsewhere.
 
-`, made.LiveKey, made.TestKey, url)
+`, made.LiveKey, made.TestKey, url, made.Email, made.Password, made.OperatorEmail, made.OperatorPassword)
 	if file == nil {
 		return nil
 	}
@@ -100,10 +123,14 @@ func demoFile(path string) (*os.File, error) {
 	return f, err
 }
 
+// demoProjects are the ids that seed 001 scopes a key to, so that its request
+// works as it stands there.
+var demoProjects = []string{"proj_abc123", "proj_def456"}
+
 // seed makes the data of one environment, the same in shape and told apart by
 // name.
 func seed(ctx context.Context, d *documents, t tenant, now time.Time) (ids []string, err error) {
-	add := func(collection, prefix, parent string, body map[string]any) string {
+	add := func(collection, prefix, parent string, body map[string]any, id ...string) string {
 		if err != nil {
 			return ""
 		}
@@ -111,13 +138,20 @@ func seed(ctx context.Context, d *documents, t tenant, now time.Time) (ids []str
 		body["name"] = fmt.Sprintf("%s (%s)", body["name"], t.environment)
 		text, bad := json.Marshal(body)
 		doc := document{ID: keyfmt.NewID(prefix, now), Parent: parent, Body: text, Created: now}
+		if len(id) > 0 {
+			doc.ID = id[0]
+		}
 		if err = bad; err == nil {
 			err = d.add(ctx, t, collection, doc)
 		}
 		return doc.ID
 	}
-	for _, study := range []string{"Study A", "Study B"} {
-		id := add(projects, "proj_", "", map[string]any{"name": study, "description": "Made for the demo."})
+	for i, study := range []string{"Study A", "Study B"} {
+		var known []string
+		if t.environment == live {
+			known = demoProjects[i : i+1]
+		}
+		id := add(projects, "proj_", "", map[string]any{"name": study, "description": "Made for the demo."}, known...)
 		add("data", "dat_", id, map[string]any{"name": "Baseline", "content": "age,outcome\n61,improved\n"})
 		add("analyses", "ana_", id, map[string]any{"name": "Size", "status": "completed", "result": map[string]any{"data": 1}})
 		ids = append(ids, id)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"medtwin.ai/tollgate/authz"
@@ -56,16 +55,10 @@ func (d *documents) list(ctx context.Context, t tenant, collection, parent, key 
 		query += ` AND parent = ?`
 		args = append(args, parent)
 	}
-	if !visible.IsAll() {
-		items := visible.Items()
-		query += ` AND ` + key + ` IN (?` + strings.Repeat(`, ?`, max(len(items)-1, 0)) + `)`
-		if len(items) == 0 {
-			items = []string{""}
-		}
-		for _, x := range items {
-			args = append(args, x)
-		}
-	}
+	query += ` AND ` + visible.Where(key, func(id any) string {
+		args = append(args, id)
+		return "?"
+	})
 	rows, err := d.db.QueryContext(ctx, query+` ORDER BY id LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, err

@@ -14,10 +14,10 @@ func TestRestart(t *testing.T) {
 	p := start(t, dir)
 	_, kept := makeKey(t, dir)
 	revoked, gone := makeKey(t, dir)
-	operate(t, dir, "keys", "revoke", revoked)
-	other := strings.TrimSpace(operate(t, dir, "accounts", "create", "--name", "Other"))
+	console(t, dir, "keys", "revoke", revoked)
+	other := strings.TrimSpace(console(t, dir, "accounts", "create", "--name", "Other"))
 	_, theirs := makeKey(t, dir, "--account", other)
-	operate(t, dir, "accounts", "suspend", other)
+	console(t, dir, "accounts", "suspend", other)
 	made := p.do("POST", "/v1/projects", p.LiveKey, `{"name":"Study C"}`)
 	p.stop()
 
@@ -36,7 +36,7 @@ func TestRestart(t *testing.T) {
 	if a := p.get("/v1/projects", p.LiveKey); made.status != 201 || !strings.Contains(a.body, "Study C") {
 		t.Errorf("a project that was acknowledged (%d) is gone: %s", made.status, a.body)
 	}
-	if out := operate(t, dir, "keys", "list", "--account", p.AccountID); !strings.Contains(out, time.Now().UTC().Format("2006-01-02T")) {
+	if out := console(t, dir, "keys", "list", "--account", p.AccountID); !strings.Contains(out, time.Now().UTC().Format("2006-01-02T")) {
 		t.Errorf("the last use was not written on the way out:\n%s", out)
 	}
 }
@@ -48,7 +48,7 @@ func TestKill(t *testing.T) {
 	p := start(t, dir)
 	_, created := makeKey(t, dir)
 	id, revoked := makeKey(t, dir)
-	operate(t, dir, "keys", "revoke", id)
+	console(t, dir, "keys", "revoke", id)
 	if a := p.do("POST", "/v1/projects", p.LiveKey, `{"name":"Study C"}`); a.status != 201 {
 		t.Fatalf("create: %d %s", a.status, a.body)
 	}
@@ -71,7 +71,7 @@ func TestCommandLineReachesTheServer(t *testing.T) {
 	if a := p.get("/v1/whoami", key); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	operate(t, dir, "keys", "revoke", id, "--reason", "leaked")
+	console(t, dir, "keys", "revoke", id, "--reason", "leaked")
 	began := time.Now()
 	a := p.within(time.Second, "/v1/whoami", key, func(a answer) bool { return a.status == 401 })
 	if a.status != 401 {
@@ -79,7 +79,7 @@ func TestCommandLineReachesTheServer(t *testing.T) {
 	}
 	t.Logf("refused %v after the command returned", time.Since(began).Round(time.Millisecond))
 
-	operate(t, dir, "accounts", "plan", p.AccountID, "--plan", "free") // case L6
+	console(t, dir, "accounts", "plan", p.AccountID, "--plan", "free") // case L6
 	a = p.within(time.Second, "/v1/rubrics", p.LiveKey, func(a answer) bool { return a.header.Get("X-RateLimit-Limit") == "10" })
 	if got := a.header.Get("X-RateLimit-Limit"); got != "10" {
 		t.Errorf("a second after the change of plan the limit is %s", got)
@@ -90,7 +90,7 @@ func TestRotateByCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir)
 	id, old := makeKey(t, dir)
-	out := operate(t, dir, "keys", "rotate", id, "--grace", "1h")
+	out := console(t, dir, "keys", "rotate", id, "--grace", "1h")
 	_, next, _ := strings.Cut(out, "key: ")
 	next, _, _ = strings.Cut(next, "\n")
 	for name, key := range map[string]string{"old": old, "new": next} {
@@ -99,7 +99,7 @@ func TestRotateByCommandLine(t *testing.T) {
 		}
 	}
 	id, old = makeKey(t, dir)
-	operate(t, dir, "keys", "rotate", id, "--grace", "0")
+	console(t, dir, "keys", "rotate", id, "--grace", "0")
 	if a := p.get("/v1/whoami", old); a.status != 401 {
 		t.Errorf("grace 0: the old key gives %d", a.status)
 	}
@@ -119,7 +119,7 @@ func TestExplain(t *testing.T) {
 		{"GET", "/health", "open to everybody", 200},
 		{"GET", "/nowhere", "404", 404},
 	} {
-		out := operate(t, dir, "keys", "explain", id, tt.method, tt.path)
+		out := console(t, dir, "keys", "explain", id, tt.method, tt.path)
 		if a := p.do(tt.method, tt.path, key, ""); !strings.Contains(out, tt.want) || a.status != tt.status {
 			t.Errorf("%s %s: served %d, explained\n%s", tt.method, tt.path, a.status, out)
 		}

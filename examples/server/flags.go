@@ -16,11 +16,17 @@ type config struct {
 	pepperFile string
 
 	// of serve alone
-	listen   string
-	demo     bool
-	demoFile string
-	trusted  string
+	listen       string
+	demo         bool
+	demoFile     string
+	trusted      string
+	origins      string
+	leakKeys     string
+	privateHooks bool
 }
+
+// githubKeys is where GitHub publishes what it signs leak reports with.
+const githubKeys = "https://api.github.com/meta/public_keys/secret_scanning"
 
 const usage = `usage: server [serve] [flags]
        server keys create --name NAME [flags]
@@ -28,6 +34,9 @@ const usage = `usage: server [serve] [flags]
        server keys explain KEY METHOD PATH [flags]
        server accounts create --name NAME [flags]
        server accounts list|suspend ID|unsuspend ID|plan ID [flags]
+       server requests list|approve ID|reject ID [flags]
+       server users create --email EMAIL [flags]
+       server users list|invite ID|suspend ID|unsuspend ID [flags]
 
 Every flag can be set in the environment: --pepper-file is TOLLGATE_PEPPER_FILE.
 "server keys create --help" lists the flags of a command.
@@ -52,6 +61,9 @@ func (c *config) serveFlags(f *flag.FlagSet) {
 	f.BoolVar(&c.demo, "demo", true, "on an empty database, make a demo account and print its keys")
 	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")
+	f.StringVar(&c.origins, "allow-origin", "", "comma-separated `ORIGINS` of browser applications that may use cookies here, as in https://app.example.com")
+	f.StringVar(&c.leakKeys, "secret-scanning-keys", githubKeys, "`URL` of the public keys that leak reports are signed with")
+	f.BoolVar(&c.privateHooks, "dangerously-allow-private-webhooks", false, "also deliver webhooks over http and to private addresses, for tests")
 }
 
 // parse reads the environment, then the arguments, and returns what is left.

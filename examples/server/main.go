@@ -4,6 +4,8 @@
 //	go run ./examples/server                 serves on a SQLite file it makes
 //	go run ./examples/server keys create …   manages keys as the operator
 //	go run ./examples/server accounts …      manages accounts
+//	go run ./examples/server requests …      decides requests for access
+//	go run ./examples/server users …         manages the people in them
 //	go run ./examples/server help            lists flags and commands
 package main
 
@@ -37,6 +39,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return runKeys(ctx, args[1:], stdout, stderr)
 		case "accounts":
 			return runAccounts(ctx, args[1:], stdout, stderr)
+		case "requests":
+			return runRequests(ctx, args[1:], stdout, stderr)
+		case "users":
+			return runUsers(ctx, args[1:], stdout, stderr)
 		case "serve":
 			args = args[1:]
 		case "help":

@@ -6,12 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"medtwin.ai/tollgate/authn"
-	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
@@ -21,9 +21,7 @@ import (
 // An operator runs one command on the database, beside a server that may be
 // running on it: what it changes reaches that server within a second.
 type operator struct {
-	config
-	vocabulary
-	*backend
+	*server
 	ctx    context.Context
 	args   []string
 	stdout io.Writer
@@ -56,19 +54,17 @@ func dispatch(ctx context.Context, group string, args []string, stdout, stderr i
 		return fmt.Errorf("unknown command %q", group+" "+name)
 	}
 	o := &operator{ctx: ctx, stdout: stdout}
-	f := newFlags(group+" "+name, &o.config, stderr)
+	var c config
+	f := newFlags(group+" "+name, &c, stderr)
 	do := cmd(f)
 	var err error
 	if o.args, err = parse(f, args); err != nil {
 		return err
 	}
-	if o.database == "memory" {
+	if c.database == "memory" {
 		return errors.New("--database memory ends with its server: there is nothing to manage from here")
 	}
-	if o.vocabulary, err = newVocabulary(); err != nil {
-		return err
-	}
-	if o.backend, err = openBackend(o.database); err != nil {
+	if o.server, err = newServer(ctx, c, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
 		return err
 	}
 	defer o.Close()
@@ -83,13 +79,15 @@ func (o *operator) arg(name string) (string, error) {
 	return o.args[0], nil
 }
 
-// account returns id or, where it is empty, the only account there is.
+// account returns id or, where it is empty, the only account there is beside
+// that of the operators.
 func (o *operator) account(id string) (string, error) {
 	if id != "" {
-		_, err := o.accounts.Get(o.ctx, id)
+		_, err := o.Accounts().Get(o.ctx, id)
 		return id, named(err, id)
 	}
-	all, err := o.accounts.List(o.ctx, "", 2)
+	all, err := o.Accounts().List(o.ctx, "", 3)
+	all = slices.DeleteFunc(all, func(a store.Account) bool { return a.ID == operators })
 	if err == nil && len(all) != 1 {
 		err = errors.New("which account? Name it with --account; see: server accounts list")
 	}
@@ -106,12 +104,12 @@ func (o *operator) key(id string) (store.Key, error) {
 		return store.Key{}, errors.New("want the id of the key, key_…; see: server keys list")
 	}
 	for after := ""; ; {
-		accounts, err := o.accounts.List(o.ctx, after, 100)
+		accounts, err := o.Accounts().List(o.ctx, after, 100)
 		if err != nil {
 			return store.Key{}, err
 		}
 		for _, a := range accounts {
-			if key, err := o.keyAdmin.Get(o.ctx, a.ID, id); !errors.Is(err, store.ErrNotFound) {
+			if key, err := o.KeyAdmin().Get(o.ctx, a.ID, id); !errors.Is(err, store.ErrNotFound) {
 				return key, err
 			}
 		}
@@ -142,9 +140,10 @@ func createAccount(f *flag.FlagSet) func(*operator) error {
 		}
 		now := time.Now()
 		a := store.Account{ID: keyfmt.NewID("acct_", now), Name: *name, Status: authz.Active, Plan: *plan, Limits: *limits, Created: now.UTC()}
-		if err := o.accounts.Create(o.ctx, a); err != nil {
+		if err := o.Accounts().Create(o.ctx, a); err != nil {
 			return err
 		}
+		o.told(a.ID, "account.created", a.ID, planNote(*plan, *limits))
 		fmt.Fprintln(o.stdout, a.ID)
 		return nil
 	}
@@ -155,7 +154,7 @@ func listAccounts(*flag.FlagSet) func(*operator) error {
 		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tNAME\tSTATUS\tPLAN\tLIMITS")
 		for after := ""; ; {
-			accounts, err := o.accounts.List(o.ctx, after, 100)
+			accounts, err := o.Accounts().List(o.ctx, after, 100)
 			if err != nil {
 				return err
 			}
@@ -178,16 +177,16 @@ func planAccount(f *flag.FlagSet) func(*operator) error {
 		if err != nil {
 			return err
 		}
-		if err := o.checkPlan(*plan, *limits); err != nil {
+		if err := o.checkPlan(*plan, *limits); err != nil { // in more words than an answer has
 			return err
 		}
-		return named(o.accounts.SetPlan(o.ctx, id, *plan, *limits), id)
+		return plain(o.setPlan(o.ctx, byOperator, id, *plan, *limits), id)
 	}
 }
 
 // checkPlan refuses what the server would have to ignore.
-func (o *operator) checkPlan(plan, limits string) error {
-	if p, _ := o.plans.Resolve(ratelimit.Assignment{Account: plan}); p.Name() != plan {
+func (s *server) checkPlan(plan, limits string) error {
+	if p, _ := s.plans.Resolve(ratelimit.Assignment{Account: plan}); p.Name() != plan {
 		return fmt.Errorf("unknown plan %q: want free, standard or enterprise", plan)
 	}
 	if limits != "" {
@@ -204,20 +203,14 @@ func setStatus(s authz.Status) command {
 			if err != nil {
 				return err
 			}
-			a, err := o.accounts.Get(o.ctx, id)
+			a, err := o.Accounts().Get(o.ctx, id)
 			if err != nil {
 				return named(err, id)
 			}
 			if s == authz.Active && a.Status != authz.Suspended {
 				return fmt.Errorf("%s is not suspended but %s", id, a.Status)
 			}
-			return named(o.accounts.SetStatus(o.ctx, id, s), id)
+			return named(o.setStatus(o.ctx, byOperator, id, s), id)
 		}
 	}
-}
-
-// lifecycle returns the library's key management for one account.
-func (o *operator) lifecycle(account string) (*apikey.Manager, *authn.Principal, error) {
-	keys, err := newKeys(o.config, o.vocabulary, o.backend, nil)
-	return keys, authn.Operator(account), err
 }

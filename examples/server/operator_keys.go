@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/ratelimit"
@@ -33,11 +34,10 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 		if *name == "" || len(o.args) > 0 {
 			return errors.New("want --name and no arguments")
 		}
-		id, err := o.account(*account)
-		if err != nil {
-			return err
+		if err := o.checkKeyName(*name); err != nil { // a key, for one
+			return plain(err, "--name")
 		}
-		keys, by, err := o.lifecycle(id)
+		id, err := o.account(*account)
 		if err != nil {
 			return err
 		}
@@ -63,10 +63,11 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 				return err
 			}
 		}
-		key, token, err := keys.Issue(o.ctx, by, spec, now)
+		key, token, err := o.keys.Issue(o.ctx, authn.Operator(id), spec, now)
 		if err != nil {
 			return err
 		}
+		o.told(key.Account, "key.created", key.ID, key.Name)
 		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once.\n", key.ID, token.Reveal())
 		return nil
 	}
@@ -107,7 +108,7 @@ func listKeys(f *flag.FlagSet) func(*operator) error {
 		fmt.Fprintln(w, "ID\tNAME\tKEY\tSTATUS\tLAST USED\tEXPIRES")
 		now := time.Now()
 		for after := ""; ; {
-			keys, err := o.keyAdmin.List(o.ctx, id, after, 100)
+			keys, err := o.KeyAdmin().List(o.ctx, id, after, 100)
 			if err != nil {
 				return err
 			}
@@ -150,14 +151,11 @@ func rotateKey(f *flag.FlagSet) func(*operator) error {
 		if err != nil {
 			return err
 		}
-		keys, by, err := o.lifecycle(old.Account)
-		if err != nil {
-			return err
-		}
-		key, token, err := keys.Rotate(o.ctx, by, id, *grace, time.Now())
+		key, token, err := o.keys.Rotate(o.ctx, authn.Operator(old.Account), id, *grace, time.Now())
 		if err != nil {
 			return named(err, id)
 		}
+		o.told(key.Account, "key.rotated", id, "its successor is "+key.ID)
 		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once. %s ends %v after its first use.\n", key.ID, token.Reveal(), id, *grace)
 		return nil
 	}
@@ -174,12 +172,12 @@ func revokeKey(f *flag.FlagSet) func(*operator) error {
 		if err != nil {
 			return err
 		}
-		keys, by, err := o.lifecycle(key.Account)
-		if err != nil {
-			return err
-		}
-		if err := keys.Revoke(o.ctx, by, id, *reason, time.Now()); err != nil {
+		why := o.redacted(*reason)
+		if err := o.keys.Revoke(o.ctx, authn.Operator(key.Account), id, why, time.Now()); err != nil {
 			return named(err, id)
+		}
+		if key.Revoked.IsZero() {
+			o.told(key.Account, "key.revoked", id, why)
 		}
 		fmt.Fprintf(o.stdout, "%s is revoked\n", id)
 		return nil
@@ -194,16 +192,8 @@ func (o *operator) keyOrToken(text string) (store.Key, error) {
 		if err != nil {
 			continue
 		}
-		used, err := usedPepper(o.ctx, o.backend)
-		if err != nil {
-			return store.Key{}, err
-		}
-		ring, err := loadPeppers(o.pepperFile, used)
-		if err != nil {
-			return store.Key{}, err
-		}
-		for d := range ring.Candidates(token) {
-			if key, _, err := o.keys.Find(o.ctx, d); !errors.Is(err, store.ErrNotFound) {
+		for d := range o.peppers.Candidates(token) {
+			if key, _, err := o.Keys().Find(o.ctx, d); !errors.Is(err, store.ErrNotFound) {
 				return key, err
 			}
 		}
@@ -223,7 +213,7 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if err != nil {
 			return err
 		}
-		account, err := o.accounts.Get(o.ctx, key.Account)
+		account, err := o.Accounts().Get(o.ctx, key.Account)
 		if err != nil {
 			return err
 		}
@@ -237,7 +227,7 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if err != nil {
 			return err
 		}
-		(&server{vocabulary: o.vocabulary}).declare(routes)
+		o.declare(routes)
 		route, question, ok := routes.Match(&http.Request{Method: strings.ToUpper(o.args[1]), URL: u, Host: "localhost"})
 
 		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)

@@ -80,8 +80,13 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 // waits until it serves.
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, dir: dir, logs: &lockedLog{}}
-	p.cmd = program(t, dir, append([]string{"--listen", "127.0.0.1:0", "--demo-file", "demo.json"}, args...)...)
+	return begin(t, program(t, dir, append([]string{"--listen", "127.0.0.1:0", "--demo-file", "demo.json"}, args...)...))
+}
+
+// begin runs cmd, which is a server.
+func begin(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, dir: cmd.Dir, cmd: cmd, logs: &lockedLog{}}
 	p.cmd.Stderr = p.logs
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -134,8 +139,8 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
-// operate runs a command of the operator's beside the server.
-func operate(t *testing.T, dir string, args ...string) string {
+// console runs a command of the operator's beside the server.
+func console(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	out, err := program(t, dir, args...).CombinedOutput()
 	if err != nil {
@@ -147,7 +152,7 @@ func operate(t *testing.T, dir string, args ...string) string {
 // makeKey returns the id and the key of "keys create".
 func makeKey(t *testing.T, dir string, args ...string) (id, key string) {
 	t.Helper()
-	out := operate(t, dir, append([]string{"keys", "create", "--name", "test"}, args...)...)
+	out := console(t, dir, append([]string{"keys", "create", "--name", "test"}, args...)...)
 	for line := range strings.Lines(out) {
 		if v, ok := strings.CutPrefix(line, "id:"); ok {
 			id = strings.TrimSpace(v)

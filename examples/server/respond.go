@@ -3,9 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,9 +11,8 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/store"
 )
-
-const maxBody = 64 << 10
 
 // caller returns who is calling and whose data that is.
 func caller(r *http.Request) (authn.Principal, tenant) {
@@ -35,22 +32,59 @@ func (s *server) respond(w http.ResponseWriter, r *http.Request, status int, v a
 	w.Write(append(body, '\n'))
 }
 
-// fail answers with what err means. A document that is missing and one that is
-// another account's are the same here: the query does not tell them apart.
+// reveal answers with something that is shown this once.
+func (s *server) reveal(w http.ResponseWriter, r *http.Request, status int, v any) {
+	w.Header().Set("Cache-Control", "no-store")
+	s.respond(w, r, status, v)
+}
+
+// fail answers with what err means. What is missing and what is another
+// account's are the same here: nothing below tells them apart.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var denied *authz.DeniedError
 	var bad *badRequest
+	var throttled *authn.ThrottledError
 	switch {
 	case errors.As(err, &denied):
 		authz.Refuse(w, r, err)
 	case errors.As(err, &bad):
 		problem.Write(w, r, bad.Problem)
-	case errors.Is(err, errNoDocument):
-		problem.Write(w, r, problem.Problem{Status: http.StatusNotFound})
+	case errors.As(err, &throttled):
+		problem.Write(w, r, problem.Problem{Status: http.StatusTooManyRequests, Code: "too_many_failures", Retry: throttled.Retry})
+	case errors.Is(err, errNoDocument), errors.Is(err, store.ErrNotFound):
+		authz.NotFound(w, r)
+	case errors.Is(err, authn.ErrForbidden):
+		problem.Write(w, r, forbidden(r))
+	case errors.Is(err, authn.ErrInvalid):
+		problem.Write(w, r, problem.Problem{
+			Status: http.StatusBadRequest, Code: "invalid_request", Detail: "The request asks for something that cannot be.",
+		})
+	case errors.Is(err, store.ErrQuota):
+		problem.Write(w, r, problem.Problem{
+			Status: http.StatusConflict, Code: "quota_reached", Detail: "The account holds as many keys as it may: revoke one first.",
+		})
+	case errors.Is(err, store.ErrInactive):
+		problem.Write(w, r, problem.Problem{
+			Status: http.StatusConflict, Code: "inactive", Detail: "It is revoked, expired or disabled.",
+		})
+	case errors.Is(err, store.ErrConflict):
+		problem.Write(w, r, problem.Problem{
+			Status: http.StatusConflict, Code: "conflict", Detail: "It is not what it was, or has a successor: read it again.",
+		})
 	default:
 		s.log.ErrorContext(r.Context(), "request failed", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
 		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
+}
+
+// forbidden is the answer to authn.ErrForbidden: keys manage nothing, and what
+// is a person's own only he may change.
+func forbidden(r *http.Request) problem.Problem {
+	p := problem.Problem{Status: http.StatusForbidden, Code: "owner_only", Detail: "Only its owner may do this."}
+	if by, _ := caller(r); by.Kind != authn.KindSession {
+		p.Code, p.Detail = "session_required", "Only a person who is logged in may do this."
+	}
+	return p
 }
 
 // A badRequest is a request that cannot be understood, and how to mend it.
@@ -61,28 +95,6 @@ func (e *badRequest) Error() string { return e.Code + ": " + e.Detail }
 func invalid(status int, code, detail string) error {
 	return &badRequest{problem.Problem{Status: status, Code: code, Detail: detail}}
 }
-
-// decode reads a JSON body into v: one value, no more than maxBody bytes.
-func decode(w http.ResponseWriter, r *http.Request, v any) error {
-	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
-		return invalid(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as application/json.")
-	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	err := d.Decode(v)
-	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
-			return nil
-		} else if err == nil {
-			err = errors.New("more than one value")
-		}
-	}
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return invalid(http.StatusRequestEntityTooLarge, "body_too_large", "The body may have at most "+strconv.Itoa(maxBody)+" bytes.")
-	}
-	return errNotDocumented
-}
-
-var errNotDocumented = invalid(http.StatusBadRequest, "invalid_json", "The body is not the JSON object that this endpoint documents.")
 
 // A page is one page of a list, asked for with ?limit and ?after.
 type page struct {

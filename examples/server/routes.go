@@ -13,6 +13,10 @@ import (
 func (s *server) declare(routes *authz.Routes) {
 	routes.Public("GET /health", "liveness; seed 000 leaves it open", http.HandlerFunc(s.health))
 	routes.Handle("GET /v1/whoami", authz.Need{ID: "whoami", Anyone: true, Cost: -1, Suspended: true}, http.HandlerFunc(s.whoami))
+	s.declareLogin(routes)
+	s.declareTeam(routes)
+	s.declareKeys(routes)
+	s.declareOperations(routes)
 
 	// Seed 000: rubrics and artifacts.
 	rubrics := &resource{server: s, collection: "rubrics", prefix: "rub_", scopeKey: "id"}

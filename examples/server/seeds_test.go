@@ -78,7 +78,7 @@ func TestSeedSnippets(t *testing.T) {
 func TestSeedRetryLoop(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir)
-	operate(t, dir, "accounts", "plan", p.AccountID, "--plan", "enterprise", "--limits", "2-S")
+	console(t, dir, "accounts", "plan", p.AccountID, "--plan", "enterprise", "--limits", "2-S")
 	script := snippet(t, p, "seed000/retry.py") + `
 import os
 seen, get = [], requests.get

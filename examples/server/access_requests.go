@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store"
+)
+
+// accessRequests are seed 000's path to a key: an organisation asks for
+// access, and an operator decides.
+type accessRequests struct {
+	db       *sql.DB
+	throttle ratelimit.Store
+	plan     *ratelimit.Plan // per client address
+}
+
+// An accessRequest is one of them. Its texts come from strangers.
+type accessRequest struct {
+	ID             string `json:"id"`
+	Status         string `json:"status"` // pending, approved, rejected
+	Organization   string `json:"organization"`
+	UseCase        string `json:"use_case"`
+	ExpectedVolume string `json:"expected_volume"`
+	Email          string `json:"email"`
+	Name           string `json:"name,omitempty"`
+	Created        string `json:"created_at"`
+	Decided        string `json:"decided_at,omitempty"`
+	DecidedBy      string `json:"decided_by,omitempty"`
+	Reason         string `json:"reason,omitempty"`
+	Account        string `json:"account_id,omitempty"` // made for it
+}
+
+// statuses are what can become of a request.
+var statuses = []string{"pending", "approved", "rejected"}
+
+// maxPending bounds what strangers can fill the database with.
+const maxPending = 10_000
+
+// claimed is for how long an approval that has begun keeps others out. It
+// takes milliseconds: after this it has died with its process.
+const claimed = time.Minute
+
+var errDecided = invalid(http.StatusConflict, "already_decided", "The access request has been decided, or is being decided at this moment.")
+
+func newAccessRequests(ctx context.Context, db *sql.DB) (*accessRequests, error) {
+	plan, err := ratelimit.ParsePlan("access requests", "5-H")
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS server_access_requests (
+		id              TEXT NOT NULL PRIMARY KEY,
+		status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'approved', 'rejected')),
+		organization    TEXT NOT NULL,
+		use_case        TEXT NOT NULL,
+		expected_volume TEXT NOT NULL,
+		email           TEXT NOT NULL,
+		name            TEXT NOT NULL,
+		created         INTEGER NOT NULL,           -- times are microseconds since 1970; 0: never
+		claimed         INTEGER NOT NULL DEFAULT 0, -- since when it is being approved
+		account         TEXT NOT NULL DEFAULT '',   -- that approving it makes
+		decided         INTEGER NOT NULL DEFAULT 0,
+		decided_by      TEXT NOT NULL DEFAULT '',
+		reason          TEXT NOT NULL DEFAULT ''
+	) STRICT;
+	CREATE INDEX IF NOT EXISTS server_access_requests_status ON server_access_requests (status, id)`)
+	return &accessRequests{db, ratelimit.NewMemory(1000), plan}, err
+}
+
+// requestAccess takes the request of somebody who has no credential.
+func (s *server) requestAccess(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Organization   string `json:"organization"`
+		UseCase        string `json:"use_case"`
+		ExpectedVolume string `json:"expected_volume"`
+		Email          string `json:"email"`
+		Name           string `json:"name"`
+	}
+	if err := decode(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	email := login.Email(body.Email)
+	if !isEmail(email) || strings.Contains(email, " ") || !legible(email, 1, 254) {
+		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_field", "email must be an address that we can answer to."))
+		return
+	}
+	for _, f := range []struct {
+		name, text string
+		most       int
+	}{{"organization", body.Organization, 200}, {"use_case", strings.ReplaceAll(body.UseCase, "\n", " "), 2000}, {"expected_volume", body.ExpectedVolume, 200}} {
+		if !legible(f.text, 1, f.most) {
+			s.fail(w, r, invalid(http.StatusBadRequest, "invalid_field", f.name+" is missing, too long, or not text."))
+			return
+		}
+	}
+	if !legible(body.Name, 0, 200) {
+		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_field", "name is too long, or not text."))
+		return
+	}
+	now := s.now().UTC().Truncate(time.Microsecond)
+	var d ratelimit.Decision
+	take := ratelimit.Take{Scope: "access requests", Subject: ratelimit.AddrSubject(s.addr(r)), Plan: s.requests.plan, Cost: 1}
+	if err := s.requests.throttle.Take(r.Context(), take, now, &d); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if !d.Allowed {
+		problem.Write(w, r, problem.Problem{Status: http.StatusTooManyRequests, Retry: d.Retry})
+		return
+	}
+	made := accessRequest{
+		ID: keyfmt.NewID("req_", now), Status: "pending", Email: email, Name: s.redacted(body.Name), Organization: s.redacted(body.Organization),
+		UseCase: s.redacted(body.UseCase), ExpectedVolume: s.redacted(body.ExpectedVolume),
+	}
+	if err := s.requests.add(r.Context(), made, now); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.note(r.Context(), store.Event{Actor: "anybody", Kind: "access_request.created", Subject: made.ID, Address: shown(s.addr(r))})
+	s.respond(w, r, http.StatusAccepted, map[string]string{"id": made.ID, "status": made.Status})
+}
+
+// legible reports whether s is one line of at least and at most so many
+// characters that people can read: it is printed on the operator's terminal.
+func legible(s string, least, most int) bool {
+	n := utf8.RuneCountInString(strings.TrimSpace(s))
+	return utf8.ValidString(s) && least <= n && utf8.RuneCountInString(s) <= most &&
+		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// add stores a request unless too many wait.
+func (a *accessRequests) add(ctx context.Context, q accessRequest, now time.Time) error {
+	res, err := a.db.ExecContext(ctx, `INSERT INTO server_access_requests (id, organization, use_case, expected_volume, email, name, created)
+		SELECT ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM server_access_requests WHERE status = 'pending') < ?`,
+		q.ID, q.Organization, q.UseCase, q.ExpectedVolume, q.Email, q.Name, now.UnixMicro(), maxPending)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return &badRequest{problem.Problem{
+		Status: http.StatusServiceUnavailable, Code: "too_many_pending", Retry: time.Hour,
+		Detail: "Too many requests wait to be read. Write to " + supportContact + ".",
+	}}
+}
+
+const requestColumns = `id, status, organization, use_case, expected_volume, email, name, created, decided, decided_by, reason, account`
+
+func scanRequest(row interface{ Scan(...any) error }) (q accessRequest, err error) {
+	var created, decided int64
+	err = row.Scan(&q.ID, &q.Status, &q.Organization, &q.UseCase, &q.ExpectedVolume, &q.Email, &q.Name,
+		&created, &decided, &q.DecidedBy, &q.Reason, &q.Account)
+	q.Created = rfc3339(time.UnixMicro(created))
+	if decided != 0 {
+		q.Decided = rfc3339(time.UnixMicro(decided))
+	}
+	return q, err
+}
+
+// list returns up to limit requests of a status ("": any), the oldest first,
+// after the id given.
+func (a *accessRequests) list(ctx context.Context, status, after string, limit int) ([]accessRequest, error) {
+	rows, err := a.db.QueryContext(ctx, `SELECT `+requestColumns+` FROM server_access_requests
+		WHERE (?1 = '' OR status = ?1) AND id > ?2 ORDER BY id LIMIT ?3`, status, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []accessRequest
+	for rows.Next() {
+		q, err := scanRequest(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, q)
+	}
+	return list, rows.Err()
+}
+
+func (a *accessRequests) get(ctx context.Context, id string) (accessRequest, error) {
+	q, err := scanRequest(a.db.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM server_access_requests WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	return q, err
+}
+
+// claim takes a pending request for one who approves it, and settles which
+// account it will have, the same for one who does it again after a crash.
+func (a *accessRequests) claim(ctx context.Context, id string, now time.Time) (accessRequest, error) {
+	q, err := scanRequest(a.db.QueryRowContext(ctx, `UPDATE server_access_requests
+		SET claimed = ?2, account = CASE account WHEN '' THEN ?3 ELSE account END
+		WHERE id = ?1 AND status = 'pending' AND claimed <= ?4 RETURNING `+requestColumns,
+		id, now.UnixMicro(), keyfmt.NewID("acct_", now), now.Add(-claimed).UnixMicro()))
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err := a.get(ctx, id); err != nil {
+			return q, err
+		}
+		return q, errDecided
+	}
+	return q, err
+}
+
+// release gives a claim back.
+func (a *accessRequests) release(ctx context.Context, id string, since time.Time) error {
+	_, err := a.db.ExecContext(ctx, `UPDATE server_access_requests SET claimed = 0 WHERE id = ? AND claimed = ?`, id, since.UnixMicro())
+	return err
+}
+
+// approved ends a claim well. errDecided: it had been given to another.
+func (a *accessRequests) approved(ctx context.Context, id, by string, since, now time.Time) error {
+	res, err := a.db.ExecContext(ctx, `UPDATE server_access_requests SET status = 'approved', decided = ?, decided_by = ?
+		WHERE id = ? AND status = 'pending' AND claimed = ?`, now.UnixMicro(), by, id, since.UnixMicro())
+	if err = oneRow(res, err); errors.Is(err, errNoDocument) {
+		err = errDecided
+	}
+	return err
+}
+
+// reject decides against a request that nobody is approving. The answer says
+// which account a failed approval has left behind, if any.
+func (a *accessRequests) reject(ctx context.Context, id, by, reason string, now time.Time) (accessRequest, error) {
+	q, err := scanRequest(a.db.QueryRowContext(ctx, `UPDATE server_access_requests
+		SET status = 'rejected', decided = ?2, decided_by = ?3, reason = ?4
+		WHERE id = ?1 AND status = 'pending' AND claimed <= ?5 RETURNING `+requestColumns,
+		id, now.UnixMicro(), by, reason, now.Add(-claimed).UnixMicro()))
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err := a.get(ctx, id); err != nil {
+			return q, err
+		}
+		return q, errDecided
+	}
+	return q, err
+}

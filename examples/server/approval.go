@@ -1,0 +1,212 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store"
+)
+
+// terms are what an access request is approved on.
+type terms struct {
+	Plan        string   `json:"plan"`        // default: free
+	Limits      string   `json:"limits"`      // of its own, instead of the plan's
+	Environment string   `json:"environment"` // of the first key; default: live
+	Permissions []string `json:"permissions"` // likewise; default: read and write
+}
+
+// An approval is what seed 000 promises: a key, its limits and whom to write
+// to. The key and the invitation can be seen this once.
+type approval struct {
+	AccountID      string       `json:"account_id"`
+	KeyID          string       `json:"key_id"`
+	Key            string       `json:"key"`
+	Plan           string       `json:"plan"`
+	Limits         []shownLimit `json:"limits"`
+	SupportContact string       `json:"support_contact"`
+	Invitation     string       `json:"invitation,omitempty"` // by which the owner sets his password, if he has none
+}
+
+// complete fills in the defaults and checks the terms.
+func (s *server) complete(t *terms) error {
+	t.Plan, t.Environment = cmp.Or(t.Plan, "free"), cmp.Or(t.Environment, live)
+	if t.Permissions == nil {
+		t.Permissions = []string{read, write}
+	}
+	if err := s.checkPlan(t.Plan, t.Limits); err != nil {
+		return errPlan
+	}
+	if _, ok := s.formats[t.Environment]; !ok {
+		return invalid(http.StatusBadRequest, "invalid_field", "environment must be live or test.")
+	}
+	if all := s.everything().Permissions.Items(); len(t.Permissions) == 0 ||
+		slices.ContainsFunc(t.Permissions, func(p string) bool { return !slices.Contains(all, p) }) {
+		return invalid(http.StatusBadRequest, "invalid_field", "permissions must be some of read, write, delete and admin.")
+	}
+	return nil
+}
+
+// approve makes an account, its owner and a first key for a request, once: of
+// several at the same time one does, and one that died half-way can be done
+// again, after claimed.
+func (s *server) approve(ctx context.Context, by actor, id string, t terms) (done approval, err error) {
+	if err := s.complete(&t); err != nil {
+		return done, err
+	}
+	ctx = context.WithoutCancel(ctx) // who hangs up leaves nothing half-made
+	since := s.now().UTC().Truncate(time.Microsecond)
+	q, err := s.requests.claim(ctx, id, since)
+	if err != nil {
+		return done, err
+	}
+	defer func() {
+		if err != nil {
+			if err := s.requests.release(ctx, id, since); err != nil {
+				s.log.ErrorContext(ctx, "access request not released", slog.String("request", id), slog.Any("err", err))
+			}
+		}
+	}()
+	if err := s.makeAccount(ctx, q, t, since); err != nil {
+		return done, err
+	}
+	owner, err := s.makeOwner(ctx, q)
+	if err != nil {
+		return done, err
+	}
+	if owner.Password == "" {
+		if done.Invitation, err = s.logins.Invite(ctx, owner.ID, since); err != nil {
+			return done, err
+		}
+	}
+	grant := s.everything()
+	grant.Permissions = authz.Of(t.Permissions...)
+	key, token, err := s.keys.Issue(ctx, authn.Operator(q.Account), apikey.Spec{
+		Name: "First key", Environment: t.Environment, Grant: grant,
+	}, since)
+	if err != nil {
+		return done, err
+	}
+	if err := s.requests.approved(ctx, id, by.id, since, s.now()); err != nil {
+		return done, errors.Join(err, s.keys.Revoke(ctx, authn.Operator(q.Account), key.ID, "approval not completed", s.now()))
+	}
+	s.note(ctx, by.event(q.Account, "account.created", q.Account, planNote(t.Plan, t.Limits)))
+	s.note(ctx, by.event(q.Account, "member.added", owner.ID, roleOwner))
+	if done.Invitation != "" {
+		s.note(ctx, by.event(q.Account, "user.invited", owner.ID, ""))
+	}
+	s.note(ctx, by.event(q.Account, "key.created", key.ID, key.Name))
+	s.note(ctx, by.event("", "access_request.approved", id, q.Account))
+
+	plan, _ := s.plans.Resolve(ratelimit.Assignment{Environment: t.Environment, Account: t.Plan, Limits: t.Limits})
+	done.AccountID, done.KeyID, done.Key = q.Account, key.ID, token.Reveal()
+	done.Plan, done.Limits, done.SupportContact = t.Plan, showPlan(plan, "").Limits, supportContact
+	return done, nil
+}
+
+// makeAccount makes the account that the request was promised. One that is
+// there is of an approval that failed: nobody has seen the keys in it.
+func (s *server) makeAccount(ctx context.Context, q accessRequest, t terms, now time.Time) error {
+	err := s.Accounts().Create(ctx, store.Account{
+		ID: q.Account, Name: q.Organization, Status: authz.Active, Plan: t.Plan, Limits: t.Limits, Created: now,
+	})
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	if err := s.Accounts().SetPlan(ctx, q.Account, t.Plan, t.Limits); err != nil {
+		return err
+	}
+	_, err = s.KeyAdmin().RevokeAll(ctx, q.Account, store.Filter{}, "approval not completed", now)
+	return err
+}
+
+// makeOwner makes the person with the request's email the owner of its
+// account, whether or not we know him already.
+func (s *server) makeOwner(ctx context.Context, q accessRequest) (store.User, error) {
+	user, err := s.Users().ByEmail(ctx, q.Email)
+	switch {
+	case err == nil && user.Status != authz.Active:
+		return user, invalid(http.StatusConflict, "user_suspended", "The person with that email is suspended.")
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return user, err
+	}
+	return s.addUser(ctx, q.Email, q.Name, "", q.Account, roleOwner)
+}
+
+// reject decides against a request. What an approval that failed has left
+// behind is closed.
+func (s *server) reject(ctx context.Context, by actor, id, reason string) error {
+	if !legible(reason, 1, 500) {
+		return invalid(http.StatusBadRequest, "invalid_field", "reason must be a text of 1 to 500 characters.")
+	}
+	ctx, reason = context.WithoutCancel(ctx), s.redacted(reason)
+	q, err := s.requests.reject(ctx, id, by.id, reason, s.now())
+	if err != nil {
+		return err
+	}
+	if q.Account != "" {
+		err = s.Accounts().SetStatus(ctx, q.Account, authz.Suspended)
+	}
+	s.note(ctx, by.event("", "access_request.rejected", id, reason))
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return err
+}
+
+func (s *server) approveRequest(w http.ResponseWriter, r *http.Request) {
+	var t terms
+	err := decode(w, r, &t)
+	var done approval
+	if err == nil {
+		done, err = s.approve(r.Context(), s.actor(r), r.PathValue("id"), t)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.reveal(w, r, http.StatusOK, done)
+}
+
+func (s *server) rejectRequest(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Reason string `json:"reason"`
+	}
+	err := decode(w, r, &body)
+	if err == nil {
+		err = s.reject(r.Context(), s.actor(r), r.PathValue("id"), body.Reason)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *server) listRequests(w http.ResponseWriter, r *http.Request) {
+	status := r.URL.Query().Get("status")
+	if status != "" && !slices.Contains(statuses, status) {
+		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_status", "status must be pending, approved or rejected."))
+		return
+	}
+	after, limit, err := pageOf(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	list, err := s.requests.list(r.Context(), status, after, limit+1)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.respond(w, r, http.StatusOK, pageFrom(list, limit,
+		func(q accessRequest) string { return q.ID }, func(q accessRequest) accessRequest { return q }))
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store"
+)
+
+// A desk is where people manage the keys of acct_1, on a clock of the test's,
+// and hears every line that is logged.
+type desk struct {
+	*clocked
+	log      lockedLog
+	projects []string // of acct_1, live
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	return deskOn(t, "memory")
+}
+
+func deskOn(t *testing.T, database string) *desk {
+	t.Helper()
+	d := &desk{clocked: clockedOn(t, database, "standard", "")}
+	d.server.log = slog.New(slog.NewTextHandler(&d.log, nil))
+	var err error
+	if d.server.own, err = ratelimit.ParsePlan("own", "1000000-D"); err != nil { // here nobody is too fast
+		t.Fatal(err)
+	}
+	if d.projects, err = seed(t.Context(), d.documents, tenant{"acct_1", live}, d.now); err != nil {
+		t.Fatal(err)
+	}
+	d.now = d.now.Add(time.Millisecond) // ids sort by time
+	return d
+}
+
+// joins makes a member of an account and returns his id and what he sends as
+// Authorization. ids are the projects that he is limited to.
+func (d *desk) joins(account, role string, ids ...string) (user, auth string) {
+	d.t.Helper()
+	u := store.User{ID: keyfmt.NewID("user_", d.now), Status: authz.Active, Created: d.now}
+	u.Email = u.ID + "@example.com"
+	m := store.Membership{User: u.ID, Account: account, Role: role, Created: d.now}
+	if len(ids) > 0 {
+		m.Scope = map[string]authz.Set{projects: authz.Of(ids...)}
+	}
+	err := d.Users().Create(d.t.Context(), u)
+	if err == nil {
+		err = d.Memberships().Put(d.t.Context(), m)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	_, token, err := d.sessions.Start(d.t.Context(), session.Spec{User: u, Account: account}, d.now)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return u.ID, "Session " + token.Reveal()
+}
+
+// becomes gives a member another role.
+func (d *desk) becomes(user, account, role string) {
+	d.t.Helper()
+	if err := d.Memberships().Put(d.t.Context(), store.Membership{User: user, Account: account, Role: role, Created: d.now}); err != nil {
+		d.t.Fatal(err)
+	}
+	d.sessions.Forget(user)
+	d.now = d.now.Add(10 * time.Second) // nothing is believed for longer
+}
+
+// another makes an account with a project.
+func (d *desk) another(id string) (project string) {
+	d.t.Helper()
+	err := d.Accounts().Create(d.t.Context(), store.Account{ID: id, Status: authz.Active, Plan: "standard", Created: d.now})
+	if err == nil {
+		project = keyfmt.NewID("proj_", d.now)
+		err = d.documents.add(d.t.Context(), tenant{id, live}, projects, document{ID: project, Body: json.RawMessage(`{"name":"theirs"}`), Created: d.now})
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return project
+}
+
+func (d *desk) do(method, path, auth, body string, header ...string) answer {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if auth != "" {
+		r.Header.Set("Authorization", auth)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, r)
+	return answer{w.Code, w.Header(), string(bytes.TrimSpace(w.Body.Bytes()))}
+}
+
+// must is do, for what goes well.
+func (d *desk) must(status int, method, path, auth, body string, header ...string) answer {
+	d.t.Helper()
+	a := d.do(method, path, auth, body, header...)
+	if a.status != status {
+		d.t.Fatalf("%s %s %s: %d %s, want %d", method, path, body, a.status, a.body, status)
+	}
+	return a
+}
+
+// makes creates a key and returns it.
+func (d *desk) makes(auth, body string) shownKey {
+	d.t.Helper()
+	d.now = d.now.Add(time.Millisecond)
+	return keyIn(d.t, d.must(201, "POST", "/v1/api-keys", auth, body))
+}
+
+func keyIn(t *testing.T, a answer) (k shownKey) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.body), &k); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	return k
+}
+
+// listed returns the keys of a list.
+func (d *desk) listed(path, auth string) (ids []string, next string) {
+	d.t.Helper()
+	var page struct {
+		Data []shownKey
+		Next string
+	}
+	if err := json.Unmarshal([]byte(d.must(200, "GET", path, auth, "").body), &page); err != nil {
+		d.t.Fatal(err)
+	}
+	for _, k := range page.Data {
+		ids = append(ids, k.ID)
+	}
+	return ids, page.Next
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"medtwin.ai/tollgate/examples/server/webhook"
+	"medtwin.ai/tollgate/store"
+)
+
+// keyEvents are the kinds of events that webhooks hear of.
+var keyEvents = []string{"key.created", "key.updated", "key.rotated", "key.revoked", "key.expiring", "key.leaked"}
+
+// A hookAnswer is an endpoint of an account and how it fares.
+type hookAnswer struct {
+	ID        string   `json:"id"`
+	URL       string   `json:"url"`
+	Events    []string `json:"events"` // empty: all
+	Secret    string   `json:"secret,omitempty"`
+	Created   string   `json:"created_at"`
+	Pending   int      `json:"pending"`
+	Dead      int      `json:"dead"`
+	Dropped   int      `json:"dropped"`
+	Failures  int      `json:"failures"`
+	Error     string   `json:"last_error,omitempty"`
+	Failed    string   `json:"failed_at,omitempty"`
+	Delivered string   `json:"delivered_at,omitempty"`
+	Gone      string   `json:"gone_at,omitempty"`
+}
+
+func renderHook(e webhook.Endpoint) hookAnswer {
+	return hookAnswer{
+		ID: e.ID, URL: e.URL, Events: append([]string{}, e.Kinds...), Created: rfc3339(e.Created),
+		Pending: e.Pending, Dead: e.Dead, Dropped: e.Dropped, Failures: e.Failures, Error: e.Error,
+		Failed: rfc3339(e.Failed), Delivered: rfc3339(e.Delivered), Gone: rfc3339(e.Gone),
+	}
+}
+
+func (s *server) listHooks(w http.ResponseWriter, r *http.Request) {
+	p, _ := caller(r)
+	list, err := s.hooks.List(r.Context(), p.Account) // at most 20
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.respond(w, r, http.StatusOK, pageFrom(list, len(list), nil, renderHook))
+}
+
+// addHook makes an endpoint and shows its secret this once.
+func (s *server) addHook(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		URL    string   `json:"url"`
+		Events []string `json:"events"` // none: all
+	}
+	if err := decode(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if slices.ContainsFunc(body.Events, func(k string) bool { return !slices.Contains(keyEvents, k) }) {
+		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_field", "events must be some of "+strings.Join(keyEvents, ", ")+"."))
+		return
+	}
+	p, _ := caller(r)
+	e, secret, err := s.hooks.Add(r.Context(), p.Account, body.URL, body.Events, s.now())
+	switch {
+	case errors.Is(err, webhook.ErrInvalid):
+		err = invalid(http.StatusBadRequest, "invalid_url", strings.TrimPrefix(err.Error(), webhook.ErrInvalid.Error()+": ")+".")
+	case errors.Is(err, webhook.ErrQuota):
+		err = invalid(http.StatusConflict, "too_many_webhooks", "An account has 20 webhooks at most.")
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.record(r, "webhook.added", e.ID, hostOf(e.URL))
+	answer := renderHook(e)
+	answer.Secret = secret
+	s.reveal(w, r, http.StatusCreated, answer)
+}
+
+func (s *server) removeHook(w http.ResponseWriter, r *http.Request) {
+	p, _ := caller(r)
+	err := s.hooks.Remove(r.Context(), p.Account, r.PathValue("id"))
+	if errors.Is(err, webhook.ErrNotFound) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.record(r, "webhook.removed", r.PathValue("id"), "")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// hostOf is what records have of a URL, whose rest may be a secret.
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || len(u.Hostname()) > 253 {
+		return "unknown place"
+	}
+	return u.Hostname()
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+
+	"medtwin.ai/tollgate/examples/server/webhook"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/store"
+)
+
+// record writes down what a request has done to a credential, a person or an
+// account, and tells the account's webhooks. It runs after the change, which
+// stands whether or not it can be told of.
+func (s *server) record(r *http.Request, kind, subject, note string) {
+	p, _ := caller(r)
+	s.recordIn(r, p.Account, kind, subject, note)
+}
+
+// recordIn is record for an account that need not be the caller's.
+func (s *server) recordIn(r *http.Request, account, kind, subject, note string) {
+	s.note(r.Context(), s.actor(r).event(account, kind, subject, note))
+}
+
+// An actor is who does something, and from where.
+type actor struct{ id, address string }
+
+func (s *server) actor(r *http.Request) actor {
+	p, _ := caller(r)
+	a := actor{p.User, shown(s.addr(r))}
+	if a.id == "" {
+		a.id = p.ID
+	}
+	return a
+}
+
+func (a actor) event(account, kind, subject, note string) store.Event {
+	return store.Event{Account: account, Actor: a.id, Kind: kind, Subject: subject, Address: a.address, Note: note}
+}
+
+// shown is an address as records have it; nothing, where there is none.
+func shown(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// note completes an event and writes it.
+func (s *server) note(ctx context.Context, e store.Event) {
+	if err := s.write(ctx, e); err != nil {
+		s.log.ErrorContext(ctx, "event not recorded", slog.String("kind", e.Kind), slog.String("subject", e.Subject),
+			slog.String("request_id", problem.RequestID(ctx)), slog.Any("err", err))
+	}
+}
+
+// write is note for those who can do it again.
+func (s *server) write(ctx context.Context, e store.Event) error {
+	e.At = s.now().UTC().Truncate(time.Microsecond)
+	if e.ID == "" {
+		e.ID = keyfmt.NewID("evt_", e.At)
+	}
+	e.Note = s.redacted(e.Note)
+	return appendEvent(context.WithoutCancel(ctx), s.backend, s.hooks, e) // who hangs up is written down all the same
+}
+
+// appendEvent writes an event and, if it is about a key, queues it for the
+// account's webhooks. Doing it again with the same event does nothing more, so
+// that what died half-way can be done again.
+func appendEvent(ctx context.Context, b *backend, hooks *webhook.Sender, e store.Event) error {
+	if err := b.Events().Append(ctx, e); err != nil && !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	if !strings.HasPrefix(e.Kind, "key.") {
+		return nil
+	}
+	told := keyEvent{KeyID: e.Subject, Actor: e.Actor, Note: e.Note}
+	key, err := b.KeyAdmin().Get(ctx, e.Account, e.Subject)
+	switch {
+	case err == nil:
+		told.Name, told.Hint, told.Environment = key.Name, key.Hint, key.Environment
+		if !key.Expires.IsZero() {
+			told.ExpiresAt = key.Expires.Format(time.RFC3339)
+		}
+	case !errors.Is(err, store.ErrNotFound): // that: it is about many, or about one long gone
+		return err
+	}
+	return hooks.Enqueue(ctx, e.Account, webhook.Event{ID: e.ID, Kind: e.Kind, At: e.At, Data: told})
+}
+
+// A keyEvent is what a webhook is told of a key. There is no secret in it.
+type keyEvent struct {
+	KeyID       string `json:"key_id"`
+	Name        string `json:"name,omitempty"`
+	Hint        string `json:"hint,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	ExpiresAt   string `json:"expires_at,omitempty"`
+	Actor       string `json:"actor"`
+	Note        string `json:"note,omitempty"`
+}
+
+// redacted is a text of people's without the keys that they paste where none
+// belongs, as in "found mt_live_… in a public repository", and without most of
+// one.
+func (v vocabulary) redacted(text string) string {
+	for _, f := range []keyfmt.Format{v.formats[live], v.formats[test], v.session} {
+		if strings.Contains(text, f.Prefix()) {
+			text = regexp.MustCompile(f.Prefix()+`[0-9A-Za-z]{12,}`).ReplaceAllString(text, f.Prefix()+"…")
+		}
+	}
+	return text
+}
+
+// eventID is the same for the same event however often it is found out: it
+// sorts by the time at, and the rest of it is a digest of what happened.
+func eventID(at time.Time, what ...string) string {
+	const stamp = len("evt_") + 10 // 10 characters of 5 bits hold the 48 of the time
+	sum := sha256.Sum256([]byte(strings.Join(what, "\x00")))
+	return keyfmt.NewID("evt_", at)[:stamp] + base32.HexEncoding.EncodeToString(sum[:10])
+}
+
+// warnAhead is how long before its end a key's account hears of it.
+const warnAhead = 7 * 24 * time.Hour
+
+// warnOfExpiry tells of keys that will expire, now and every hour, until ctx
+// ends.
+func (s *server) warnOfExpiry(ctx context.Context) error {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for {
+		if err := s.warn(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "expiring keys not looked for", slog.Any("err", err))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-hourly.C:
+		}
+	}
+}
+
+// warn tells of every key once, and again if its expiry has been moved.
+func (s *server) warn(ctx context.Context) error {
+	for after := ""; ; {
+		accounts, err := s.Accounts().List(ctx, after, 100)
+		if err != nil || len(accounts) == 0 {
+			return err
+		}
+		for _, a := range accounts {
+			now := s.now()
+			keys, err := s.KeyAdmin().Expiring(ctx, a.ID, now, now.Add(warnAhead), keyQuota)
+			if err != nil {
+				return err
+			}
+			for _, k := range keys {
+				ends := k.Expires.Format(time.RFC3339Nano)
+				s.note(ctx, store.Event{
+					ID:      eventID(later(k.Created, k.Expires.Add(-warnAhead)), "key.expiring", k.ID, ends),
+					Account: a.ID, Actor: "server", Kind: "key.expiring", Subject: k.ID, Note: "expires " + k.Expires.Format(time.RFC3339),
+				})
+			}
+			after = a.ID
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

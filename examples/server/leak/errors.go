@@ -1,0 +1,48 @@
+package leak
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"medtwin.ai/tollgate/problem"
+)
+
+// A refusal is an error that the sender is told. Another try of the same
+// report ends in the same, unless the status is 503.
+type refusal struct {
+	status int
+	code   string
+	detail string
+}
+
+func (r *refusal) Error() string { return "leak: " + r.detail }
+
+var (
+	errUnsigned  = &refusal{http.StatusForbidden, "missing_signature", "A leak report is signed."}
+	errSignature = &refusal{http.StatusForbidden, "invalid_signature", "The signature of the leak report does not verify."}
+	errInvalid   = &refusal{http.StatusBadRequest, "invalid_json", "The body is not a leak report."}
+	errTooLarge  = &refusal{http.StatusRequestEntityTooLarge, "body_too_large", "The leak report is too large: send it in parts."}
+	errFull      = &refusal{http.StatusServiceUnavailable, "unavailable", "There is no room for the leak report: send it again."}
+)
+
+var (
+	errLater  = errors.New("leak: Run will handle the report")
+	errSource = errors.New("leak: the public keys cannot be had")
+)
+
+// refuse answers with what err means: anything but a refusal is an outage.
+func (rc *Receiver) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p := problem.Problem{Status: http.StatusServiceUnavailable}
+	var why *refusal
+	if errors.As(err, &why) {
+		p = problem.Problem{Status: why.status, Code: why.code, Detail: why.detail}
+	} else {
+		rc.log.ErrorContext(r.Context(), "leak report not taken", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		p.Retry = 30 * time.Second
+	}
+	problem.Write(w, r, p)
+}

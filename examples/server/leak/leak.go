@@ -1,0 +1,132 @@
+// Package leak receives reports of leaked keys in the format of GitHub's secret
+// scanning partner program
+// (https://docs.github.com/en/code-security/secret-scanning/secret-scanning-partnership-program/secret-scanning-partner-program).
+//
+// Who reports is known by a signature over the body as it was sent. Nothing of
+// a report is looked up or answered before that has been verified, so that
+// nobody else learns which keys exist. While the public keys cannot be had,
+// reports wait in the database, sealed: what they hold opens doors.
+package leak
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Config says what a [Receiver] works with.
+type Config struct {
+	// DB is a SQLite database of one connection. New makes the table
+	// server_leak_reports in it. Required.
+	DB *sql.DB
+
+	// Seal is a secret of 32 bytes that is not in the database. Reports that
+	// wait are encrypted under it; with another one they are lost. Required.
+	Seal []byte
+
+	// KeysURL is where the sender publishes its public keys; GitHub does at
+	// https://api.github.com/meta/public_keys/secret_scanning. Without TLS it
+	// must be on this machine. Required.
+	KeysURL string
+
+	// Client fetches the keys, at most 120 times an hour. GitHub answers
+	// strangers 60 times, but whoever sends a token of his, as the Transport
+	// of this client may, 5,000 times. Default: a client without one.
+	Client *http.Client
+
+	// Report is told of a leaked token and where it was found, and says
+	// whether it is or ever was one of ours. It is told again of what it has
+	// been told before, and of much that only looks like a token. Its errors,
+	// which are logged, say that it cannot tell now; they hold no token.
+	// Required.
+	Report func(ctx context.Context, token, url, source string) (known bool, err error)
+
+	// Logger hears of outages and of reports dropped, never of their content.
+	// Default: no log.
+	Logger *slog.Logger
+
+	// Now tells the time. Default: time.Now.
+	Now func() time.Time
+}
+
+// A Receiver is the handler of leak reports. It is safe for concurrent use.
+type Receiver struct {
+	db     *sql.DB
+	seal   cipher.AEAD
+	keys   *keyring
+	report func(ctx context.Context, token, url, source string) (bool, error)
+	log    *slog.Logger
+	now    func() time.Time
+	wake   chan struct{} // something waits that can be handled
+
+	bodies   chan struct{} // holds one for each large body in memory
+	patience time.Duration // for room there
+	work     time.Duration // for a report while its sender waits
+}
+
+// New returns a receiver and makes its table. What waits is handled once
+// [Receiver.Run] runs.
+func New(c Config) (*Receiver, error) {
+	var errs []error
+	if c.DB == nil {
+		errs = append(errs, errors.New("leak: DB is nil"))
+	}
+	if len(c.Seal) != 32 {
+		errs = append(errs, fmt.Errorf("leak: Seal has %d bytes, want 32", len(c.Seal)))
+	}
+	if err := checkURL(c.KeysURL); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Report == nil {
+		errs = append(errs, errors.New("leak: Report is nil"))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	if c.Client == nil {
+		c.Client = new(http.Client)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	block, err := aes.NewCipher(c.Seal)
+	if err != nil {
+		return nil, fmt.Errorf("leak: %w", err)
+	}
+	seal, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("leak: %w", err)
+	}
+	if _, err := c.DB.ExecContext(context.Background(), schema); err != nil {
+		return nil, fmt.Errorf("leak: %w", err)
+	}
+	return &Receiver{
+		db: c.DB, seal: seal, report: c.Report, log: c.Logger, now: c.Now,
+		keys: &keyring{url: c.KeysURL, client: c.Client, log: c.Logger, now: c.Now, fetching: make(chan struct{}, 1)},
+		wake: make(chan struct{}, 1), bodies: make(chan struct{}, maxBodies), patience: patience, work: maxWork,
+	}, nil
+}
+
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err == nil && u.Hostname() != "" {
+		if u.Scheme == "https" {
+			return nil
+		}
+		if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+			return nil
+		}
+	}
+	return errors.New("leak: KeysURL: want an https URL, or an http one on this machine")
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/authn/password"
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store"
+)
+
+// deviceCookie holds what a device is known by that its owner has logged in
+// from. It opens nothing.
+const deviceCookie = "__Host-device"
+
+func (s *server) loginConfig() login.Config {
+	counters := ratelimit.NewMemory(0) // one table: the subjects tell what is counted
+	limit := func(p *ratelimit.Plan) login.Failures {
+		f, _ := ratelimit.NewFailures(counters, p) // no error: there is a plan
+		return f
+	}
+	return login.Config{
+		Users: s.Users(), Memberships: s.Memberships(), Sessions: s.sessions, Passwords: s.passwords,
+		Limits: login.Limits{
+			Address: limit(s.guesses.address), Source: limit(s.guesses.source),
+			Account: limit(s.guesses.account), Device: limit(s.guesses.source),
+		},
+		Secret: s.derive("login"), Logger: s.log,
+	}
+}
+
+func (s *server) declareLogin(routes *authz.Routes) {
+	routes.Public("POST /v1/auth/login", "who logs in has no credential yet; guessing is limited", http.HandlerFunc(s.login))
+	routes.Public("POST /v1/auth/logout", "whatever has become of the session, who logs out is logged out", http.HandlerFunc(s.logout))
+	routes.Public("POST /v1/auth/accept", "the invitation is the credential; guessing is limited", http.HandlerFunc(s.accept))
+	routes.Handle("POST /v1/auth/password", authz.Need{ID: "auth.password", Anyone: true, Cost: -1}, http.HandlerFunc(s.changePassword))
+	s.declareSessions(routes)
+}
+
+// login answers as seed 001 shows it. Whatever session a request brings is not
+// looked at: the new one has a token of its own.
+func (s *server) login(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+		Account  string `json:"account"` // to act in
+		Cookie   bool   `json:"cookie"`  // the token goes into a cookie and not into the body
+	}
+	if err := decode(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if body.Cookie && s.crossOrigin.Check(r) != nil { // else any page could log its visitors in as somebody else
+		s.failLogin(w, r, authn.ErrCrossOrigin)
+		return
+	}
+	attempt := login.Attempt{
+		Email: body.Email, Password: body.Password, Account: body.Account, Cookie: body.Cookie,
+		Address: s.addr(r), Agent: r.UserAgent(),
+	}
+	if c, err := r.Cookie(deviceCookie); err == nil {
+		attempt.Device = c.Value
+	}
+	now := s.now()
+	done, err := s.logins.Login(r.Context(), attempt, now)
+	if err != nil {
+		s.failLogin(w, r, err)
+		return
+	}
+	s.note(r.Context(), store.Event{
+		Account: done.Session.Account, Actor: done.Session.User, Kind: "session.started", Subject: done.Session.ID,
+		Address: done.Session.Address,
+	})
+	http.SetCookie(w, s.logins.DeviceCookie(deviceCookie, done.Device, now))
+	s.showSession(w, r, done, now)
+}
+
+// showSession answers with the token of a session, which is shown this once.
+func (s *server) showSession(w http.ResponseWriter, r *http.Request, done login.Success, now time.Time) {
+	w.Header().Set("Cache-Control", "no-store")
+	answer := struct {
+		Token   string `json:"session_token,omitempty"`
+		Expires string `json:"expires_at"`
+	}{done.Token.Reveal(), rfc3339(done.Session.Expires)}
+	if done.Session.Cookie {
+		http.SetCookie(w, session.Cookie(sessionCookie, done.Token, done.Session, now))
+		answer.Token = "" // scripts of a page cannot read the cookie either
+	}
+	s.respond(w, r, http.StatusOK, answer)
+}
+
+func (s *server) logout(w http.ResponseWriter, r *http.Request) {
+	c, err := s.auth.Credential(r)
+	inHeader := len(r.Header["Authorization"]) > 0
+	switch {
+	case errors.Is(err, authn.ErrMissing), errors.Is(err, authn.ErrRejected) && inHeader:
+		w.WriteHeader(http.StatusNoContent) // a cookie is gone after the first time; nothing else can be a session
+		return
+	case err != nil: // of two cookies one may be a session that lives on
+		s.failLogin(w, r, err)
+		return
+	}
+	now := s.now()
+	p, _ := s.sessions.Authenticate(r.Context(), c, now) // only to write down whose it was
+	if err := s.sessions.Logout(r.Context(), c, now); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if p != nil {
+		s.note(r.Context(), store.Event{
+			Account: p.Account, Actor: p.User, Kind: "session.ended", Subject: p.ID, Address: shown(s.addr(r)), Note: "logged out",
+		})
+	}
+	if c.Cookie {
+		http.SetCookie(w, session.ClearCookie(sessionCookie))
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// changePassword ends all sessions of the caller and begins one.
+func (s *server) changePassword(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Current string `json:"current_password"`
+		Next    string `json:"new_password"`
+	}
+	if err := decode(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	p, _ := caller(r)
+	now := s.now()
+	done, err := s.logins.ChangePassword(r.Context(), &p, body.Current, body.Next, now)
+	if errors.Is(err, login.ErrFailed) { // not 401: the session is good
+		err = invalid(http.StatusBadRequest, "wrong_password", "The current password is another one.")
+	}
+	if err != nil {
+		s.failLogin(w, r, err)
+		return
+	}
+	s.record(r, "password.changed", p.User, "")
+	if done.Token.IsZero() { // it is changed, and he logs in anew
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	s.showSession(w, r, done, now)
+}
+
+// accept sets the password of who was invited.
+func (s *server) accept(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Token    string `json:"token"`
+		Password string `json:"password"`
+	}
+	if err := decode(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	user, err := s.logins.Accept(r.Context(), body.Token, body.Password, s.addr(r), s.now())
+	if err != nil {
+		s.failLogin(w, r, err)
+		return
+	}
+	s.noteUser(r.Context(), store.Event{
+		Actor: user, Kind: "password.changed", Subject: user, Address: shown(s.addr(r)), Note: "by invitation",
+	})
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// noteUser writes an event about a person down in all accounts that he belongs
+// to.
+func (s *server) noteUser(ctx context.Context, e store.Event) {
+	members, err := s.Memberships().OfUser(context.WithoutCancel(ctx), e.Subject)
+	if err != nil || len(members) == 0 {
+		members = []store.Membership{{}} // in the operator's log, then
+	}
+	for _, m := range members {
+		e.Account = m.Account
+		s.note(ctx, e)
+	}
+}
+
+// failLogin answers with what an error of package login or authn means.
+func (s *server) failLogin(w http.ResponseWriter, r *http.Request, err error) {
+	var busy *password.BusyError
+	var weak *password.PolicyError
+	p := problem.Problem{}
+	switch {
+	case errors.As(err, &busy):
+		p = problem.Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: "Too many people are logging in.", Retry: busy.Retry}
+	case errors.As(err, &weak):
+		p = problem.Problem{Status: http.StatusBadRequest, Code: "password_" + weak.Code, Detail: weak.Detail}
+	case errors.Is(err, login.ErrFailed), errors.Is(err, authn.ErrRejected):
+		p.Status = http.StatusUnauthorized
+	case errors.Is(err, login.ErrSuspended):
+		p = problem.Problem{Status: http.StatusForbidden, Code: "account_suspended", Detail: "The user is suspended."}
+	case errors.Is(err, login.ErrAccount):
+		p = problem.Problem{Status: http.StatusForbidden, Code: "not_a_member", Detail: "The user is no member of the account."}
+	case errors.Is(err, login.ErrInvitation):
+		p = problem.Problem{Status: http.StatusBadRequest, Code: "invalid_invitation", Detail: "The invitation is wrong, has been used or has expired."}
+	case errors.Is(err, authn.ErrAmbiguous):
+		p = problem.Problem{Status: http.StatusBadRequest, Code: "ambiguous_credentials", Detail: "Send one Authorization header."}
+	case errors.Is(err, authn.ErrCrossOrigin):
+		p = problem.Problem{Status: http.StatusForbidden, Code: "cross_origin", Detail: "A page of another origin may not do this."}
+	case r.Context().Err() != nil: // nobody waits for the answer
+		p = problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second}
+	default:
+		s.fail(w, r, err)
+		return
+	}
+	problem.Write(w, r, p)
+}

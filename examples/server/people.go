@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// people remembers which account vouches for the address of a user: whoever
+// invites somebody could accept the invitation himself. So another account
+// that adds the same address may not get that user, but only the operator, who
+// sends his invitations to the address.
+type people struct{ db *sql.DB }
+
+func newPeople(ctx context.Context, db *sql.DB) (*people, error) {
+	_, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS server_people (
+		user    TEXT NOT NULL PRIMARY KEY,
+		account TEXT NOT NULL -- that has made him
+	) STRICT, WITHOUT ROWID`)
+	return &people{db}, err
+}
+
+// vouch notes that an account has made a user, "" that the operator knows him.
+func (p *people) vouch(ctx context.Context, user, account string) (err error) {
+	if account == "" {
+		_, err = p.db.ExecContext(ctx, `DELETE FROM server_people WHERE user = ?`, user)
+	} else {
+		_, err = p.db.ExecContext(ctx, `INSERT INTO server_people (user, account) VALUES (?, ?)`, user, account)
+	}
+	return err
+}
+
+// voucher returns the account that has made a user, "" for the operator.
+func (p *people) voucher(ctx context.Context, user string) (account string, err error) {
+	err = p.db.QueryRowContext(ctx, `SELECT account FROM server_people WHERE user = ?`, user).Scan(&account)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return account, err
+}
+
+// newUser makes a user. Without a password he is to be invited.
+func (s *server) newUser(ctx context.Context, email, name, text, voucher string) (user store.User, err error) {
+	now := s.now()
+	user = store.User{ID: keyfmt.NewID("user_", now), Email: email, Name: name, Status: authz.Active, Created: now.UTC()}
+	if text != "" {
+		if err := s.passwords.Check(ctx, text, email, name); err != nil {
+			return user, err
+		}
+		if user.Password, err = s.passwords.Hash(ctx, text); err != nil {
+			return user, err
+		}
+	}
+	if voucher != "" { // first, lest he be taken for the operator's
+		if err := s.people.vouch(ctx, user.ID, voucher); err != nil {
+			return user, err
+		}
+	}
+	return user, s.Users().Create(ctx, user)
+}
+
+// addUser makes a person a member of an account by the word of the operator.
+// Who has no password then is to be invited.
+func (s *server) addUser(ctx context.Context, email, name, text, account, role string) (store.User, error) {
+	email = login.Email(email)
+	switch {
+	case !isEmail(email):
+		return store.User{}, errors.New("want an email address")
+	case (role == roleOperator) != (account == operators) || role != roleOperator && !slices.Contains(roles, role):
+		return store.User{}, fmt.Errorf("there is no role %q in %s", role, account)
+	}
+	user, err := s.Users().ByEmail(ctx, email)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		user, err = s.newUser(ctx, email, name, text, "")
+	case err == nil && text != "":
+		err = fmt.Errorf("%s has that address already, and chooses his password himself", user.ID)
+	case err == nil:
+		user, err = s.adopt(ctx, user)
+	}
+	if err == nil {
+		err = s.Memberships().Put(ctx, store.Membership{User: user.ID, Account: account, Role: role, Created: s.now().UTC()})
+	}
+	return user, err
+}
+
+// isEmail reports whether a text, as login.Email returns it, has two sides.
+func isEmail(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	return at > 0 && at < len(s)-1
+}
+
+// adopt has the operator vouch for a user instead of the account that made
+// him. Whoever that is may have chosen the password: it goes, with all that
+// began with it.
+func (s *server) adopt(ctx context.Context, user store.User) (store.User, error) {
+	voucher, err := s.people.voucher(ctx, user.ID)
+	if err != nil || voucher == "" {
+		return user, err
+	}
+	if _, err := s.Users().SetPassword(ctx, user.ID, user.Password, ""); err != nil { // ends invitations too
+		return user, err
+	}
+	s.sessions.Forget(user.ID)
+	if err := s.people.vouch(ctx, user.ID, ""); err != nil {
+		return user, err
+	}
+	return s.Users().Get(ctx, user.ID)
+}
+
+// addOperator makes somebody who runs the service.
+func (s *server) addOperator(ctx context.Context, email, text string) error {
+	err := s.ensureOperators(ctx)
+	if err == nil {
+		_, err = s.addUser(ctx, email, "Operator", text, operators, roleOperator)
+	}
+	return err
+}
+
+func (s *server) ensureOperators(ctx context.Context) error {
+	err := s.Accounts().Create(ctx, store.Account{ID: operators, Name: "Operators", Status: authz.Active, Created: s.now().UTC()})
+	if errors.Is(err, store.ErrConflict) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/authz/authztest"
+	"medtwin.ai/tollgate/keyfmt"
+)
+
+// What every route requires, as it was reviewed.
+func TestRoutes(t *testing.T) {
+	c := newClocked(t, "free", "")
+	routes, err := authz.NewRoutes(authz.RoutesConfig{
+		Model: c.model, Authenticate: func(h http.Handler) http.Handler { return h },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.declare(routes)
+	authztest.Golden(t, routes, "testdata/routes.golden")
+}
+
+// case A14: of 10,000 projects a key sees its three, on full pages, by a
+// condition in the query.
+func TestPagesOfWhatIsVisible(t *testing.T) {
+	c := newClocked(t, "enterprise", "100000-M")
+	tx, err := c.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	var mine []string
+	for i := range 10_000 {
+		id := keyfmt.NewID("proj_", c.now.Add(time.Duration(i)*time.Millisecond))
+		if i%4000 == 1234 {
+			mine = append(mine, id)
+		}
+		if _, err := tx.ExecContext(t.Context(), `INSERT INTO server_documents VALUES ('acct_1', 'live', 'projects', '', ?, ?, ?)`,
+			id, fmt.Sprintf(`{"name":"Study %d"}`, i), c.now.UnixMicro()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	grant := c.everything()
+	grant.Scope[projects] = authz.Of(append(mine, "proj_elsewhere")...)
+	_, key, err := c.keys.Issue(t.Context(), authn.Operator("acct_1"), apikey.Spec{Name: "three", Environment: live, Grant: grant}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, next := c.call("GET", "/v1/projects?limit=2", key.Reveal(), "").list(t)
+	second, end := c.call("GET", "/v1/projects?limit=2&after="+next, key.Reveal(), "").list(t)
+	var seen []string
+	for _, d := range append(first, second...) {
+		seen = append(seen, fmt.Sprint(d["id"]))
+	}
+	if len(first) != 2 || end != "" || !slices.Equal(seen, mine) || len(mine) != 3 {
+		t.Errorf("pages of %d and %d, then %q: %v, want %v", len(first), len(second), end, seen, mine)
+	}
+}

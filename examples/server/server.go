@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/authn/password"
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/examples/server/leak"
+	"medtwin.ai/tollgate/examples/server/webhook"
+	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/ratelimit"
+)
+
+// A server is the application behind the gate, and what the gate is made of.
+type server struct {
+	vocabulary
+	*backend
+	*secrets
+
+	keys      *apikey.Manager
+	sessions  *session.Manager
+	passwords *password.Hasher
+	logins    *login.Manager
+	auth      *authn.Middleware  // set by handler
+	spent     ratelimit.Store    // what has been spent of the plans
+	limiter   *ratelimit.Limiter // set by handler
+	hooks     *webhook.Sender
+	leaks     *leak.Receiver
+	requests  *accessRequests
+
+	crossOrigin *http.CrossOriginProtection // which pages may use cookies here
+
+	addr     func(*http.Request) netip.Addr
+	log      *slog.Logger
+	now      func() time.Time
+	refusals budget
+}
+
+// keyQuota is the most live keys of an account.
+const keyQuota = 1000
+
+// sessionCookie is read where a request has no Authorization header.
+const sessionCookie = "__Host-sess"
+
+// newServer opens what the configuration names. The caller closes it.
+func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err error) {
+	s = &server{log: log, now: time.Now, spent: ratelimit.NewMemory(0)}
+	if s.vocabulary, err = newVocabulary(); err != nil {
+		return nil, err
+	}
+	trusted, err := prefixes(c.trusted)
+	if err != nil {
+		return nil, errors.New("--trusted-proxies: " + err.Error())
+	}
+	s.addr = ratelimit.ClientAddr(trusted...)
+	b, err := openBackend(c.database)
+	if err != nil {
+		return nil, err
+	}
+	s.backend = b
+	defer func() {
+		if err != nil {
+			b.Close()
+		}
+	}()
+	used, err := usedPepper(ctx, s.backend)
+	if err != nil {
+		return nil, err
+	}
+	if s.secrets, err = loadSecrets(c.pepperFile, used); err != nil {
+		return nil, err
+	}
+	if s.keys, err = apikey.New(s.keyConfig()); err != nil {
+		return nil, err
+	}
+	if s.sessions, err = session.New(session.Config{
+		Store: s.Sessions(), Users: s.Users(), Memberships: s.Memberships(), Accounts: s.Accounts(), Changes: s.stores,
+		Model: s.model, Roles: s.role, Format: s.session, Peppers: s.peppers, Environments: []string{live, test}, Logger: log,
+	}); err != nil {
+		return nil, err
+	}
+	if s.passwords, err = password.New(password.Config{Words: []string{"medtwin", "tollgate"}, Logger: log}); err != nil {
+		return nil, err
+	}
+	if s.logins, err = login.New(s.loginConfig()); err != nil {
+		return nil, err
+	}
+	if s.hooks, err = webhook.New(webhook.Config{
+		DB: s.db, Secret: func(id string) []byte { return s.derive("webhook " + id) }, AllowPrivate: c.privateHooks, Logger: log,
+		Now: func() time.Time { return s.now() }, // the tests' too
+	}); err != nil {
+		return nil, err
+	}
+	if s.requests, err = newAccessRequests(ctx, s.db); err != nil {
+		return nil, err
+	}
+	s.leaks, err = leak.New(leak.Config{
+		DB: s.db, Seal: s.derive("leak reports"), KeysURL: cmp.Or(c.leakKeys, githubKeys), Report: s.leaked, Logger: log,
+		Now: func() time.Time { return s.now() },
+	})
+	return s, err
+}
+
+func (s *server) keyConfig() apikey.Config {
+	return apikey.Config{
+		Store: s.Keys(), Admin: s.KeyAdmin(), Changes: s.stores, Roles: s.role, Manage: admin,
+		Model: s.model, Formats: s.formats, Peppers: s.peppers, Quota: keyQuota, Logger: s.log,
+	}
+}
+
+// handler is the chain: request id and form of errors, log, and the routes,
+// which match, authenticate, decide, limit and handle.
+func (s *server) handler(origins []string) (http.Handler, error) {
+	failures, err := ratelimit.NewFailures(nil, s.failed) // apart from the table of verified identities
+	if err != nil {
+		return nil, err
+	}
+	s.crossOrigin = http.NewCrossOriginProtection()
+	for _, o := range origins {
+		if err := s.crossOrigin.AddTrustedOrigin(o); err != nil {
+			return nil, err
+		}
+	}
+	s.auth, err = authn.New(authn.Config{
+		Authenticators: []authn.Authenticator{s.keys, s.sessions}, Cookie: sessionCookie, CrossOrigin: s.crossOrigin,
+		ClientAddr: s.addr, Failures: failures, Logger: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.limiter, err = ratelimit.New(ratelimit.Config{
+		Store: s.spent, Plan: s.plan, Own: s.ownPlan, Denied: s.denialPlan, Logger: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	routes, err := authz.NewRoutes(authz.RoutesConfig{Model: s.model, Authenticate: s.auth.Wrap, Limit: s.limiter.Wrap, Now: s.now})
+	if err != nil {
+		return nil, err
+	}
+	s.declare(routes)
+	h := problem.Wrap(errorForm, s.logged(routes))
+	if len(origins) > 0 {
+		return s.cors(origins, h)
+	}
+	return h, nil
+}
+
+// plan: counters hang on the account and environment, so that new keys bring
+// no fresh budget.
+func (s *server) plan(r *http.Request) (string, *ratelimit.Plan) {
+	p, ok := authn.FromContext(r.Context())
+	if !ok {
+		return "", nil
+	}
+	plan, _ := s.planOf(p)
+	return p.Subject, plan
+}
+
+func (s *server) planOf(p authn.Principal) (*ratelimit.Plan, string) {
+	return s.plans.Resolve(ratelimit.Assignment{
+		Environment: p.Environment, Key: p.KeyPlan, Account: p.AccountPlan, Limits: p.Limits,
+	})
+}
+
+// ownPlan is what costs nothing of the plan: per person, else per key, so that
+// a leaked key cannot keep its owner from revoking it.
+func (s *server) ownPlan(r *http.Request) (string, *ratelimit.Plan) {
+	p, ok := authn.FromContext(r.Context())
+	switch {
+	case !ok:
+		return "", nil
+	case p.Kind == authn.KindSession:
+		return p.User, s.own
+	}
+	return p.ID, s.own
+}
+
+func (s *server) denialPlan(r *http.Request) (string, *ratelimit.Plan) {
+	p, ok := authn.FromContext(r.Context())
+	if !ok {
+		return "", nil
+	}
+	return p.Account + "/" + p.Environment, s.denials
+}

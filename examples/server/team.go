@@ -1,0 +1,388 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+// team is who belongs to an account. Changes go one after the other, so that
+// of two owners who unmake each other at once one stays. In several processes
+// both may succeed: the operator then makes an owner with "users create".
+type team struct {
+	*server
+	one sync.Mutex
+}
+
+// declareTeam: whoever changes a team has proved who he is a short while ago,
+// as no key can.
+func (s *server) declareTeam(routes *authz.Routes) {
+	t := &team{server: s}
+	const recent = 10 * time.Minute
+	routes.Handle("GET /v1/team", authz.Need{ID: "team.list", Permission: admin, Cost: -1}, http.HandlerFunc(t.list))
+	routes.Handle("POST /v1/team", authz.Need{ID: "team.add", Permission: admin, Cost: -1, Recent: recent}, http.HandlerFunc(t.add))
+	routes.Handle("PATCH /v1/team/{user}", authz.Need{ID: "team.update", Permission: admin, Cost: -1, Recent: recent}, http.HandlerFunc(t.update))
+	routes.Handle("DELETE /v1/team/{user}", authz.Need{ID: "team.remove", Permission: admin, Cost: -1, Recent: recent}, http.HandlerFunc(t.remove))
+}
+
+// A teammate is a member as others see him.
+type teammate struct {
+	ID         string   `json:"id"`
+	Email      string   `json:"email"`
+	Name       string   `json:"name,omitempty"`
+	Role       string   `json:"role"`
+	Projects   []string `json:"projects,omitempty"` // left out: all
+	Status     string   `json:"status"`             // active, invited, suspended
+	CreatedAt  string   `json:"created_at"`
+	Invitation string   `json:"invitation,omitempty"` // in the answer that invited him
+}
+
+func render(u store.User, m store.Membership) teammate {
+	v := teammate{
+		ID: u.ID, Email: u.Email, Name: u.Name, Role: m.Role, Projects: m.Scope[projects].Items(),
+		Status: u.Status.String(), CreatedAt: rfc3339(m.Created),
+	}
+	if u.Status == authz.Active && u.Password == "" {
+		v.Status = "invited"
+	}
+	return v
+}
+
+var (
+	errRole     = invalid(http.StatusBadRequest, "unknown_role", "role must be one of "+strings.Join(roles, ", ")+".")
+	errEmail    = invalid(http.StatusBadRequest, "invalid_email", "email must be an email address.")
+	errNarrow   = invalid(http.StatusBadRequest, "unknown_project", "projects must list 1 to 200 projects of the account; leave it out for all.")
+	errNarrowed = invalid(http.StatusBadRequest, "invalid_projects", "An owner has all projects.")
+	errMember   = invalid(http.StatusConflict, "member_exists", "This person is a member already. To invite him again, remove him first.")
+	errElse     = invalid(http.StatusConflict, "user_exists", "Another account has made a user with this address. To have him here as well, write to "+supportContact+".")
+	errLast     = invalid(http.StatusConflict, "last_owner", "The account would have no owner left who can log in.")
+)
+
+func (t *team) list(w http.ResponseWriter, r *http.Request) {
+	p, _ := caller(r)
+	after, limit, err := pageOf(r)
+	if err != nil {
+		t.fail(w, r, err)
+		return
+	}
+	members, err := t.Memberships().OfAccount(r.Context(), p.Account, after, limit+1)
+	users := map[string]store.User{}
+	for _, m := range members {
+		if err == nil {
+			users[m.User], err = t.Users().Get(r.Context(), m.User)
+		}
+	}
+	if err != nil {
+		t.fail(w, r, err)
+		return
+	}
+	t.respond(w, r, http.StatusOK, pageFrom(members, limit,
+		func(m store.Membership) string { return m.User }, func(m store.Membership) teammate { return render(users[m.User], m) }))
+}
+
+func (t *team) add(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Email    string   `json:"email"`
+		Role     string   `json:"role"`
+		Name     string   `json:"name"`
+		Projects []string `json:"projects"`
+	}
+	if err := decode(w, r, &body); err != nil {
+		t.fail(w, r, err)
+		return
+	}
+	p, _ := caller(r)
+	added, err := t.join(r.Context(), &p, login.Email(body.Email), body.Name, body.Role, body.Projects)
+	if err != nil {
+		t.fail(w, r, err)
+		return
+	}
+	t.record(r, "member.added", added.ID, added.Role)
+	if added.Invitation != "" {
+		t.record(r, "user.invited", added.ID, "")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	t.respond(w, r, http.StatusCreated, added)
+}
+
+// join makes the person with that address a member.
+func (t *team) join(ctx context.Context, by *authn.Principal, email, name, role string, ids []string) (teammate, error) {
+	if !isEmail(email) {
+		return teammate{}, errEmail
+	}
+	if utf8.RuneCountInString(name) > 200 {
+		return teammate{}, invalid(http.StatusBadRequest, "invalid_name", "name must be a text of at most 200 characters.")
+	}
+	now := t.now()
+	m := store.Membership{Account: by.Account, Role: role, Created: now.UTC()}
+	if ids != nil {
+		m.Scope = map[string]authz.Set{projects: authz.Of(ids...)}
+	}
+	t.one.Lock()
+	defer t.one.Unlock()
+	if err := errors.Join(t.makesSense(m), t.may(ctx, by, m)); err != nil {
+		return teammate{}, err
+	}
+	if err := t.have(ctx, m); err != nil {
+		return teammate{}, err
+	}
+	user, voucher, err := t.person(ctx, by.Account, email, name)
+	if err != nil {
+		return teammate{}, err
+	}
+	invitation := ""
+	if voucher == by.Account && user.Password == "" && user.Status == authz.Active {
+		if invitation, err = t.logins.Invite(ctx, user.ID, now); err != nil {
+			return teammate{}, err
+		}
+	}
+	m.User = user.ID
+	if err := t.Memberships().Put(ctx, m); err != nil {
+		return teammate{}, err
+	}
+	t.sessions.Forget(user.ID)
+	added := render(user, m)
+	added.Invitation = invitation
+	return added, nil
+}
+
+// person finds or makes the user with that address, who is no member yet, and
+// returns the account that vouches for it.
+func (t *team) person(ctx context.Context, account, email, name string) (user store.User, voucher string, err error) {
+	user, err = t.Users().ByEmail(ctx, email)
+	if errors.Is(err, store.ErrNotFound) {
+		user, err = t.newUser(ctx, email, name, "", account)
+		return user, account, err
+	}
+	if err != nil {
+		return user, "", err
+	}
+	if _, err = t.Memberships().Get(ctx, account, user.ID); err == nil {
+		return user, "", errMember
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return user, "", err
+	}
+	if voucher, err = t.people.voucher(ctx, user.ID); err == nil && voucher != "" && voucher != account {
+		err = errElse
+	}
+	return user, voucher, err
+}
+
+func (t *team) update(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Role     *string             `json:"role"`
+		Projects clearable[[]string] `json:"projects"` // null: all
+	}
+	if err := decode(w, r, &body); err != nil {
+		t.fail(w, r, err)
+		return
+	}
+	p, _ := caller(r)
+	m, err := t.change(r.Context(), &p, r.PathValue("user"), func(m *store.Membership) {
+		if body.Role != nil {
+			m.Role = *body.Role
+		}
+		switch {
+		case !body.Projects.given:
+		case body.Projects.value == nil:
+			m.Scope = nil
+		default:
+			m.Scope = map[string]authz.Set{projects: authz.Of(*body.Projects.value...)}
+		}
+	})
+	var user store.User
+	if err == nil {
+		user, err = t.Users().Get(r.Context(), m.User)
+	}
+	if err != nil {
+		t.fail(w, r, err)
+		return
+	}
+	note := m.Role
+	if ids := m.Scope[projects].Items(); ids != nil {
+		note += ", projects " + strings.Join(ids, " ")
+	}
+	t.record(r, "member.changed", m.User, note)
+	t.respond(w, r, http.StatusOK, render(user, m))
+}
+
+// change gives a member another role or other projects.
+func (t *team) change(ctx context.Context, by *authn.Principal, user string, set func(*store.Membership)) (store.Membership, error) {
+	t.one.Lock()
+	defer t.one.Unlock()
+	old, err := t.Memberships().Get(ctx, by.Account, user)
+	if err != nil {
+		return old, err
+	}
+	m := old
+	set(&m)
+	if err := errors.Join(t.makesSense(m), t.may(ctx, by, old, m)); err != nil {
+		return m, err
+	}
+	if err := t.have(ctx, m); err != nil {
+		return m, err
+	}
+	if m.Role != roleOwner {
+		if err := t.spare(ctx, old); err != nil {
+			return m, err
+		}
+	}
+	err = t.Memberships().Put(ctx, m)
+	t.sessions.Forget(user)
+	return m, err
+}
+
+// remove ends what a member may do in the account, with his own keys. Those of
+// the account live on.
+func (t *team) remove(w http.ResponseWriter, r *http.Request) {
+	p, _ := caller(r)
+	user := r.PathValue("user")
+	ended, err := t.leave(r.Context(), &p, user)
+	for _, id := range ended {
+		t.record(r, "key.revoked", id, memberRemoved)
+	}
+	if err != nil {
+		t.fail(w, r, err)
+		return
+	}
+	t.record(r, "member.removed", user, "")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+const memberRemoved = "member removed"
+
+// leave returns the ids of the keys that it has revoked. They would open
+// nothing without the membership, but would again once he is back.
+func (t *team) leave(ctx context.Context, by *authn.Principal, user string) (ended []string, err error) {
+	t.one.Lock()
+	defer t.one.Unlock()
+	m, err := t.Memberships().Get(ctx, by.Account, user)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.may(ctx, by, m); err != nil {
+		return nil, err
+	}
+	if err := t.spare(ctx, m); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx) // what begins here ends
+	if err := t.Memberships().Remove(ctx, by.Account, user); err != nil {
+		return nil, err
+	}
+	t.sessions.Forget(user)
+	operator := authn.Operator(by.Account) // the caller may have been removing himself
+	now := t.now()
+	for after := ""; ; {
+		keys, err := t.keys.List(ctx, operator, after, 200)
+		if err != nil || len(keys) == 0 {
+			return ended, err
+		}
+		for _, key := range keys {
+			if after = key.ID; key.Owner != user || key.Ended(now) {
+				continue
+			}
+			if err := t.keys.Revoke(ctx, operator, key.ID, memberRemoved, now); err != nil {
+				return ended, err
+			}
+			ended = append(ended, key.ID)
+		}
+	}
+}
+
+// makesSense refuses roles that there are not, and owners of less than all.
+func (t *team) makesSense(m store.Membership) error {
+	ids, narrowed := m.Scope[projects]
+	switch {
+	case !slices.Contains(roles, m.Role):
+		return errRole
+	case m.Role == roleOwner && narrowed:
+		return errNarrowed
+	case narrowed && (len(ids.Items()) == 0 || len(ids.Items()) > 200):
+		return errNarrow
+	}
+	return nil
+}
+
+// may refuses whoever could gain by it: nobody makes, changes or removes a
+// member who may do more than himself, and only an owner an owner. What the
+// caller may is read here anew.
+func (t *team) may(ctx context.Context, by *authn.Principal, members ...store.Membership) error {
+	own, err := t.Memberships().Get(ctx, by.Account, by.User)
+	if errors.Is(err, store.ErrNotFound) {
+		return authn.ErrForbidden
+	}
+	if err != nil {
+		return err
+	}
+	rights := t.model.Rights(authz.Active, t.role(own))
+	for _, m := range members {
+		if m.Role == roleOwner && own.Role != roleOwner {
+			return &authz.DeniedError{Decision: authz.Decision{
+				Code: "scope_exceeds_caller", Layer: "owner", Dimension: "role", Wanted: m.Role, Held: own.Role,
+			}}
+		}
+		for _, g := range t.role(m) {
+			if d := rights.Delegate(g); !d.Allowed {
+				return &authz.DeniedError{Decision: d}
+			}
+		}
+	}
+	return nil
+}
+
+// have refuses projects that are not the account's, in either environment. It
+// is asked after may, so that it tells nobody of what he may not see.
+func (t *team) have(ctx context.Context, m store.Membership) error {
+	for _, id := range m.Scope[projects].Items() {
+		_, err := t.documents.get(ctx, tenant{m.Account, live}, projects, "", id)
+		if errors.Is(err, errNoDocument) {
+			_, err = t.documents.get(ctx, tenant{m.Account, test}, projects, "", id)
+		}
+		if errors.Is(err, errNoDocument) {
+			return errNarrow
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spare refuses to do without an owner where no other is left who can log in.
+func (t *team) spare(ctx context.Context, m store.Membership) error {
+	if m.Role != roleOwner {
+		return nil
+	}
+	for after := ""; ; {
+		members, err := t.Memberships().OfAccount(ctx, m.Account, after, 100)
+		if err != nil {
+			return err
+		}
+		for _, other := range members {
+			if after = other.User; other.Role != roleOwner || other.User == m.User {
+				continue
+			}
+			user, err := t.Users().Get(ctx, other.User)
+			if err != nil {
+				return err
+			}
+			if user.Status == authz.Active && user.Password != "" {
+				return nil
+			}
+		}
+		if len(members) == 0 {
+			return errLast
+		}
+	}
+}

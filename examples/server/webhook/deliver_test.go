@@ -1,0 +1,309 @@
+package webhook_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"medtwin.ai/tollgate/examples/server/webhook"
+)
+
+// What is sent verifies with the specification's own library, and with the
+// secret of its endpoint alone.
+func TestDeliver(t *testing.T) {
+	s := newSender(t, file(t), func(c *webhook.Config) { c.Now = time.Now })
+	s.run(t)
+	all, some := newReceiver(t, nil), newReceiver(t, nil)
+	_, secretAll := s.add(t, "acct_1", all.URL+"/hooks?token=1")
+	_, secretSome := s.add(t, "acct_1", some.URL, "key.leaked", "key.revoked")
+	other := newReceiver(t, nil)
+	s.add(t, "acct_2", other.URL)
+
+	s.enqueue(t, "acct_1", "evt_1", "key.created")
+	s.enqueue(t, "acct_1", "evt_2", "key.revoked")
+	s.enqueue(t, "acct_1", "evt_2", "key.revoked") // again
+	if got := all.wait(t, 2); len(got) != 2 {
+		t.Fatalf("%d requests", len(got))
+	}
+	got := some.wait(t, 1)[0]
+	if len(some.all()) != 1 {
+		t.Errorf("kinds are not heeded: %d requests", len(some.all()))
+	}
+	right, err := standardwebhooks.NewWebhook(secretSome)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := right.Verify(got.body, got.header); err != nil {
+		t.Errorf("the signature: %v", err)
+	}
+	wrong, err := standardwebhooks.NewWebhook(secretAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong.Verify(got.body, got.header) == nil || right.Verify(append(slices.Clone(got.body), ' '), got.header) == nil {
+		t.Error("another secret or another body verifies too")
+	}
+	var body map[string]any
+	if err := json.Unmarshal(got.body, &body); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"type": "key.revoked", "timestamp": "2026-01-30T12:00:00Z", "data": map[string]any{"id": "key_1"}}
+	if d := cmp.Diff(want, body); d != "" {
+		t.Errorf("body (-want +got):\n%s", d)
+	}
+	if id, media := got.header.Get("webhook-id"), got.header.Get("Content-Type"); id != "evt_2" || media != "application/json" {
+		t.Errorf("webhook-id %q, Content-Type %q", id, media)
+	}
+	eventually(t, "both to be settled", func() bool {
+		list, err := s.List(t.Context(), "acct_1")
+		return err == nil && list[0].Pending+list[1].Pending == 0 && !list[1].Delivered.IsZero()
+	})
+	if n := len(other.all()); n != 0 {
+		t.Errorf("another account heard of it, %d times", n)
+	}
+}
+
+// A failing endpoint is tried again and again for about a day, not before its
+// time, each time with a timestamp and signature of now; then never more, and
+// its owner can see why.
+func TestRetry(t *testing.T) {
+	s := newSender(t, file(t), nil)
+	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	e, secret := s.add(t, "acct_1", r.URL)
+	s.enqueue(t, "acct_1", "evt_1", "key.created")
+	s.run(t)
+
+	verify, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= webhook.MaxAttempts; n++ {
+		got := r.wait(t, n)[n-1]
+		if at := got.header.Get("webhook-timestamp"); at != strconv.FormatInt(s.clock.Now().Unix(), 10) {
+			t.Errorf("attempt %d: timestamp %s", n, at)
+		}
+		if err := verify.VerifyIgnoringTimestamp(got.body, got.header); err != nil {
+			t.Errorf("attempt %d: %v", n, err)
+		}
+		eventually(t, "the failure to be recorded", func() bool { return s.only(t, "acct_1").Failures == n })
+		if n == webhook.MaxAttempts {
+			break
+		}
+		before := s.attempted(t)
+		shortest := min(5*time.Second<<(2*(n-1)), 5*time.Hour)
+		s.later(shortest - time.Second)
+		if !s.attempted(t).Equal(before) {
+			t.Fatalf("attempt %d begins early", n+1)
+		}
+		s.later(shortest/4 + time.Second)
+	}
+	if took := s.clock.Now().Sub(t0); took < 20*time.Hour || took > 30*time.Hour {
+		t.Errorf("given up after %v, want about a day", took)
+	}
+	s.later(48 * time.Hour)
+	s.enqueue(t, "acct_1", "evt_1", "key.created") // a second time, as if its maker did not know
+	got := s.only(t, "acct_1")
+	want := webhook.Endpoint{ID: e.ID, URL: r.URL, Created: t0, Dead: 1, Failures: webhook.MaxAttempts, Error: "answered 500"}
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(webhook.Endpoint{}, "Failed"), cmpopts.EquateEmpty()); d != "" || got.Failed.IsZero() {
+		t.Errorf("in the list (-want +got):\n%s", d)
+	}
+	if n := len(r.all()); n != webhook.MaxAttempts {
+		t.Errorf("%d attempts, want %d", n, webhook.MaxAttempts)
+	}
+	if log := s.log.String(); strings.Count(log, "webhook delivery given up") != 1 || !strings.Contains(log, "evt_1") || strings.Contains(log, r.URL) {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+// Receivers say how long to wait, within reason.
+func TestRetryAfter(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"120": 120 * time.Second, "9999999999": 5 * time.Hour, "-1": 5 * time.Second, "soon": 5 * time.Second,
+	} {
+		t.Run(header, func(t *testing.T) {
+			s := newSender(t, file(t), nil)
+			r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", header)
+				w.WriteHeader(http.StatusTooManyRequests)
+			})
+			s.add(t, "acct_1", r.URL)
+			s.enqueue(t, "acct_1", "evt_1", "key.created")
+			s.run(t)
+			eventually(t, "the failure to be recorded", func() bool { return s.only(t, "acct_1").Failures == 1 })
+			var due int64
+			if err := s.db.QueryRow(`SELECT due FROM server_deliveries`).Scan(&due); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.UnixMicro(due).Sub(t0); got < want || got > want*5/4 {
+				t.Errorf("the next attempt is after %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// An endpoint that answers 410 hears no more, of what was queued either.
+func TestGone(t *testing.T) {
+	s := newSender(t, file(t), nil)
+	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
+	s.add(t, "acct_1", r.URL)
+	for i := range 3 {
+		s.enqueue(t, "acct_1", fmt.Sprint("evt_", i), "key.created")
+	}
+	s.run(t)
+	eventually(t, "the end of the endpoint", func() bool { return !s.only(t, "acct_1").Gone.IsZero() })
+	s.enqueue(t, "acct_1", "evt_9", "key.created")
+	if e := s.only(t, "acct_1"); e.Pending != 0 || e.Dead != 3 || len(r.all()) != 1 {
+		t.Errorf("%+v after %d requests", e, len(r.all()))
+	}
+}
+
+// Endpoints that hang hold up neither the others of their account nor those of
+// others, when they are new and when they are known to fail.
+func TestSlowEndpoints(t *testing.T) {
+	s := newSender(t, file(t), nil)
+	free := make(chan struct{})
+	slow := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-free:
+		case <-r.Context().Done():
+		}
+	})
+	defer close(free)
+	fast := newReceiver(t, nil)
+	for range webhook.MaxEndpoints - 1 {
+		s.add(t, "acct_1", slow.URL)
+	}
+	s.add(t, "acct_1", fast.URL)
+	s.add(t, "acct_2", fast.URL)
+	for i := range 5 {
+		s.enqueue(t, "acct_1", fmt.Sprint("evt_", i), "key.created")
+	}
+	s.SetTimeout(time.Minute)
+	stop := s.run(t)
+	slow.wait(t, webhook.MaxEndpoints-1)
+	fast.wait(t, 5)
+	s.enqueue(t, "acct_2", "evt_1", "key.created")
+	fast.wait(t, 6)
+	if n := len(slow.all()); n != webhook.MaxEndpoints-1 {
+		t.Errorf("%d attempts at once for %d endpoints", n, webhook.MaxEndpoints-1)
+	}
+	stop()
+
+	if _, err := s.db.Exec(`UPDATE server_webhooks SET failures = 1 WHERE url = ?`, slow.URL); err != nil {
+		t.Fatal(err)
+	}
+	for _, account := range []string{"acct_3", "acct_4", "acct_5"} { // all of whose endpoints fail
+		for range webhook.MaxEndpoints {
+			s.add(t, account, slow.URL)
+		}
+		s.enqueue(t, account, "evt_1", "key.created")
+		if _, err := s.db.Exec(`UPDATE server_webhooks SET failures = 1 WHERE account = ?`, account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := len(slow.all())
+	s.run(t)
+	slow.wait(t, before+16)
+	s.enqueue(t, "acct_2", "evt_2", "key.created")
+	fast.wait(t, 7)
+	if n := len(slow.all()) - before; n != 16 {
+		t.Errorf("failing endpoints have %d attempts at once, want 16", n)
+	}
+}
+
+// What another process queues is delivered without being asked, and by one of
+// two that run.
+func TestOtherProcess(t *testing.T) {
+	path := file(t)
+	a, b, other := newSender(t, path, nil), newSender(t, path, nil), newSender(t, path, nil)
+	r := newReceiver(t, nil)
+	a.add(t, "acct_1", r.URL)
+	a.run(t)
+	b.run(t)
+	for i := range 20 {
+		other.enqueue(t, "acct_1", fmt.Sprint("evt_", i), "key.created")
+	}
+	began := time.Now()
+	eventually(t, "all to be delivered", func() bool { return other.only(t, "acct_1").Pending == 0 })
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if n := len(r.all()); n != 20 {
+		t.Errorf("%d requests for 20 events", n)
+	}
+}
+
+// An attempt that is cut off by the end of Run does not count, and is made
+// again by the next.
+func TestStop(t *testing.T) {
+	s := newSender(t, file(t), nil)
+	answer := make(chan struct{})
+	r := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-answer:
+		case <-r.Context().Done():
+		}
+	})
+	s.add(t, "acct_1", r.URL)
+	s.enqueue(t, "acct_1", "evt_1", "key.created")
+	stop := s.run(t)
+	r.wait(t, 1)
+	stop()
+	if e := s.only(t, "acct_1"); e.Failures != 0 || e.Pending != 1 {
+		t.Errorf("%+v", e)
+	}
+	close(answer)
+	s.run(t)
+	r.wait(t, 2)
+	eventually(t, "the delivery", func() bool { return s.only(t, "acct_1").Pending == 0 })
+}
+
+// What is settled is forgotten after a week, so that the table does not grow
+// for ever.
+func TestSweep(t *testing.T) {
+	s := newSender(t, file(t), nil)
+	r := newReceiver(t, nil)
+	s.add(t, "acct_1", r.URL)
+	s.enqueue(t, "acct_1", "evt_1", "key.created")
+	s.run(t)
+	rows := func() (n int) {
+		if err := s.db.QueryRow(`SELECT count(*) FROM server_deliveries`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	eventually(t, "the delivery", func() bool { return s.only(t, "acct_1").Pending == 0 })
+	s.later(webhook.Keep)
+	s.enqueue(t, "acct_1", "evt_1", "key.created")
+	if n := rows(); n != 1 || len(r.all()) != 1 {
+		t.Errorf("%d rows, %d requests, want 1 and 1", n, len(r.all()))
+	}
+	s.later(time.Hour + time.Second)
+	eventually(t, "it to be forgotten", func() bool { return rows() == 0 })
+}
+
+// Without a database nothing is acknowledged and Run waits.
+func TestOutage(t *testing.T) {
+	s := newSender(t, file(t), nil)
+	s.add(t, "acct_1", "http://localhost")
+	s.db.Close()
+	s.run(t)
+	eventually(t, "a line", func() bool { return strings.Contains(s.log.String(), "webhooks wait for the database") })
+	if err := s.Enqueue(context.Background(), "acct_1", event("evt_1", "key.created")); err == nil {
+		t.Error("acknowledged")
+	}
+	s.later(0)
+	if n := strings.Count(s.log.String(), "wait for the database"); n != 1 {
+		t.Errorf("%d lines", n)
+	}
+}

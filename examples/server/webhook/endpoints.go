@@ -1,0 +1,125 @@
+package webhook
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"medtwin.ai/tollgate/keyfmt"
+)
+
+// Errors to compare with errors.Is. None repeats what it was given: a URL may
+// hold a password.
+var (
+	ErrInvalid  = errors.New("webhook: invalid") // followed by what it wants, for the caller's eyes
+	ErrQuota    = errors.New("webhook: the account has 20 endpoints, the most it may have")
+	ErrNotFound = errors.New("webhook: no such endpoint") // or another account's
+)
+
+const maxEndpoints = 20 // of an account
+
+// An Endpoint is where an account hears of its events.
+type Endpoint struct {
+	ID      string   // "whk_…"
+	URL     string   // may hold what only the account should see
+	Kinds   []string // of events that it hears of; none: all
+	Created time.Time
+
+	Pending   int       // deliveries that are still attempted
+	Dead      int       // deliveries that were given up within the last week
+	Dropped   int       // events that were never queued for it, because too many were pending
+	Failures  int       // attempts that failed since the latest success
+	Error     string    // of the latest failure: "answered 500"
+	Failed    time.Time // the latest failure; zero: none
+	Delivered time.Time // the latest success; zero: none
+	Gone      time.Time // when it answered 410, which ends it for good; zero: it did not
+}
+
+// Add makes an endpoint for events of the kinds given, none meaning all, and
+// returns its signing secret, "whsec_…". The secret could be derived again but
+// is not: whoever has lost it adds another endpoint and removes this one.
+func (s *Sender) Add(ctx context.Context, account, rawURL string, kinds []string, now time.Time) (Endpoint, string, error) {
+	if err := s.checkURL(rawURL); err != nil {
+		return Endpoint{}, "", err
+	}
+	kinds = slices.Compact(slices.Sorted(slices.Values(kinds)))
+	if len(kinds) > 32 || slices.ContainsFunc(kinds, func(k string) bool { return !plain(k, ".") }) {
+		return Endpoint{}, "", fmt.Errorf("%w: want at most 32 kinds of events, such as key.created", ErrInvalid)
+	}
+	e := Endpoint{ID: keyfmt.NewID("whk_", now), URL: rawURL, Kinds: kinds, Created: now.UTC()}
+	var made int64
+	err := s.together(ctx, func(b *batch) {
+		made = b.do(`INSERT INTO server_webhooks (id, account, url, kinds, created)
+			SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM server_webhooks WHERE account = ?2) < ?6`,
+			e.ID, account, e.URL, strings.Join(kinds, " "), now.UnixMicro(), maxEndpoints)
+	})
+	if err == nil && made == 0 {
+		err = ErrQuota
+	}
+	if err != nil {
+		return Endpoint{}, "", err
+	}
+	return e, "whsec_" + base64.StdEncoding.EncodeToString(s.secret(e.ID)), nil
+}
+
+// List returns the account's endpoints, the oldest first, and how they fare.
+func (s *Sender) List(ctx context.Context, account string) ([]Endpoint, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT id, url, kinds, created, dropped, failures, error, failed, delivered, gone,
+		(SELECT count(*) FROM server_deliveries WHERE endpoint = w.id AND due IS NOT NULL),
+		(SELECT count(*) FROM server_deliveries WHERE endpoint = w.id AND due IS NULL AND error <> '')
+		FROM server_webhooks w WHERE account = ? ORDER BY id`, account)
+	return collect(rows, err, func(e *Endpoint) []any {
+		return []any{&e.ID, &e.URL, words{&e.Kinds}, micros{&e.Created}, &e.Dropped, &e.Failures, &e.Error,
+			micros{&e.Failed}, micros{&e.Delivered}, micros{&e.Gone}, &e.Pending, &e.Dead}
+	})
+}
+
+// Remove ends an endpoint and drops what was still to be delivered to it. An
+// attempt under way may yet arrive.
+func (s *Sender) Remove(ctx context.Context, account, id string) error {
+	var removed int64
+	err := s.together(ctx, func(b *batch) {
+		removed = b.do(`DELETE FROM server_webhooks WHERE account = ? AND id = ?`, account, id)
+		b.do(`DELETE FROM server_deliveries WHERE endpoint = ?1 AND NOT EXISTS (SELECT 1 FROM server_webhooks WHERE id = ?1)`, id)
+	})
+	if err == nil && removed == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// checkURL says what is wrong with a URL before anything is sent there. Names
+// are not looked up here: what they stand for can change, so that is checked
+// at every connection.
+func (s *Sender) checkURL(text string) error {
+	u, err := url.Parse(text)
+	want := ""
+	switch {
+	case err != nil || len(text) > 2048 || u.Hostname() == "":
+		want = "an absolute URL of at most 2,048 bytes"
+	case u.Scheme != "https" && !(s.private && u.Scheme == "http"):
+		want = "an https URL"
+	case u.User != nil || strings.Contains(text, "#"):
+		want = "a URL without user name, password and fragment"
+	default:
+		if a, err := netip.ParseAddr(u.Hostname()); err == nil && !s.private && !public(a) {
+			want = "a public address"
+		}
+	}
+	if want != "" {
+		return fmt.Errorf("%w: want %s", ErrInvalid, want)
+	}
+	return nil
+}
+
+// plain reports whether s is 1 to 64 ASCII letters, digits, "_" or one of more.
+func plain(s, more string) bool {
+	return 0 < len(s) && len(s) <= 64 &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"+more) == ""
+}

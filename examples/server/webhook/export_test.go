@@ -1,0 +1,28 @@
+package webhook
+
+import "time"
+
+// Look returns when Run has looked at what is due, after this was called: the
+// second wake-up is taken after it has looked for the first.
+func (s *Sender) Look() {
+	for range 3 {
+		s.wake <- struct{}{}
+	}
+}
+
+// SetTimeout shortens the attempts of a sender.
+func (s *Sender) SetTimeout(d time.Duration) { s.client.Timeout = d }
+
+var (
+	Public     = public
+	PublicOnly = publicOnly
+	Delay      = delay
+)
+
+const (
+	MaxPending   = maxPending
+	MaxAttempts  = maxAttempts
+	MaxEndpoints = maxEndpoints
+	Lease        = lease
+	Keep         = keep
+)

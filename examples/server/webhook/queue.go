@@ -1,0 +1,149 @@
+package webhook
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+const (
+	maxPending  = 10_000             // deliveries of an account that are still attempted
+	maxBody     = 64 << 10           // bytes
+	maxAttempts = 11                 // which delay stretches over 22 to 27 hours
+	longest     = 5 * time.Hour      // between two attempts
+	lease       = 3 * timeout        // of an endpoint to an attempt; then that has died with its process
+	keep        = 7 * 24 * time.Hour // of what is settled, so that it is not queued again
+)
+
+// ErrBacklog says that an event is not queued for one or more endpoints,
+// because too much waits to be delivered to them already.
+var ErrBacklog = errors.New("webhook: too many pending deliveries")
+
+// An Event is something that happened to a key.
+type Event struct {
+	ID   string    // unique, of [A-Za-z0-9_-]: the specification wants no full stop; the webhook-id
+	Kind string    // "key.created"
+	At   time.Time // when it happened
+	Data any       // about what, in JSON; without secrets: it is stored and sent as it is
+}
+
+// Enqueue writes down what is to be delivered of an event: once to every
+// endpoint of the account that hears of its kind. When it returns nil, that
+// survives a crash. Within a week, doing it again with an event of the same ID
+// does nothing.
+//
+// An account has 10,000 pending deliveries, and an endpoint an equal share of
+// them, so that a dead endpoint does not cost the others their events. What is
+// more is dropped, counted in [Endpoint].Dropped and reported as [ErrBacklog];
+// the endpoints that have room still get it.
+func (s *Sender) Enqueue(ctx context.Context, account string, e Event) error {
+	if !plain(e.ID, "-") || !plain(e.Kind, ".") {
+		return fmt.Errorf("%w: want an event with an ID and a kind", ErrInvalid)
+	}
+	body, err := json.Marshal(struct {
+		Type      string    `json:"type"`
+		Timestamp time.Time `json:"timestamp"`
+		Data      any       `json:"data"`
+	}{e.Kind, e.At.UTC(), e.Data})
+	if err != nil || len(body) > maxBody {
+		return fmt.Errorf("%w: want at most %d bytes of JSON", ErrInvalid, maxBody)
+	}
+	const hears = `account = ?1 AND gone = 0 AND (kinds = '' OR instr(' ' || kinds || ' ', ' ' || ?2 || ' '))`
+	var dropped int64
+	err = s.together(ctx, func(b *batch) {
+		b.do(`WITH all_of_it AS MATERIALIZED (SELECT id, (SELECT count(*) FROM server_deliveries WHERE endpoint = w.id AND due IS NOT NULL) AS pending
+				FROM server_webhooks w WHERE account = ?1 AND gone = 0)
+			INSERT OR IGNORE INTO server_deliveries (endpoint, event, body, due)
+			SELECT id, ?3, ?4, ?5 FROM server_webhooks JOIN all_of_it USING (id) WHERE `+hears+`
+				AND pending < ?6 / (SELECT count(*) FROM all_of_it) AND (SELECT sum(pending) + count(*) FROM all_of_it) <= ?6`,
+			account, e.Kind, e.ID, string(body), s.now().UnixMicro(), maxPending)
+		dropped = b.do(`UPDATE server_webhooks SET dropped = dropped + 1 WHERE `+hears+`
+			AND NOT EXISTS (SELECT 1 FROM server_deliveries WHERE endpoint = id AND event = ?3)`, account, e.Kind, e.ID)
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default: // Run has yet to see the last one
+	}
+	if dropped > 0 {
+		return fmt.Errorf("%w: event %s is dropped for %d endpoints", ErrBacklog, e.ID, dropped)
+	}
+	return nil
+}
+
+// claim takes up to n endpoints for which something is due and no attempt is
+// under way, in this or another process: those that fail or those that do
+// not, the one served longest ago first.
+func (s *Sender) claim(ctx context.Context, failing bool, n int) ([]string, error) {
+	now := s.now()
+	rows, err := s.db.QueryContext(ctx, `UPDATE server_webhooks SET attempted = ?1, busy = ?2 WHERE id IN (
+		SELECT id FROM server_webhooks w WHERE busy <= ?1 AND (failures > 0) = ?3
+			AND EXISTS (SELECT 1 FROM server_deliveries WHERE endpoint = w.id AND due <= ?1)
+		ORDER BY attempted LIMIT ?4) RETURNING id`,
+		now.UnixMicro(), now.Add(lease).UnixMicro(), failing, n)
+	return collect(rows, err, func(id *string) []any { return []any{id} })
+}
+
+// A delivery is one event on its way to one endpoint.
+type delivery struct {
+	endpoint, event, url string
+	body                 []byte
+	attempts             int // that failed
+}
+
+// due returns what has been due longest at an endpoint, or sql.ErrNoRows.
+func (s *Sender) due(ctx context.Context, endpoint string) (delivery, error) {
+	d := delivery{endpoint: endpoint}
+	err := s.db.QueryRowContext(ctx, `SELECT event, url, body, attempts FROM server_deliveries
+		JOIN server_webhooks ON id = endpoint WHERE endpoint = ? AND due <= ? ORDER BY due LIMIT 1`,
+		endpoint, s.now().UnixMicro()).Scan(&d.event, &d.url, &d.body, &d.attempts)
+	return d, err
+}
+
+// record settles a delivery that arrived. One that failed it postpones or
+// gives up, and with it all others of its endpoint if that is gone.
+func (s *Sender) record(ctx context.Context, d delivery, f *failure) error {
+	now := s.now()
+	at := now.UnixMicro()
+	return s.together(ctx, func(b *batch) {
+		const settle = `UPDATE server_deliveries SET due = NULL, settled = ?, body = '', error = ? WHERE endpoint = ?`
+		if f == nil {
+			b.do(settle+` AND event = ?`, at, "", d.endpoint, d.event)
+			b.do(`UPDATE server_webhooks SET busy = 0, failures = 0, delivered = ? WHERE id = ?`, at, d.endpoint)
+			return
+		}
+		n := d.attempts + 1
+		switch {
+		case f.gone:
+			b.do(settle+` AND due IS NOT NULL`, at, f.text, d.endpoint)
+			b.do(`UPDATE server_webhooks SET gone = ? WHERE id = ?`, at, d.endpoint)
+		case n >= maxAttempts:
+			b.do(settle+` AND event = ?`, at, f.text, d.endpoint, d.event)
+		default:
+			b.do(`UPDATE server_deliveries SET attempts = ?, due = ?, error = ? WHERE endpoint = ? AND event = ?`,
+				n, now.Add(max(delay(n), f.wait)).UnixMicro(), f.text, d.endpoint, d.event)
+		}
+		b.do(`UPDATE server_webhooks SET busy = 0, failures = failures + 1, failed = ?, error = ? WHERE id = ?`, at, f.text, d.endpoint)
+		if b.err == nil && (f.gone || n >= maxAttempts) {
+			s.log.WarnContext(ctx, "webhook delivery given up", slog.String("endpoint", d.endpoint), slog.String("event", d.event),
+				slog.Int("attempts", n), slog.String("error", f.text), slog.Bool("gone", f.gone))
+		}
+	})
+}
+
+// delay returns how long to wait after n failed attempts: 5 s, 20 s, 80 s and
+// so on up to five hours, and up to a quarter more by chance, so that what
+// failed together is not tried again together.
+func delay(n int) time.Duration {
+	d := min(5*time.Second<<(2*(n-1)), longest)
+	var b [8]byte
+	rand.Read(b[:])
+	return d + time.Duration(binary.BigEndian.Uint64(b[:])%uint64(d/4))
+}
