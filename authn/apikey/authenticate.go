@@ -131,7 +131,7 @@ func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.E
 	case !t.foreign && key.Environment != t.environment:
 		e.Err = authn.ErrRejected
 	}
-	e.Value, e.Expires = k.principal(key, owner), key.Expires
+	e.Value, e.Expires = k.Principal(key, owner), key.Expires
 	switch {
 	case e.Err != nil:
 	case from.IsValid() && !e.Value.Admits(from): // no use of the key: it will be refused

@@ -8,7 +8,9 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-func (k *Manager) principal(key store.Key, owner store.Owner) *authn.Principal {
+// Principal returns who a key stands for, as store.Keys.Find has found it: for
+// explaining. It does not ask whether the key is live.
+func (k *Manager) Principal(key store.Key, owner store.Owner) *authn.Principal {
 	account := owner.Account
 	p := &authn.Principal{
 		Kind: authn.KindKey, ID: key.ID, Account: key.Account, User: key.Owner, Environment: key.Environment, Expires: key.Expires,

@@ -35,20 +35,9 @@ func (s *server) declareKeys(routes *authz.Routes) {
 		{"DELETE /v1/api-keys/{id}", "api_keys.revoke", true, k.revoke},
 		{"POST /v1/api-keys/{id}/rotate", "api_keys.rotate", false, k.rotate},
 	} {
-		routes.Handle(rt.pattern, authz.Need{ID: rt.id, Anyone: true, Cost: -1, Suspended: rt.suspended}, s.peopleOnly(rt.serve))
+		routes.Handle(rt.pattern, authz.Need{ID: rt.id, Permission: self, Cost: -1, Suspended: rt.suspended}, rt.serve)
 	}
 	routes.Handle("GET /v1/billing", authz.Need{ID: "billing.get", Permission: admin, Cost: -1, Suspended: true}, http.HandlerFunc(s.billing))
-}
-
-// peopleOnly refuses keys before anything else is looked at.
-func (s *server) peopleOnly(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if by, _ := caller(r); by.Kind != authn.KindSession {
-			s.fail(w, r, authn.ErrForbidden)
-			return
-		}
-		h(w, r)
-	}
 }
 
 func (s *keyRoutes) create(w http.ResponseWriter, r *http.Request) {

@@ -154,7 +154,7 @@ func TestWhoami(t *testing.T) {
 		effective           []authz.Grant
 		environment, source string
 	}{
-		{"a session", editor, "session", user, 2, grant(authz.All(), authz.All(), of, read, write, remove), live, "account"},
+		{"a session", editor, "session", user, 2, grant(authz.All(), authz.All(), of, self, read, write, remove), live, "account"},
 		{"a person's key", "Bearer " + mine.Key, "key", user, 2, grant(inLive, authz.Of("projects.*", "whoami"), of, read, write), live, "account"},
 		{"a service key", "Bearer " + service.Key, "key", "", 1, grant(inLive, authz.All(), authz.All(), read), live, "account"},
 	} {

@@ -109,21 +109,28 @@ func TestExplain(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir)
 	id, key := makeKey(t, dir, "--permissions", "read", "--projects", p.ProjectIDs[0])
-	for _, tt := range []struct {
-		method, path, want string
-		status             int
-	}{
-		{"GET", "/v1/projects/" + p.ProjectIDs[0], "allowed", 200},
-		{"GET", "/v1/projects/" + p.ProjectIDs[1], "403 out_of_scope", 403},
-		{"DELETE", "/v1/projects/" + p.ProjectIDs[0], "403 missing_permission", 403},
-		{"GET", "/health", "open to everybody", 200},
-		{"GET", "/nowhere", "404", 404},
-	} {
-		out := console(t, dir, "keys", "explain", id, tt.method, tt.path)
-		if a := p.do(tt.method, tt.path, key, ""); !strings.Contains(out, tt.want) || a.status != tt.status {
-			t.Errorf("%s %s: served %d, explained\n%s", tt.method, tt.path, a.status, out)
+	check := func(id, key, method, path, want string, status int) {
+		t.Helper()
+		out := console(t, dir, "keys", "explain", id, method, path)
+		if a := p.do(method, path, key, ""); !strings.Contains(out, want) || a.status != status {
+			t.Errorf("%s %s: served %d, explained\n%s", method, path, a.status, out)
 		}
 	}
+	check(id, key, "GET", "/v1/projects/"+p.ProjectIDs[0], "allowed", 200)
+	check(id, key, "GET", "/v1/projects/"+p.ProjectIDs[1], "403 out_of_scope", 403)
+	check(id, key, "DELETE", "/v1/projects/"+p.ProjectIDs[0], "403 missing_permission", 403)
+	check(id, key, "GET", "/v1/api-keys", "403 missing_permission", 403)
+	check(id, key, "GET", "/health", "open to everybody", 200)
+	check(id, key, "GET", "/nowhere", "404", 404)
+
+	// A person's key is bound by what he may do at present.
+	made := p.do("POST", "/v1/api-keys", p.login(p.Email, p.Password), `{"name":"mine","permissions":["read","write","admin"]}`)
+	mine, secret := made.member(t, "id"), made.member(t, "key")
+	check(mine, secret, "GET", "/v1/team", "allowed", 200)
+	check(mine, secret, "DELETE", "/v1/team/user_1", "401 insufficient_user_authentication", 401)
+	console(t, dir, "users", "suspend", made.member(t, "owner"))
+	p.within(time.Second, "/v1/team", secret, func(a answer) bool { return a.status == 403 })
+	check(mine, secret, "GET", "/v1/team", "owner: no", 403)
 }
 
 // case T6: no default pepper; a missing one is not replaced, a weak or

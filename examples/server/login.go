@@ -40,7 +40,7 @@ func (s *server) declareLogin(routes *authz.Routes) {
 	routes.Public("POST /v1/auth/login", "who logs in has no credential yet; guessing is limited", http.HandlerFunc(s.login))
 	routes.Public("POST /v1/auth/logout", "whatever has become of the session, who logs out is logged out", http.HandlerFunc(s.logout))
 	routes.Public("POST /v1/auth/accept", "the invitation is the credential; guessing is limited", http.HandlerFunc(s.accept))
-	routes.Handle("POST /v1/auth/password", authz.Need{ID: "auth.password", Anyone: true, Cost: -1}, http.HandlerFunc(s.changePassword))
+	routes.Handle("POST /v1/auth/password", authz.Need{ID: "auth.password", Permission: self, Cost: -1}, http.HandlerFunc(s.changePassword))
 	s.declareSessions(routes)
 }
 

@@ -13,7 +13,6 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -21,7 +20,7 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 	account := f.String("account", "", "`ID` of the account; default: the only one")
 	name := f.String("name", "", "`NAME` of the key; required")
 	environment := f.String("environment", live, "live or test")
-	permissions := f.String("permissions", "read", "comma-separated: read, write, delete, admin")
+	permissions := f.String("permissions", "read", "comma-separated: read, write, delete, admin; or * for these four")
 	scopes := map[string]*string{
 		projects:      f.String("projects", "*", "comma-separated `IDS` of the projects it is limited to"),
 		artifactTypes: f.String("artifact-types", "*", "comma-separated artifact `TYPES` it is limited to"),
@@ -45,9 +44,15 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 		spec := apikey.Spec{
 			Name: *name, Environment: *environment, Plan: *plan,
 			Grant: authz.Grant{
-				Version: authz.Version, Permissions: list(*permissions), Endpoints: list(*endpoints),
+				Version: authz.Version, Permissions: o.everything().Permissions, Endpoints: list(*endpoints),
 				Scope: map[string]authz.Set{},
 			},
+		}
+		if given := list(*permissions); !given.IsAll() {
+			if !given.Within(spec.Grant.Permissions) { // the others are people's
+				return fmt.Errorf("--permissions: a key can hold %s", spec.Grant.Permissions)
+			}
+			spec.Grant.Permissions = given
 		}
 		for kind, ids := range scopes {
 			spec.Grant.Scope[kind] = list(*ids)
@@ -116,21 +121,11 @@ func listKeys(f *flag.FlagSet) func(*operator) error {
 				return w.Flush()
 			}
 			for _, k := range keys {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Hint, status(k, now), when(k.Used), when(k.Expires))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Hint, standing(k, now), when(k.Used), when(k.Expires))
 				after = k.ID
 			}
 		}
 	}
-}
-
-func status(k store.Key, now time.Time) string {
-	switch {
-	case !k.Revoked.IsZero():
-		return "revoked"
-	case !k.Live(now):
-		return "expired"
-	}
-	return "active"
 }
 
 func when(t time.Time) string {
@@ -213,10 +208,11 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if err != nil {
 			return err
 		}
-		account, err := o.Accounts().Get(o.ctx, key.Account)
+		key, owner, err := o.Keys().Find(o.ctx, key.Digest)
 		if err != nil {
 			return err
 		}
+		p, account, now := o.keys.Principal(key, owner), owner.Account, o.now()
 		u, err := url.Parse(o.args[2])
 		if err != nil || !strings.HasPrefix(u.Path, "/") {
 			return fmt.Errorf("%q is not a path such as /v1/projects", o.args[2])
@@ -233,8 +229,8 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
 		defer w.Flush()
 		line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-		plan, source := o.plans.Resolve(ratelimit.Assignment{Environment: key.Environment, Key: key.Plan, Account: account.Plan, Limits: account.Limits})
-		line("key", "%s, %s, %s", key.ID, key.Environment, status(key, time.Now()))
+		plan, source := o.planOf(*p)
+		line("key", "%s, %s, %s", key.ID, key.Environment, standing(key, now))
 		line("account", "%s, %s", account.ID, account.Status)
 		line("limits", "%s (%s, from the %s)", plan, plan.Name(), source)
 		switch {
@@ -246,24 +242,28 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 			return nil
 		}
 		line("route", "%s (%s)", route.Pattern, route.Need.ID)
-		if s := status(key, time.Now()); s != "active" {
+		if s := standing(key, now); s != "active" {
 			line("answer", "401: the key is %s", s)
 			return nil
 		}
-		question.Environment = key.Environment
-		d := o.model.Rights(account.Status, []authz.Grant{key.Grant}).Decide(question)
-		if d.Allowed {
+		question.Environment, question.Now = key.Environment, now
+		switch d := p.Rights.Decide(question); {
+		case d.Allowed:
 			line("answer", "allowed")
-			if len(key.Addresses) > 0 {
-				line("", "but only from %v; 403 from elsewhere", key.Addresses)
-			}
-			if len(route.Need.Later) > 0 {
-				line("", "what it shows or touches is limited to the scope of the key: %s", strings.Join(route.Need.Later, ", "))
-			}
-			return nil
+		case d.Recent > 0:
+			line("answer", "401 %s: no key proves who uses it", d.Code)
+		default:
+			line("answer", "403 %s", d.Code)
 		}
-		line("answer", "403 %s", d.Code)
-		line("because", "the %s's %s hold %q, and the request wants %q", d.Layer, d.Dimension, d.Held, d.Wanted)
+		if len(key.Addresses) > 0 {
+			line("", "but only from %v; 403 from elsewhere", key.Addresses)
+		}
+		if len(route.Need.Later) > 0 {
+			line("", "what it shows or touches is limited to its scope: %s", strings.Join(route.Need.Later, ", "))
+		}
+		for why := range strings.Lines(p.Rights.Explain(question)) {
+			line("", "%s", strings.TrimRight(why, "\n"))
+		}
 		return nil
 	}
 }

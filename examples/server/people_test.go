@@ -424,7 +424,7 @@ func TestSessions(t *testing.T) {
 	}
 	for _, path := range []string{"GET /v1/auth/sessions", "DELETE /v1/auth/sessions/" + id, "POST /v1/auth/sessions/revoke-others", "POST /v1/auth/sessions/revoke-all"} {
 		method, path, _ := strings.Cut(path, " ")
-		if a := c.do(method, path, "", "Authorization", "Bearer "+c.key); a.status != 403 || a.body != nested403 || a.header.Get("X-Denied-Reason") != "session_required" {
+		if a := c.do(method, path, "", "Authorization", "Bearer "+c.key); a.status != 403 || a.body != nested403 || a.header.Get("X-Denied-Reason") != "missing_permission" {
 			t.Errorf("%s %s by a key: %d %s", method, path, a.status, a.body)
 		}
 	}

@@ -54,7 +54,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errNoDocument), errors.Is(err, store.ErrNotFound):
 		authz.NotFound(w, r)
 	case errors.Is(err, authn.ErrForbidden):
-		problem.Write(w, r, forbidden(r))
+		problem.Write(w, r, problem.Problem{Status: http.StatusForbidden, Code: "owner_only", Detail: "Only its owner may do this."})
 	case errors.Is(err, authn.ErrInvalid):
 		problem.Write(w, r, problem.Problem{
 			Status: http.StatusBadRequest, Code: "invalid_request", Detail: "The request asks for something that cannot be.",
@@ -75,16 +75,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.ErrorContext(r.Context(), "request failed", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
 		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
-}
-
-// forbidden is the answer to authn.ErrForbidden: keys manage nothing, and what
-// is a person's own only he may change.
-func forbidden(r *http.Request) problem.Problem {
-	p := problem.Problem{Status: http.StatusForbidden, Code: "owner_only", Detail: "Only its owner may do this."}
-	if by, _ := caller(r); by.Kind != authn.KindSession {
-		p.Code, p.Detail = "session_required", "Only a person who is logged in may do this."
-	}
-	return p
 }
 
 // A badRequest is a request that cannot be understood, and how to mend it.

@@ -20,7 +20,7 @@ func (s *server) declareSessions(routes *authz.Routes) {
 		{"POST /v1/auth/sessions/revoke-others", "sessions.revoke_others", s.revokeOtherSessions},
 		{"POST /v1/auth/sessions/revoke-all", "sessions.revoke_all", s.revokeAllSessions},
 	} {
-		routes.Handle(route.pattern, authz.Need{ID: route.id, Anyone: true, Cost: -1, Suspended: true}, s.peopleOnly(route.handle))
+		routes.Handle(route.pattern, authz.Need{ID: route.id, Permission: self, Cost: -1, Suspended: true}, route.handle)
 	}
 }
 

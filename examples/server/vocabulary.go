@@ -9,7 +9,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// The vocabulary of the two seed documents, but for operate.
+// The vocabulary of the two seed documents, but for self and operate.
 const (
 	live = "live"
 	test = "test"
@@ -18,6 +18,7 @@ const (
 	write   = "write"
 	remove  = "delete"
 	admin   = "admin"
+	self    = "self"    // of people: their own sessions, password and keys; no key holds it
 	operate = "operate" // runs the service; no key holds it and no role of a customer
 
 	projects      = "projects"
@@ -53,7 +54,7 @@ type vocabulary struct {
 
 func newVocabulary() (v vocabulary, err error) {
 	v.model, err = authz.NewModel(authz.ModelConfig{
-		Permissions: []string{read, write, remove, admin, operate},
+		Permissions: []string{read, write, remove, admin, self, operate},
 		ReadOnly:    []string{read},
 		Kinds:       []string{projects, artifactTypes},
 	})
@@ -117,7 +118,7 @@ func newVocabulary() (v vocabulary, err error) {
 	return v, nil
 }
 
-// everything is what a customer's credential can hold at most.
+// everything is what a key can hold at most.
 func (v vocabulary) everything() authz.Grant {
 	g := v.model.Everything()
 	g.Permissions = authz.Of(read, write, remove, admin)
@@ -129,14 +130,15 @@ func (v vocabulary) role(m store.Membership) []authz.Grant {
 	g := v.everything()
 	switch {
 	case m.Account == operators && m.Role == roleOperator:
-		g.Permissions = authz.Of(operate)
+		g.Permissions = authz.Of(self, operate)
 	case m.Account == operators:
 		return nil
 	case m.Role == roleOwner, m.Role == roleAdmin:
+		g.Permissions = authz.Of(self, read, write, remove, admin)
 	case m.Role == roleEditor:
-		g.Permissions = authz.Of(read, write, remove)
+		g.Permissions = authz.Of(self, read, write, remove)
 	case m.Role == roleViewer:
-		g.Permissions = authz.Of(read)
+		g.Permissions = authz.Of(self, read)
 	default:
 		return nil
 	}
