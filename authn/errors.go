@@ -36,7 +36,8 @@ var (
 	ErrInvalid = errors.New("authn: invalid")
 )
 
-// A ThrottledError: too many failed authentications from this address.
+// A ThrottledError: too many failed authentications, from this address or at
+// what was guessed at: see Config.Failures and package login.
 type ThrottledError struct{ Retry time.Duration }
 
 // Error says no more than the type does.
@@ -52,7 +53,7 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &throttled):
 		p = problem.Problem{
 			Status: http.StatusTooManyRequests, Code: "too_many_failures", Retry: throttled.Retry,
-			Detail: "Too many failed authentications from this address.",
+			Detail: "Too many failed authentications.",
 		}
 	case errors.Is(err, ErrMissing):
 		p.Detail, challenge = "No credential was sent.", ""

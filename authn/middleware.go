@@ -29,7 +29,10 @@ type Authenticator interface {
 // embeds and not itself, so the Middleware goes by its Authenticate alone.
 type Recaller interface {
 	Authenticator
-	// Recall is Authenticate from memory alone; nil: not remembered.
+	// Recall is Authenticate from memory alone; nil: not remembered. It is asked
+	// without Credential.From, which takes time to tell, and where that is nil
+	// once more with it: so whom his address decides about is remembered, and
+	// his use noted, only with one that is admitted.
 	Recall(c Credential, now time.Time) *Principal
 	// Self returns the Recaller, a pointer, as one of Config.Authenticators.
 	Self() Authenticator
@@ -181,42 +184,54 @@ func (m *Middleware) identify(r *http.Request, c Credential, err error, now time
 		}
 	}
 	if err == nil {
-		for _, k := range m.known {
-			p := k.Recall(c, now)
-			if p != nil && (len(p.Addresses) == 0 || p.Admits(m.config.ClientAddr(r))) {
-				return p, nil
-			}
+		if p := m.recall(&c, now); p != nil {
+			return p, nil
 		}
 	}
-	addr := m.config.ClientAddr(r)
+	c.From = m.config.ClientAddr(r)
+	if err == nil && c.From.IsValid() {
+		if p := m.recall(&c, now); p != nil {
+			return p, nil
+		}
+	}
 	if m.config.Failures == nil {
-		return m.verify(r.Context(), c, err, addr, now)
+		return m.verify(r.Context(), c, err, now)
 	}
 	// What has failed is known only afterwards, so few of an address are asked
 	// about at once: the others wait, and are then held up by the failures.
-	leave, busy := m.cold.enter(r.Context(), addr)
+	leave, busy := m.cold.enter(r.Context(), c.From)
 	if busy != nil {
 		return nil, busy
 	}
 	defer leave()
-	if retry := m.config.Failures.Blocked(addr, now); retry > 0 {
+	if retry := m.config.Failures.Blocked(c.From, now); retry > 0 {
 		return nil, &ThrottledError{retry}
 	}
-	p, err := m.verify(r.Context(), c, err, addr, now)
+	p, err := m.verify(r.Context(), c, err, now)
 	if err != nil && callersFault(err) {
-		m.config.Failures.Charge(addr, now)
+		m.config.Failures.Charge(c.From, now)
 	}
 	return p, err
 }
 
+// recall asks from memory. A principal who may not be used from c.From, as from
+// where nobody says yet, is refused later, if he is.
+func (m *Middleware) recall(c *Credential, now time.Time) *Principal {
+	for _, k := range m.known {
+		if p := k.Recall(*c, now); p != nil && (len(p.Addresses) == 0 || p.Admits(c.From)) {
+			return p
+		}
+	}
+	return nil
+}
+
 // verify asks the authenticators, unless the credential could not be read.
-func (m *Middleware) verify(ctx context.Context, c Credential, err error, addr netip.Addr, now time.Time) (*Principal, error) {
+func (m *Middleware) verify(ctx context.Context, c Credential, err error, now time.Time) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.From = addr
 	p, err := m.ask(ctx, c, now)
-	if err == nil && !p.Admits(addr) {
+	if err == nil && !p.Admits(c.From) {
 		return nil, ErrAddress
 	}
 	return p, err

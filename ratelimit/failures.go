@@ -10,8 +10,9 @@ import (
 
 // Failures counts failed attempts by subject: failed authentications by client
 // address, with [AddrSubject], or whatever else is guessed at, such as logins.
-// Known callers never meet it: it is asked only where a credential is missing
-// or has to be looked up.
+// Whose credential is remembered meets none before an API, where package authn
+// asks only about one that is missing or has to be looked up; whoever logs in
+// does.
 type Failures struct {
 	store guarded
 	plan  *Plan

@@ -32,8 +32,16 @@ type Config struct {
 	// session.Config the same. Default: the keys of users open nothing.
 	Roles func(store.Membership) []authz.Grant
 	// Manage is the permission of those members who manage the account's own
-	// keys, and see and revoke everybody's. Default: the operator alone does.
+	// keys, and see and revoke everybody's. They hold it in the environment they
+	// act in, for the endpoint id "api_keys.manage" and for every kind of the
+	// model as a whole: who is limited to some projects manages his own keys.
+	// Default: the operator alone does.
 	Manage string
+	// Fresh returns a session's principal as he is at present, past whatever
+	// remembers him, or why he is none any more: session.Manager.Fresh. Issue,
+	// Update and Rotate decide by his answer. Default: they believe the
+	// principal they are given, as old as the lease of who authenticated him.
+	Fresh func(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error)
 	// Members says whom the operator may make the owner of a key. Default:
 	// nobody.
 	Members store.Memberships
@@ -70,6 +78,7 @@ type Config struct {
 type Manager struct {
 	config    Config
 	formats   []format
+	whole     [][4]authz.Resource // every kind of the model; see manages
 	verifiers []verifier
 	gate      gate // of Verifier.Verify
 	memory    *recall.Memory[*authn.Principal]
@@ -129,6 +138,7 @@ func New(c Config) (*Manager, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	k.whole = whole(c.Model)
 	k.memory = recall.New[*authn.Principal](recall.Config{
 		Size: c.CacheSize, Lease: c.Lease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
 		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain, Logger: c.Logger,

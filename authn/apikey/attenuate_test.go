@@ -65,10 +65,19 @@ var handingOut = map[string]func(d *door, by *authn.Principal, key store.Key, sp
 	},
 	"widen addresses": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		more := append([]netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}, key.Addresses...)
-		if len(key.Addresses) == 0 { // no wider than it is
-			return nil
+		if len(key.Addresses) == 0 {
+			more = nil // anywhere, as it is
 		}
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Addresses: &more}, d.now)
+		return err
+	},
+	// What names a limit hands out the key, be it narrower than it was read.
+	"shorten": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Expires: new(key.Expires.Add(-time.Hour))}, d.now)
+		return err
+	},
+	"the same addresses": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Addresses: &key.Addresses}, d.now)
 		return err
 	},
 	"rotate": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
@@ -107,7 +116,7 @@ func TestAttenuation(t *testing.T) {
 				}
 				before := d.records()
 				err = hand(d, by, key, spec)
-				if name == "" || what == "widen addresses" && spec.Addresses == nil {
+				if name == "" {
 					if err != nil {
 						t.Errorf("nothing is too much: %v", err)
 					}
@@ -159,30 +168,67 @@ func TestPlanIsTheOperators(t *testing.T) {
 	}
 }
 
-// What takes from a key is nobody's to refuse to its owner, whatever he may do
-// by now.
-func TestNarrowingIsFree(t *testing.T) {
+// A name, and disabling, are nobody's to refuse to the owner of a key, whatever
+// he may do by now. What else looks narrower is not: see TestNarrowingMeetsNarrowing.
+func TestNameAndDisablingAreFree(t *testing.T) {
 	d := newDoor(t)
 	d.hire()
 	key, _ := d.issueBy(d.person(bob), func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("read", "write") })
 	d.join(bob, "viewer", "p1")
 	by := d.person(bob)
 	some := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	fewer := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("10.2.0.0/16")}
 	reads := d.small()
 	for i, c := range []apikey.Change{
-		{Name: new("new name")}, {Addresses: &some}, {Addresses: &fewer},
-		{Expires: new(d.now.Add(time.Hour))}, {Expires: new(d.now.Add(time.Minute))}, {Disabled: new(true)},
+		{Name: new("new name")}, {Disabled: new(true)}, {Name: new("newer"), Disabled: new(true)},
 	} {
 		if _, err := d.keys.Update(t.Context(), by, key.ID, c, d.now); err != nil {
 			t.Errorf("change %d: %v", i, err)
 		}
 	}
-	if _, err := d.keys.Update(t.Context(), by, key.ID, apikey.Change{Addresses: &some}, d.now); err == nil {
-		t.Error("he has widened the addresses of what he may not hand out")
+	for i, c := range []apikey.Change{{Addresses: &some}, {Expires: new(d.now.Add(time.Hour))}, {Disabled: new(false)}} {
+		if _, err := d.keys.Update(t.Context(), by, key.ID, c, d.now); err == nil {
+			t.Errorf("limit %d is set on what he may not hand out", i)
+		}
 	}
 	if _, err := d.keys.Update(t.Context(), by, key.ID, apikey.Change{Grant: &reads, Disabled: new(false)}, d.now); err != nil {
 		t.Errorf("a grant that he may hand out: %v", err)
+	}
+}
+
+// case A2: what was narrower when it was read, and is wider when it is written,
+// has been handed out.
+func TestNarrowingMeetsNarrowing(t *testing.T) {
+	prefixes := func(text string) *[]netip.Prefix { return &[]netip.Prefix{netip.MustParsePrefix(text)} }
+	for name, tt := range map[string]struct {
+		meanwhile func(d *door) store.KeyUpdate
+		change    func(d *door) apikey.Change
+	}{
+		"addresses": {
+			func(*door) store.KeyUpdate { return store.KeyUpdate{Addresses: prefixes("10.1.2.0/24")} },
+			func(*door) apikey.Change { return apikey.Change{Addresses: prefixes("10.0.0.0/8")} },
+		},
+		"expiry": {
+			func(d *door) store.KeyUpdate { return store.KeyUpdate{Expires: new(d.now.Add(time.Minute))} },
+			func(d *door) apikey.Change { return apikey.Change{Expires: new(d.now.Add(24 * time.Hour))} },
+		},
+	} {
+		d := newDoor(t)
+		d.hire()
+		key, _ := d.issueBy(d.person(bob), func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("read", "write") })
+		d.join(bob, "viewer", "p1")
+		race := racing{KeyAdmin: d.store.KeyAdmin(), before: func() {
+			if err := update(tt.meanwhile(d))(d, key); err != nil {
+				t.Error(err)
+			}
+		}}
+		keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: race, Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = keys.Update(t.Context(), d.person(bob), key.ID, tt.change(d), d.now)
+		if denied, ok := errors.AsType[*authz.DeniedError](err); !ok || denied.Decision.Code != "scope_exceeds_caller" {
+			t.Errorf("%s: %v, and now the key has %v and ends %v", name, err, d.stored(key.ID).Addresses, d.stored(key.ID).Expires)
+		}
 	}
 }
 

@@ -22,23 +22,23 @@ var errDisabled = fmt.Errorf("%w for now: the key is disabled", authn.ErrRevoked
 type claim struct {
 	keyfmt.Token
 	environment string // of its format
-	foreign     bool   // no format's, but of the shape of some Verifier
+	foreign     bool   // well formed by no format, but of the shape of some Verifier
 }
 
 // parse tells whose token it is, from its prefix as a rule, and refuses a
 // malformed one, before any I/O.
 func (k *Manager) parse(token string) (claim, error) {
+	malformed := authn.ErrNotMine
 	if f := k.format(token); f != nil {
-		t, err := f.Parse(token)
-		if err != nil {
-			return claim{}, authn.ErrRejected
+		if t, err := f.Parse(token); err == nil {
+			return claim{Token: t, environment: f.environment}, nil
 		}
-		return claim{Token: t, environment: f.environment}, nil
+		malformed = authn.ErrRejected
 	}
-	if t, ok := k.foreign(token); ok {
+	if t, ok := k.foreign(token); ok { // the other system may have had a prefix of ours
 		return claim{Token: t, foreign: true}, nil
 	}
-	return claim{}, authn.ErrNotMine
+	return claim{}, malformed
 }
 
 // format returns the format whose prefix the token has, or nil.
@@ -54,14 +54,16 @@ func (k *Manager) format(token string) *format {
 // Self implements authn.Recaller.
 func (k *Manager) Self() authn.Authenticator { return k }
 
-// Recall implements authn.Recaller.
+// Recall implements authn.Recaller. A key with addresses is remembered only for
+// those: elsewhere it is refused, and that is no use of it.
 func (k *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
+	token := c.Reveal()
 	// Only what was well formed is remembered, so the checksum can wait.
-	if c.Scheme != "bearer" || k.format(c.Reveal()) == nil && k.verifiers == nil {
+	if c.Scheme != "bearer" || k.verifiers == nil && k.format(token) == nil {
 		return nil
 	}
-	e := k.memory.Recall(c.Reveal(), now)
-	if e == nil {
+	e := k.memory.Recall(token, now)
+	if e == nil || len(e.Value.Addresses) > 0 && !e.Value.Admits(c.From) {
 		return nil
 	}
 	k.memory.Use(e, now)
@@ -90,7 +92,9 @@ func (k *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	case e.Expired(now):
 		return nil, authn.ErrExpired
 	}
-	k.memory.Use(e, now)
+	if !elsewhere(e.Value, c.From) {
+		k.memory.Use(e, now)
+	}
 	p := *e.Value // the caller may change his
 	return &p, nil
 }
@@ -134,13 +138,17 @@ func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.E
 	e.Value, e.Expires = k.Principal(key, owner), key.Expires
 	switch {
 	case e.Err != nil:
-	case from.IsValid() && !e.Value.Admits(from): // no use of the key: it will be refused
+	case elsewhere(e.Value, from):
 		e.Once = true
 	default:
 		e.Once = !k.settle(ctx, t, key, e.Read)
 	}
 	return nil
 }
+
+// elsewhere reports whether the principal will be refused for where he comes
+// from, which then is no use of his key. Where nobody says, nobody refuses.
+func elsewhere(p *authn.Principal, from netip.Addr) bool { return from.IsValid() && !p.Admits(from) }
 
 // find returns the record of a token, and whose it is. It tries the newest
 // pepper with one plain equality, older ones only when that misses. While a key

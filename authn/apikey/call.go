@@ -18,11 +18,15 @@ type Call struct {
 	// ID is the idempotency key of the request, chosen by the caller: at most
 	// 200 printable ASCII characters. Those of different callers are different.
 	ID string
-	// Request is the SHA-256 of all that was asked for.
+	// Request is the SHA-256 of all that was asked for. Required with an ID:
+	// without it another request would be taken for a repetition.
 	Request [32]byte
 }
 
 func (c Call) check() error {
+	if c.ID != "" && c.Request == [32]byte{} {
+		return errors.New("the idempotency key comes without the digest of its request")
+	}
 	if len(c.ID) > 200 {
 		return errors.New("the idempotency key has more than 200 characters")
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
@@ -34,6 +36,26 @@ func (k *Manager) changes(by *authn.Principal, now time.Time) error {
 	return k.admits(by)
 }
 
+// fresh is changes for what hands out, and returns by as he is at present: a key
+// outlives the rights it was made by, so those must not be remembered ones. To
+// take away needs no more than that.
+func (k *Manager) fresh(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error) {
+	if err := k.changes(by, now); err != nil {
+		return nil, err
+	}
+	if by.Kind != authn.KindSession || k.config.Fresh == nil {
+		return by, nil
+	}
+	p, err := k.config.Fresh(ctx, by, now)
+	switch {
+	case err != nil:
+		return nil, err
+	case p == nil || p.Kind != by.Kind || p.ID != by.ID || p.Account != by.Account || p.User != by.User || p.Environment != by.Environment:
+		return nil, fmt.Errorf("%w: Config.Fresh returned somebody else", authn.ErrUnavailable)
+	}
+	return p, nil
+}
+
 // manages reports why by is not one who manages the account's own keys and sees
 // and revokes everybody's. To look and to revoke, which takes nothing from the
 // account that it would miss, is possible whatever its status.
@@ -41,13 +63,27 @@ func (k *Manager) manages(by *authn.Principal, makes bool) error {
 	if by.Kind == authn.KindOperator {
 		return nil
 	}
-	d := by.Rights.Decide(authz.Request{
-		Permission: k.config.Manage, Endpoint: "api_keys.manage", Environment: by.Environment, Writes: makes, Suspended: !makes,
-	})
-	if !d.Allowed {
-		return &authz.DeniedError{Decision: d, Permission: k.config.Manage}
+	for _, kinds := range k.whole {
+		d := by.Rights.Decide(authz.Request{
+			Permission: k.config.Manage, Endpoint: "api_keys.manage", Environment: by.Environment, Resources: kinds,
+			Writes: makes, Suspended: !makes,
+		})
+		if !d.Allowed {
+			return &authz.DeniedError{Decision: d, Permission: k.config.Manage}
+		}
 	}
 	return nil
+}
+
+// whole names every kind of the model as a whole, in as many requests as that
+// takes, which is one at least.
+func whole(m *authz.Model) [][4]authz.Resource {
+	kinds := slices.Sorted(maps.Keys(m.Everything().Scope))
+	requests := make([][4]authz.Resource, max(1, (len(kinds)+3)/4))
+	for i, kind := range kinds {
+		requests[i/4][i%4] = authz.Resource{Kind: kind, ID: "*"}
+	}
+	return requests
 }
 
 // visible returns a key that by may see. A key that he may not see, one of

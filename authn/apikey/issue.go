@@ -23,7 +23,8 @@ import (
 // missing to manage), authn.ErrInvalid with every mistake, ErrReused, those of
 // store.KeyAdmin.Create.
 func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
-	if err := k.changes(by, now); err != nil {
+	by, err := k.fresh(ctx, by, now)
+	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	if key, made, err := k.replayed(ctx, by, spec.Call, ""); made || err != nil {

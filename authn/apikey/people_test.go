@@ -185,3 +185,24 @@ func TestNobodysKeyOpensNothing(t *testing.T) {
 		}
 	}
 }
+
+// An application whose Roles grants whatever it is asked gives nothing to who
+// has left.
+func TestGenerousRoles(t *testing.T) {
+	var d *door
+	d = newDoor(t, func(k *apikey.Config, _ *authn.Config) {
+		k.Roles = func(store.Membership) []authz.Grant { return []authz.Grant{d.model.Everything()} }
+	})
+	d.hire()
+	_, token := d.issueBy(d.person(bob))
+	if !d.opens(token, "read", "p1") {
+		t.Fatal("the key opens nothing to begin with")
+	}
+	if err := d.store.Memberships().Remove(t.Context(), account, bob); err != nil {
+		t.Fatal(err)
+	}
+	d.now = d.now.Add(d.keys.MaxRevocationDelay())
+	if d.opens(token, "read", "p1") {
+		t.Error("the key of a removed member opens what it did")
+	}
+}

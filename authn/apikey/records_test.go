@@ -87,6 +87,13 @@ func TestCallComesAgain(t *testing.T) {
 			t.Errorf("call %q: %v", id, err)
 		}
 	}
+	spec.Call = apikey.Call{ID: "for whatever comes"}
+	if _, _, err := d.keys.Issue(t.Context(), by, spec, d.now); !errors.Is(err, authn.ErrInvalid) {
+		t.Errorf("a call that does not say what was asked for: %v, want ErrInvalid", err)
+	}
+	if _, _, err := d.keys.RotateOnce(t.Context(), by, first.ID, 0, spec.Call, d.now); !errors.Is(err, authn.ErrInvalid) {
+		t.Errorf("a rotation that does not: %v, want ErrInvalid", err)
+	}
 	spec.Call = apikey.Call{}
 	for range 2 { // without an id every call makes one
 		if _, token, err := d.keys.Issue(t.Context(), by, spec, d.now); err != nil || token.IsZero() {
@@ -100,7 +107,7 @@ func TestCallComesAgain(t *testing.T) {
 func TestCallOfFormerManager(t *testing.T) {
 	d := newDoor(t)
 	d.hire()
-	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Service: true, Call: apikey.Call{ID: "again"}}
+	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Service: true, Call: apikey.Call{ID: "again", Request: [32]byte{1}}}
 	if _, _, err := d.keys.Issue(t.Context(), d.person(ann), spec, d.now); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +128,7 @@ func TestCallsThatMeet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Call: apikey.Call{ID: "one"}}
+	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Call: apikey.Call{ID: "one", Request: [32]byte{1}}}
 	first, _, err := d.keys.Issue(t.Context(), by, spec, d.now)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +139,7 @@ func TestCallsThatMeet(t *testing.T) {
 	}
 	for _, grace := range []time.Duration{0, time.Hour} {
 		key, _ := d.issueBy(by)
-		call := apikey.Call{ID: fmt.Sprint("rotation ", grace)}
+		call := apikey.Call{ID: fmt.Sprint("rotation ", grace), Request: [32]byte{1}}
 		race := racing{KeyAdmin: blind, before: func() {
 			if _, _, err := d.keys.RotateOnce(t.Context(), by, key.ID, grace, call, d.now); err != nil {
 				t.Error(err)
@@ -190,7 +197,7 @@ func TestManyAtOnce(t *testing.T) {
 	const quota = 10
 	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Quota = quota })
 	d.hire()
-	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Call: apikey.Call{ID: "once"}}
+	spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Call: apikey.Call{ID: "once", Request: [32]byte{1}}}
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	ids, tokens := map[string]bool{}, 0

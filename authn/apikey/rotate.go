@@ -38,7 +38,8 @@ func (k *Manager) Rotate(ctx context.Context, by *authn.Principal, id string, gr
 // RotateOnce is Rotate for a call that may come again: the second time it
 // returns the record of the successor and the zero Token.
 func (k *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
-	if err := k.changes(by, now); err != nil {
+	by, err := k.fresh(ctx, by, now)
+	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	if grace < 0 || grace > maxGrace {

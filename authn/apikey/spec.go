@@ -3,7 +3,9 @@ package apikey
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -17,10 +19,11 @@ import (
 type Spec struct {
 	Name        string // 1 to 100 printable characters
 	Environment string // one of Config.Formats
-	// Grant of the key. Its environments are set from Environment.
+	// Grant of the key, every set of it at most 1,000 names of 128 bytes. Its
+	// environments are set from Environment.
 	Grant     authz.Grant
 	Expires   time.Time      // zero: never
-	Addresses []netip.Prefix // where it may be used from; empty: anywhere
+	Addresses []netip.Prefix // where it may be used from, at most 100; empty: anywhere
 	Plan      string         // a plan of its own, which the operator alone gives; "": the account's
 
 	// Service asks for a key of the account itself, which outlives the person
@@ -47,7 +50,7 @@ type Policy struct {
 func (k *Manager) check(spec Spec, now time.Time) error {
 	errs := []error{checkName(spec.Name), k.checkEnvironment(spec.Environment)}
 	errs = append(errs, k.checkExpiry(spec.Environment, spec.Expires, now, now), checkAddresses(spec.Addresses))
-	errs = append(errs, k.config.Model.Validate(spec.Grant), spec.Call.check())
+	errs = append(errs, k.checkGrant(spec.Grant), spec.Call.check())
 	if spec.Service && spec.Owner != "" {
 		errs = append(errs, errors.New("a key of the account itself has no owner"))
 	}
@@ -94,7 +97,43 @@ func (k *Manager) checkExpiry(environment string, expires, created, now time.Tim
 	return nil
 }
 
+// Bounds of what a key is read with, on every cold request.
+const (
+	maxAddresses = 100
+	maxNames     = 1000 // of a set
+	maxName      = 128  // bytes
+)
+
+// checkGrant asks for the size first: to Validate every name is a mistake of its
+// own.
+func (k *Manager) checkGrant(g authz.Grant) error {
+	errs := []error{checkSet("permissions", g.Permissions), checkSet("endpoints", g.Endpoints), checkSet("environments", g.Environments)}
+	for _, kind := range slices.Sorted(maps.Keys(g.Scope)) {
+		errs = append(errs, checkSet("scope."+kind, g.Scope[kind]))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return k.config.Model.Validate(g)
+}
+
+func checkSet(dimension string, s authz.Set) error {
+	names := s.Items()
+	if len(names) > maxNames {
+		return fmt.Errorf("%s: %d names, over %d", dimension, len(names), maxNames)
+	}
+	for _, name := range names {
+		if len(name) > maxName {
+			return fmt.Errorf("%s: a name of %d bytes, over %d", dimension, len(name), maxName)
+		}
+	}
+	return nil
+}
+
 func checkAddresses(prefixes []netip.Prefix) error {
+	if n := len(prefixes); n > maxAddresses {
+		return fmt.Errorf("%d addresses, over %d", n, maxAddresses)
+	}
 	var errs []error
 	for _, a := range prefixes {
 		if !a.IsValid() || a.Addr().Is4In6() || a != a.Masked() {

@@ -25,14 +25,17 @@ type Change struct {
 }
 
 // Update changes a key and returns its record. People change their own keys,
-// and those with Config.Manage those of the account. Whatever makes a key open
-// more, or again, is handing out all that it will open then, and nobody hands
-// out more than he may do himself. Errors: store.ErrNotFound, authn.ErrForbidden,
+// and those with Config.Manage those of the account. To name a grant, addresses
+// or an expiry, be they narrower, or to enable a key, is handing out all that it
+// will open then, and nobody hands out more than he may do himself; a name, and
+// disabling, are free. Who may change a key may enable it again, whoever has
+// disabled it: what must stay ended is revoked. Errors: store.ErrNotFound, authn.ErrForbidden,
 // *authz.DeniedError, authn.ErrInvalid with every mistake, store.ErrInactive
 // where the key has ended, and store.ErrConflict where it was changed at the
 // same time: read it again.
 func (k *Manager) Update(ctx context.Context, by *authn.Principal, id string, c Change, now time.Time) (store.Key, error) {
-	if err := k.changes(by, now); err != nil {
+	by, err := k.fresh(ctx, by, now)
+	if err != nil {
 		return store.Key{}, err
 	}
 	old, err := k.changeable(ctx, by, id)
@@ -46,7 +49,7 @@ func (k *Manager) Update(ctx context.Context, by *authn.Principal, id string, c 
 	if err := k.checkChange(c, old, now); err != nil {
 		return store.Key{}, err
 	}
-	if c.widens(old) {
+	if c.handsOut() {
 		if err := k.handsOut(by, c.applied(old)); err != nil {
 			return store.Key{}, err
 		}
@@ -80,7 +83,7 @@ func (k *Manager) checkChange(c Change, old store.Key, now time.Time) error {
 		errs = append(errs, checkName(*c.Name))
 	}
 	if c.Grant != nil {
-		errs = append(errs, k.config.Model.Validate(*c.Grant))
+		errs = append(errs, k.checkGrant(*c.Grant))
 	}
 	if c.Addresses != nil {
 		errs = append(errs, checkAddresses(*c.Addresses))
@@ -91,12 +94,10 @@ func (k *Manager) checkChange(c Change, old store.Key, now time.Time) error {
 	return invalid(errs...)
 }
 
-// widens reports whether the key could open more than it does. Enabling a key
-// counts also where it is enabled as far as anybody has read.
-func (c Change) widens(old store.Key) bool {
-	next := c.applied(old)
-	return c.Grant != nil || c.Disabled != nil && !*c.Disabled ||
-		later(next.Expires, old.Expires) || !within(next.Addresses, old.Addresses)
+// handsOut reports whether the key could open more than it does, as whatever
+// names a limit may: the one that it seems to narrow can be narrower by then.
+func (c Change) handsOut() bool {
+	return c.Grant != nil || c.Expires != nil || c.Addresses != nil || c.Disabled != nil && !*c.Disabled
 }
 
 // applied is the key as it would be.

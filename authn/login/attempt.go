@@ -24,8 +24,10 @@ type Attempt struct {
 	Account  string // to act in; "": the one he has been a member of for longest
 	Device   string `json:"-"` // the Success.Device that he got the last time; "": none
 	Cookie   bool   // the session's token goes into a cookie
-	Address  netip.Addr
-	Agent    string // for people who look at their sessions
+	// Address of the client. All who come without one are one client to Limits:
+	// whose failures keep the others out.
+	Address netip.Addr
+	Agent   string // for people who look at their sessions
 }
 
 // Format redacts the attempt under every verb.
@@ -39,7 +41,8 @@ type Success struct {
 	Session store.Session
 	Token   keyfmt.Token // of the session, which cannot be had again
 	// Device is what this device is known by at its next logins, whoever else
-	// fails to log in: see Manager.DeviceCookie. It opens nothing.
+	// fails to log in: see Manager.DeviceCookie. It opens nothing, and is void
+	// once all sessions of the user end, as by a new password.
 	Device string `json:"-"`
 }
 
@@ -92,7 +95,7 @@ func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (Success,
 	if err != nil {
 		return Success{}, unavailable(err)
 	}
-	return Success{started, token, m.know(device, user.ID, now)}, nil
+	return Success{started, token, m.know(device, user, now)}, nil
 }
 
 // user returns the one with that email, or none: the zero User, whose password

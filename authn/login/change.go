@@ -13,8 +13,9 @@ import (
 
 // ChangePassword gives the caller's user another password. That ends all his
 // sessions; the caller's goes on under a new token in the same account and for
-// the same transport. The Token is zero where only that could not be had: the
-// password is changed all the same, and he logs in again.
+// the same transport, and the device that he uses is known, as no other is any
+// more. The Token is zero where only that could not be had: the password is
+// changed all the same, and he logs in again.
 //
 // Only a session may do this (else authn.ErrForbidden), and only where the
 // present password proves that its owner uses it: ErrFailed, counted against
@@ -57,20 +58,21 @@ func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, curre
 		return Success{}, err
 	}
 	user.Epoch++ // and not the present one: whoever ended all sessions in between meant this one too
+	device := m.know("", user, now)
 	started, token, err := m.config.Sessions.Start(ctx, session.Spec{
 		User: user, Account: old.Account, Cookie: old.Cookie, Address: old.Address, Agent: old.Agent,
 	}, now)
 	if err != nil {
 		m.config.Logger.LogAttrs(ctx, slog.LevelError, "password changed, but no session started",
 			slog.String("user", user.ID), slog.Any("err", err))
-		return Success{}, nil
+		return Success{Device: device}, nil
 	}
-	return Success{Session: started, Token: token}, nil
+	return Success{started, token, device}, nil
 }
 
 // replace gives the user, as he was read, another password, if it is one to
-// have. That increments his epoch. ErrConflict: he has got another one since;
-// ErrNotFound: he is gone.
+// have. That increments his epoch. ErrConflict: he has got another one since, or
+// was suspended, or the like; ErrNotFound: he is gone.
 func (m *Manager) replace(ctx context.Context, user store.User, next string) error {
 	if err := m.config.Passwords.Check(ctx, next, user.Email, user.Name); err != nil {
 		return err
@@ -79,10 +81,29 @@ func (m *Manager) replace(ctx context.Context, user store.User, next string) err
 	if err != nil {
 		return err
 	}
-	_, err = m.config.Users.SetPassword(ctx, user.ID, user.Password, hash)
+	err = m.swap(ctx, user, hash)
 	m.config.Sessions.Forget(user.ID) // after the commit
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
 		return unavailable(err)
 	}
+	return err
+}
+
+// swap puts the hash next in the place of that of the user as he was read. In
+// the same epoch another one is of the same password: a login has rehashed it
+// in between, which happens once.
+func (m *Manager) swap(ctx context.Context, user store.User, next string) error {
+	_, err := m.config.Users.SetPassword(ctx, user.ID, user.Password, next)
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	present, err := m.config.Users.Get(ctx, user.ID)
+	switch {
+	case err != nil:
+		return err
+	case present.Epoch != user.Epoch:
+		return store.ErrConflict
+	}
+	_, err = m.config.Users.SetPassword(ctx, user.ID, present.Password, next)
 	return err
 }

@@ -130,13 +130,14 @@ func TestChangePasswordRefused(t *testing.T) {
 
 // case S11, for a change of password: what ends all sessions while it is on its
 // way ends the one that it begins; and whose password is another one by then
-// changes nothing.
+// changes nothing. The same one, hashed anew, is no other.
 func TestChangePasswordInFlight(t *testing.T) {
 	users := func(d *desk) error { _, err := d.store.Users().EndSessions(t.Context(), ann); return err }
 	third := func(d *desk) error {
 		_, err := d.store.Users().SetPassword(t.Context(), ann, hashed(), "third")
 		return err
 	}
+	rehash := func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }
 	for name, tt := range map[string]struct {
 		reads int // of the user, by when it happens; 0: after the password is replaced
 		do    func(*desk) error
@@ -148,7 +149,8 @@ func TestChangePasswordInFlight(t *testing.T) {
 		"ended after":               {0, users, nil, true},
 		"changed before":            {1, third, authn.ErrRevoked, false},
 		"changed while verifying":   {2, third, login.ErrFailed, false},
-		"rehashed, while verifying": {2, func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }, login.ErrFailed, false},
+		"rehashed, while verifying": {2, rehash, nil, false},
+		"rehashed, and ended":       {2, func(d *desk) error { return errors.Join(rehash(d), users(d)) }, login.ErrFailed, false},
 	} {
 		d := newDesk(t)
 		by := d.caller()
@@ -183,7 +185,7 @@ func TestChangePasswordInFlight(t *testing.T) {
 
 // A password that has been changed is changed, though no session could be had.
 func TestChangePasswordWithoutSession(t *testing.T) {
-	d := newDesk(t)
+	d := newDesk(t, fewStrangers)
 	by := d.caller()
 	d.full.err = errors.New("down")
 	s, err := d.change(by, right, other)
@@ -200,6 +202,8 @@ func TestChangePasswordWithoutSession(t *testing.T) {
 	if _, err := d.change(by, other, right); !errors.Is(err, authn.ErrUnavailable) {
 		t.Errorf("%v, want ErrUnavailable", err)
 	}
+	d.users.err = nil
+	d.known(other, s.Device)
 }
 
 func (d *desk) callerWith(text string) *authn.Principal {

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
 )
 
 // Purposes of signed text.
@@ -17,27 +19,29 @@ const (
 
 // know returns the token of a device that the user has logged in from, which
 // keeps its id (OWASP, "Slow Down Online Guessing Attacks with Device
-// Cookies"). It lets nobody in; it only is a lane to fail in.
-func (m *Manager) know(device, user string, now time.Time) string {
-	return m.seal.sign(deviceToken, now.Add(m.config.Device), cmp.Or(device, keyfmt.NewID("dev_", now)), user)
+// Cookies"). It lets nobody in; it only is a lane to fail in. It is of the
+// user's epoch: what ends his sessions ends what their thief has kept.
+func (m *Manager) know(device string, user store.User, now time.Time) string {
+	return m.seal.sign(deviceToken, now.Add(m.config.Device),
+		cmp.Or(device, keyfmt.NewID("dev_", now)), user.ID, strconv.FormatInt(user.Epoch, 10))
 }
 
 // known returns the id of a device that the user with that email has logged in
-// from, else "". Only for who has a token of ours are the users asked.
+// from in his present epoch, else "". Only for who has a token of ours are the users asked.
 func (m *Manager) known(ctx context.Context, token, email string, now time.Time) (device string, err error) {
-	fields, ok := m.seal.open(deviceToken, 2, token, now)
+	fields, ok := m.seal.open(deviceToken, 3, token, now)
 	if !ok {
 		return "", nil
 	}
 	user, err := m.user(ctx, email)
-	if err != nil || user.ID != fields[1] {
+	if err != nil || user.ID != fields[1] || strconv.FormatInt(user.Epoch, 10) != fields[2] {
 		return "", err
 	}
 	return fields[0], nil
 }
 
 // DeviceCookie returns the cookie for a Success.Device, to be set at every
-// login and cleared at no log-out. Name it "__Host-…", as the session's.
+// login and change of password, and cleared at no log-out. Name it "__Host-…", as the session's.
 func (m *Manager) DeviceCookie(name, device string, now time.Time) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: device, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,

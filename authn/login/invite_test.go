@@ -143,6 +143,40 @@ func TestInvitationAtOnce(t *testing.T) {
 	}
 }
 
+// A password that a login rehashes while another one is on its way in is no
+// reason to refuse that; one that was changed is.
+func TestInvitationWhileRehashed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		do   func(*desk) error
+		want error
+	}{
+		"rehashed": {func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }, nil},
+		"changed": {func(d *desk) error {
+			_, err := d.store.Users().SetPassword(t.Context(), ann, hashed(), "third")
+			return err
+		}, login.ErrInvitation},
+	} {
+		d := newDesk(t)
+		token := d.invite(ann)
+		d.users.read = func() {
+			d.users.read = nil
+			if err := tt.do(d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := d.accept(token, other); err != tt.want {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+		want := login.ErrFailed
+		if tt.want == nil {
+			want = nil
+		}
+		if _, err := d.try(annEmail, other); err != want {
+			t.Errorf("%s: a login with the new one: %v, want %v", name, err, want)
+		}
+	}
+}
+
 // Who tries tokens is held up by his address, apart from logins; outages and
 // refusals by the policy are counted against nobody.
 func TestInvitationThrottle(t *testing.T) {

@@ -20,8 +20,9 @@ type Failures interface {
 }
 
 // Limits bound guessing. From a device that is not known an attempt must fit
-// under the first three; from one that is, under the last alone, which nobody
-// else's failures reach. They may share one Failures.
+// under the first three; from one that is, under the last, which nobody else's
+// failures reach, and under 8 of all his known devices on their way at once.
+// They may share one Failures.
 type Limits struct {
 	// Address: of one client on all accounts, by its address, of IPv6 the /64.
 	// 20 in 15 minutes is usual.
@@ -47,7 +48,10 @@ type lane struct {
 func (m *Manager) lanes(device, email string, from netip.Addr) []lane {
 	l, source := &m.config.Limits, client(from)
 	if device != "" {
-		return []lane{{l.Device, m.seal.subject("device", device)}}
+		return []lane{
+			{l.Device, m.seal.subject("device", device)},
+			{atOnce(8), m.seal.subject("devices", email)},
+		}
 	}
 	return []lane{
 		{l.Address, m.seal.subject("address", source)},
@@ -56,10 +60,22 @@ func (m *Manager) lanes(device, email string, from netip.Addr) []lane {
 	}
 }
 
+// atOnce bounds what is on its way and nothing else. Without it one user who
+// has many devices, and every login from an unknown one makes another known,
+// could fill the queue for hashes with his own right password, which no other
+// lane counts. It is far below password.Config.Queue.
+type atOnce int64
+
+// Peek implements Failures.
+func (n atOnce) Peek(string, time.Time) (int64, time.Duration) { return int64(n), 0 }
+
+// Count implements Failures.
+func (atOnce) Count(string, time.Time) {}
+
 // client is whom an address stands for: of IPv6 the /64, which one client has
-// all of. Those without an address are one.
+// all of, in whatever zone. Those without an address are one.
 func client(a netip.Addr) string {
-	if a = a.Unmap().WithZone(""); a.Is6() {
+	if a = a.Unmap(); a.Is6() { // a Prefix has no zone
 		return netip.PrefixFrom(a, 64).Masked().String()
 	}
 	return text(a)

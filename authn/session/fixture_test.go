@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type spy struct {
 	store.Sessions
 	finds, touched atomic.Int64
 	fail           atomic.Pointer[error]
+	list           error // instead of a list
 }
 
 func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Session, error) {
@@ -34,9 +36,35 @@ func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Session, error) 
 	return s.Sessions.Find(ctx, d)
 }
 
+func (s *spy) List(ctx context.Context, user string) ([]store.Session, error) {
+	if err := errors.Join(s.list, ctx.Err()); err != nil {
+		return nil, err
+	}
+	return s.Sessions.List(ctx, user)
+}
+
 func (s *spy) Touch(ctx context.Context, uses []store.Use) error {
 	s.touched.Add(int64(len(uses)))
 	return s.Sessions.Touch(ctx, uses)
+}
+
+// byHand is a store.Users to whose users someone does what the store would
+// never do alone, such as a suspension that leaves the epoch.
+type byHand struct {
+	store.Users
+	do  func(*store.User)
+	err error
+}
+
+func (b *byHand) Get(ctx context.Context, id string) (store.User, error) {
+	u, err := b.Users.Get(ctx, id)
+	if b.err != nil {
+		return store.User{}, b.err
+	}
+	if b.do != nil {
+		b.do(&u)
+	}
+	return u, err
 }
 
 // A lobby is a door for people, which lets keys in as well.

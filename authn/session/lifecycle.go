@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -24,7 +26,8 @@ type Spec struct {
 	Agent   string // likewise; cut at 200 characters
 }
 
-// Start begins a session, always under a new token, which cannot be had again.
+// Start begins a session, always under a new token, which cannot be had again,
+// and ends the user's oldest beyond Config.Most.
 func (m *Manager) Start(ctx context.Context, spec Spec, now time.Time) (store.Session, keyfmt.Token, error) {
 	token := m.config.Format.Generate()
 	session := store.Session{
@@ -36,7 +39,40 @@ func (m *Manager) Start(ctx context.Context, spec Spec, now time.Time) (store.Se
 		return store.Session{}, keyfmt.Token{}, err
 	}
 	m.memory.Forget(session.ID)
+	if err := m.bound(ctx, session, now); err != nil { // the next one that begins ends them
+		m.config.Logger.LogAttrs(ctx, slog.LevelWarn, "the oldest sessions of a user have not ended, who has too many",
+			slog.String("user", session.User), slog.Any("err", err))
+	}
 	return session, token, nil
+}
+
+// bound ends the oldest sessions of a user who has too many now that another
+// has begun. It looks after that, so that of many that begin at once the last
+// sees them all; among those that the store lists.
+func (m *Manager) bound(ctx context.Context, begun store.Session, now time.Time) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.Timeout) // who hangs up is bounded all the same
+	defer cancel()
+	all, err := m.config.Store.List(ctx, begun.User)
+	if err != nil {
+		return err
+	}
+	others := live(all, begun.Epoch, now)
+	others = slices.DeleteFunc(others, func(s store.Session) bool { return s.ID == begun.ID })
+	for _, s := range others[min(m.config.Most-1, len(others)):] {
+		err = errors.Join(err, m.config.Store.Revoke(ctx, s.User, s.ID, now))
+		m.memory.Forget(s.ID)
+	}
+	return err
+}
+
+// live returns those of a user's sessions that are, in their order.
+func live(all []store.Session, epoch int64, now time.Time) (live []store.Session) {
+	for _, s := range all {
+		if s.Epoch == epoch && s.Live(now) {
+			live = append(live, s)
+		}
+	}
+	return live
 }
 
 // cut returns at most n characters of s, as valid UTF-8.
@@ -64,13 +100,7 @@ func (m *Manager) List(ctx context.Context, by *authn.Principal, now time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	var live []store.Session
-	for _, session := range all {
-		if session.Epoch == user.Epoch && session.Live(now) {
-			live = append(live, session)
-		}
-	}
-	return live, nil
+	return live(all, user.Epoch, now), nil
 }
 
 // Current returns the caller's session as it is in the store, not as it is
@@ -92,6 +122,26 @@ func (m *Manager) Current(ctx context.Context, by *authn.Principal, now time.Tim
 		return store.Session{}, authn.ErrRevoked
 	}
 	return session, nil
+}
+
+// Fresh returns the caller as the stores know him at this moment, with the
+// rights that he has now, and not as he is remembered: for what outlives a
+// memory, such as an API key that he makes. It is an apikey.Config.Fresh. Errors
+// are those of Current, and authn.ErrEnvironment where his is none of ours.
+func (m *Manager) Fresh(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error) {
+	session, err := m.Current(ctx, by, now)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(m.config.Environments, by.Environment) {
+		return nil, authn.ErrEnvironment
+	}
+	account, grants, err := m.membership(ctx, session)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", authn.ErrUnavailable, err)
+	}
+	p := standsFor(session, account, m.rights(account, grants), by.Environment)
+	return &p, nil
 }
 
 // gone is what an error of a store says about a session that there was.

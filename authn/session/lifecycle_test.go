@@ -1,9 +1,13 @@
 package session_test
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/session"
@@ -52,6 +56,167 @@ func TestSessionBornDead(t *testing.T) {
 		_, token := l.start(func(s *session.Spec) { s.User = read })
 		if _, err := l.enter(token); !errors.Is(err, authn.ErrRevoked) {
 			t.Errorf("%s: %v, want ErrRevoked", name, err)
+		}
+	}
+}
+
+// What the store holds of a former epoch is not listed, revoked or not.
+func TestListOfTheEpoch(t *testing.T) {
+	l := newLobby(t)
+	_, former := l.start()
+	by, err := l.enter(former)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.store.Users().EndSessions(t.Context(), userID); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := l.start()
+	list, err := l.sessions.List(t.Context(), by, l.now)
+	if err != nil || len(list) != 1 || list[0].ID != s.ID {
+		t.Errorf("%d sessions, %v; want the one of this epoch", len(list), err)
+	}
+}
+
+// case S4: on the wrong transport a token logs nobody out either.
+func TestLogoutOnTheWrongTransport(t *testing.T) {
+	l := newLobby(t)
+	for _, cookie := range []bool{false, true} {
+		_, token := l.start(func(s *session.Spec) { s.Cookie = cookie })
+		c := authn.NewCredential("Session", token)
+		for _, wrong := range []bool{true, false} {
+			c.Cookie = cookie != wrong
+			if err := l.sessions.Logout(t.Context(), c, l.now); err != nil {
+				t.Fatal(err)
+			}
+			var want error
+			if !wrong {
+				want = authn.ErrRevoked
+			}
+			c.Cookie = cookie
+			if _, err := l.sessions.Authenticate(t.Context(), c, l.now); !errors.Is(err, want) {
+				t.Errorf("cookie %t, wrong transport %t: %v, want %v", cookie, wrong, err, want)
+			}
+		}
+	}
+}
+
+// Of a user's sessions the newest live ones stay, whichever have ended in other
+// ways; the one that begins is among them, and other users' are not counted.
+func TestMostSessions(t *testing.T) {
+	l := newLobby(t, func(c *session.Config) { c.Most = 3 })
+	var sessions []store.Session
+	var tokens []string
+	start := func() {
+		t.Helper()
+		l.now = l.now.Add(time.Second)
+		s, token := l.start()
+		sessions, tokens = append(sessions, s), append(tokens, token)
+	}
+	check := func(name string, want ...int) {
+		t.Helper()
+		var live []int
+		for i, token := range tokens {
+			switch _, err := l.enter(token); {
+			case err == nil:
+				live = append(live, i)
+			case !errors.Is(err, authn.ErrRevoked):
+				t.Errorf("%s: %v, want ErrRevoked", name, err)
+			}
+		}
+		if diff := cmp.Diff(want, live); diff != "" {
+			t.Errorf("%s, live (-want +got):\n%s", name, diff)
+		}
+	}
+	for range 3 {
+		start()
+	}
+	other := store.User{ID: "user_2", Email: "b@example.com", Status: authz.Active}
+	if err := l.store.Users().Create(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	_, others := l.start(func(s *session.Spec) { s.User = other })
+	check("as many as may be", 0, 1, 2)
+	start()
+	check("one more", 1, 2, 3) // and what was remembered of the first is forgotten
+	if err := l.store.Sessions().Revoke(t.Context(), userID, sessions[2].ID, l.now); err != nil {
+		t.Fatal(err)
+	}
+	l.sessions.Forget(userID)
+	start()
+	check("in the place of one that ended", 1, 3, 4)
+
+	l.now = l.now.Add(-time.Hour) // a clock that goes back
+	start()
+	check("which is older by its clock", 3, 4, 5)
+	if _, err := l.enter(others); err != nil {
+		t.Errorf("another user's: %v", err)
+	}
+
+	if _, err := l.store.Users().EndSessions(t.Context(), userID); err != nil {
+		t.Fatal(err)
+	}
+	l.sessions.Forget(userID)
+	l.now = l.now.Add(time.Hour)
+	for range 3 {
+		start()
+	}
+	check("in another epoch", 6, 7, 8)
+	for _, s := range sessions[3:6] { // which needed no end of their own
+		if got, err := l.store.Sessions().Get(t.Context(), userID, s.ID); err != nil || !got.Revoked.IsZero() {
+			t.Errorf("a session of a former epoch was revoked: %v", err)
+		}
+	}
+}
+
+// However many begin at once, no more live; and who hangs up is bounded too.
+func TestMostSessionsAtOnce(t *testing.T) {
+	l := newLobby(t, func(c *session.Config) { c.Most = 3 })
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	user := l.user()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, _, err := l.sessions.Start(gone, session.Spec{User: user, Account: account}, l.now); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	list, err := l.store.Sessions().List(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := 0
+	for _, s := range list {
+		if s.Live(l.now) {
+			live++
+		}
+	}
+	if len(list) != 20 || live == 0 || live > 3 {
+		t.Errorf("%d of %d live, want some, and 3 at most", live, len(list))
+	}
+}
+
+// A store that cannot list keeps nobody out: the next login makes up for it.
+func TestMostSessionsLater(t *testing.T) {
+	l := newLobby(t, func(c *session.Config) { c.Most = 1 })
+	_, first := l.start()
+	l.now = l.now.Add(time.Second)
+	l.spy.list = errors.New("down")
+	_, second := l.start()
+	for _, token := range []string{first, second} {
+		if _, err := l.enter(token); err != nil {
+			t.Error(err)
+		}
+	}
+	l.now = l.now.Add(time.Second)
+	l.spy.list = nil
+	l.start()
+	for _, token := range []string{first, second} {
+		if _, err := l.enter(token); !errors.Is(err, authn.ErrRevoked) {
+			t.Errorf("%v, want ErrRevoked", err)
 		}
 	}
 }

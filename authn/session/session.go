@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -47,6 +48,9 @@ type Config struct {
 	Lifetime time.Duration
 	// Idle is how long a session may go unused; from 2 minutes. Default: a day.
 	Idle time.Duration
+	// Most is how many live sessions a user has at once: where another begins,
+	// the oldest beyond it end. From 1 to 500. Default: 100.
+	Most int
 	// CacheSize is how many verified sessions are remembered. Default: 65,536.
 	CacheSize int
 	// Lease and Timeout are those of apikey.Config.
@@ -56,7 +60,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const minIdle = 2 * time.Minute // eight grains of more than a flush each
+const (
+	minIdle = 2 * time.Minute // eight grains of more than a flush each
+	maxMost = 500             // half of what store.Sessions lists: of the rest some have ended
+)
 
 // A Manager is the Authenticator for sessions of people, and their life cycle.
 // Safe for concurrent use.
@@ -97,6 +104,8 @@ func New(c Config) (*Manager, error) {
 	c.Lease = cmp.Or(c.Lease, recall.DefaultLease)
 	c.Timeout = cmp.Or(c.Timeout, recall.DefaultTimeout)
 	c.CacheSize = cmp.Or(c.CacheSize, recall.DefaultSize)
+	c.Most = cmp.Or(c.Most, 100)
+	require(c.Most > 0 && c.Most <= maxMost, fmt.Sprintf("Most is not from 1 to %d", maxMost))
 	require(c.Idle >= minIdle, "Idle is less than "+minIdle.String())
 	require(c.Lifetime >= c.Idle, "Lifetime is less than Idle")
 	require(c.CacheSize > 0 && c.Lease > 0 && c.Timeout > 0, "CacheSize, Lease and Timeout cannot be negative")
@@ -223,15 +232,24 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 	e.Value = &answer{cookie: session.Cookie}
 	e.Expires, e.Idle = session.Expires, session.Idle
 	e.Seen(later(session.Created, session.Seen))
-	rights := m.config.Model.Rights(account.Status, []authz.Grant{m.config.Model.Everything()}, grants)
+	rights := m.rights(account, grants)
 	for _, env := range m.config.Environments {
-		e.Value.principals = append(e.Value.principals, authn.Principal{
-			Kind: authn.KindSession, ID: session.ID, Account: session.Account, User: user.ID, Environment: env,
-			Expires: session.Expires, Proved: session.Created,
-			Subject: session.Account + "/" + env, AccountPlan: account.Plan, Limits: account.Limits, Rights: rights,
-		})
+		e.Value.principals = append(e.Value.principals, standsFor(session, account, rights, env))
 	}
 	return nil
+}
+
+func (m *Manager) rights(account store.Account, grants []authz.Grant) *authz.Rights {
+	return m.config.Model.Rights(account.Status, []authz.Grant{m.config.Model.Everything()}, grants)
+}
+
+// standsFor returns whom a session stands for.
+func standsFor(session store.Session, account store.Account, rights *authz.Rights, env string) authn.Principal {
+	return authn.Principal{
+		Kind: authn.KindSession, ID: session.ID, Account: session.Account, User: session.User, Environment: env,
+		Expires: session.Expires, Proved: session.Created,
+		Subject: session.Account + "/" + env, AccountPlan: account.Plan, Limits: account.Limits, Rights: rights,
+	}
 }
 
 // membership returns the account of a session and what its user may do there

@@ -232,11 +232,11 @@ func TestSessionStoreDown(t *testing.T) {
 }
 
 func TestNewReportsEveryMistake(t *testing.T) {
-	_, err := session.New(session.Config{Idle: time.Second})
+	_, err := session.New(session.Config{Idle: time.Second, Most: 501})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"Store", "Users", "Memberships", "Accounts", "Model", "Peppers", "Format", "Roles", "Idle"} {
+	for _, want := range []string{"Store", "Users", "Memberships", "Accounts", "Model", "Peppers", "Format", "Roles", "Idle", "Most"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not mention %s", err, want)
 		}

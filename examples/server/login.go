@@ -145,6 +145,8 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.record(r, "password.changed", p.User, "")
+	// The former one is void.
+	http.SetCookie(w, s.logins.DeviceCookie(deviceCookie, done.Device, now))
 	if done.Token.IsZero() { // it is changed, and he logs in anew
 		w.WriteHeader(http.StatusNoContent)
 		return

@@ -80,13 +80,13 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 	if s.secrets, err = loadSecrets(c.pepperFile, used); err != nil {
 		return nil, err
 	}
-	if s.keys, err = apikey.New(s.keyConfig()); err != nil {
-		return nil, err
-	}
 	if s.sessions, err = session.New(session.Config{
 		Store: s.Sessions(), Users: s.Users(), Memberships: s.Memberships(), Accounts: s.Accounts(), Changes: s.stores,
 		Model: s.model, Roles: s.role, Format: s.session, Peppers: s.peppers, Environments: []string{live, test}, Logger: log,
 	}); err != nil {
+		return nil, err
+	}
+	if s.keys, err = apikey.New(s.keyConfig()); err != nil {
 		return nil, err
 	}
 	if s.passwords, err = password.New(password.Config{Words: []string{"medtwin", "tollgate"}, Logger: log}); err != nil {
@@ -113,7 +113,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 
 func (s *server) keyConfig() apikey.Config {
 	return apikey.Config{
-		Store: s.Keys(), Admin: s.KeyAdmin(), Changes: s.stores, Roles: s.role, Manage: admin,
+		Store: s.Keys(), Admin: s.KeyAdmin(), Changes: s.stores, Roles: s.role, Manage: admin, Fresh: s.sessions.Fresh,
 		Model: s.model, Formats: s.formats, Peppers: s.peppers, Quota: keyQuota, Logger: s.log,
 	}
 }

@@ -1,0 +1,61 @@
+package apikey_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authz"
+)
+
+// What a key is read with is bounded, by whoever it is made or changed.
+func TestKeysAreBounded(t *testing.T) {
+	addresses := func(n int) (list []netip.Prefix) {
+		for i := range n {
+			list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24))
+		}
+		return list
+	}
+	names := func(n int) authz.Set {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprint("n", i))
+		}
+		return authz.Of(list...)
+	}
+	long := func(n int) authz.Set { return authz.Of(strings.Repeat("x", n)) }
+	for name, tt := range map[string]struct {
+		change func(*apikey.Spec)
+		reason string // "": it is granted
+	}{
+		"100 addresses":      {func(s *apikey.Spec) { s.Addresses = addresses(100) }, ""},
+		"101 addresses":      {func(s *apikey.Spec) { s.Addresses = addresses(101) }, "101 addresses, over 100"},
+		"1,000 projects":     {func(s *apikey.Spec) { s.Grant.Scope["projects"] = names(1000) }, ""},
+		"1,001 projects":     {func(s *apikey.Spec) { s.Grant.Scope["projects"] = names(1001) }, "scope.projects: 1001 names, over 1000"},
+		"a project of 128":   {func(s *apikey.Spec) { s.Grant.Scope["projects"] = long(128) }, ""},
+		"a project of 129":   {func(s *apikey.Spec) { s.Grant.Scope["projects"] = long(129) }, "scope.projects: a name of 129 bytes"},
+		"1,000 endpoints":    {func(s *apikey.Spec) { s.Grant.Endpoints = names(1000) }, ""},
+		"1,001 endpoints":    {func(s *apikey.Spec) { s.Grant.Endpoints = names(1001) }, "endpoints: 1001 names"},
+		"an endpoint of 129": {func(s *apikey.Spec) { s.Grant.Endpoints = long(129) }, "endpoints: a name of 129 bytes"},
+		"1,001 permissions":  {func(s *apikey.Spec) { s.Grant.Permissions = names(1001) }, "permissions: 1001 names"},
+	} {
+		d := newDoor(t)
+		old, _ := d.issue()
+		spec := d.spec()
+		tt.change(&spec)
+		_, _, made := d.keys.Issue(t.Context(), d.op, spec, d.now)
+		_, updated := d.keys.Update(t.Context(), d.op, old.ID, apikey.Change{Grant: &spec.Grant, Addresses: &spec.Addresses}, d.now)
+		for what, err := range map[string]error{"made": made, "updated": updated} {
+			switch {
+			case tt.reason == "" && err != nil:
+				t.Errorf("%s, %s: %v", name, what, err)
+			case tt.reason != "" && (!errors.Is(err, authn.ErrInvalid) || !strings.Contains(err.Error(), tt.reason) || len(err.Error()) > 200):
+				t.Errorf("%s, %s: %.200v, want ErrInvalid: %s", name, what, err, tt.reason)
+			}
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package apikey_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+// handOuts are the calls of a person that make a key, or one open more. Each is
+// given a key of his own.
+var handOuts = map[string]func(d *door, by *authn.Principal, key store.Key) error{
+	"issue": func(d *door, by *authn.Principal, key store.Key) error {
+		_, _, err := d.keys.Issue(d.t.Context(), by, apikey.Spec{Name: "k", Environment: "live", Grant: key.Grant}, d.now)
+		return err
+	},
+	"update": func(d *door, by *authn.Principal, key store.Key) error {
+		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Expires: new(time.Time)}, d.now)
+		return err
+	},
+	"rotate": func(d *door, by *authn.Principal, key store.Key) error {
+		_, _, err := d.keys.Rotate(d.t.Context(), by, key.ID, 0, d.now)
+		return err
+	},
+}
+
+// freshDoor is a door of bob, a key of his that writes, and what he was when it
+// was made, as it may be remembered.
+func freshDoor(t *testing.T, fresh func(d *door, by *authn.Principal) (*authn.Principal, error)) (*door, *authn.Principal, store.Key) {
+	t.Helper()
+	var d *door
+	d = newDoor(t, func(k *apikey.Config, _ *authn.Config) {
+		k.Fresh = func(_ context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error) {
+			if !now.Equal(d.now) {
+				t.Errorf("asked at %v", now)
+			}
+			return fresh(d, by)
+		}
+	})
+	d.hire()
+	key, _ := d.issueBy(d.op, func(s *apikey.Spec) { s.Owner, s.Grant.Permissions = bob, authz.Of("read", "write") })
+	return d, d.person(bob), key
+}
+
+// case A2: remembered rights hand out nothing that has been taken away since, and
+// what has been given since is handed out.
+func TestFreshRightsDecide(t *testing.T) {
+	present := func(d *door, by *authn.Principal) (*authn.Principal, error) { return d.person(by.User), nil }
+	for name, call := range handOuts {
+		d, by, key := freshDoor(t, present)
+		d.join(bob, "viewer", "p1")
+		before := len(d.records())
+		if denied, ok := errors.AsType[*authz.DeniedError](call(d, by, key)); !ok || denied.Decision.Code != "scope_exceeds_caller" {
+			t.Errorf("%s with rights that are taken away: %v", name, denied)
+		}
+		if n := len(d.records()); n != before {
+			t.Errorf("%s: %d keys more", name, n-before)
+		}
+		former := d.person(bob)
+		d.join(bob, "editor", "p1")
+		if err := call(d, former, key); err != nil {
+			t.Errorf("%s with rights that are given: %v", name, err)
+		}
+	}
+}
+
+// Who is nobody any more hands out nothing, and who cannot be told neither; to
+// look and to revoke nobody is asked, nor about the operator.
+func TestFreshRefuses(t *testing.T) {
+	down := errors.New("connection refused")
+	for why, tt := range map[string]struct {
+		fresh func(d *door, by *authn.Principal) (*authn.Principal, error)
+		want  error
+	}{
+		"revoked":      {func(*door, *authn.Principal) (*authn.Principal, error) { return nil, authn.ErrRevoked }, authn.ErrRevoked},
+		"down":         {func(*door, *authn.Principal) (*authn.Principal, error) { return nil, down }, down},
+		"nobody":       {func(*door, *authn.Principal) (*authn.Principal, error) { return nil, nil }, authn.ErrUnavailable},
+		"another user": {func(d *door, _ *authn.Principal) (*authn.Principal, error) { return d.person(ann), nil }, authn.ErrUnavailable},
+		"the operator": {func(d *door, _ *authn.Principal) (*authn.Principal, error) { return d.op, nil }, authn.ErrUnavailable},
+		"another account": {func(_ *door, by *authn.Principal) (*authn.Principal, error) {
+			p := *by
+			p.Account = "acct_2"
+			return &p, nil
+		}, authn.ErrUnavailable},
+		"another environment": {func(_ *door, by *authn.Principal) (*authn.Principal, error) {
+			p := *by
+			p.Environment = "test"
+			return &p, nil
+		}, authn.ErrUnavailable},
+		"another session": {func(_ *door, by *authn.Principal) (*authn.Principal, error) {
+			p := *by
+			p.ID = "ses_2"
+			return &p, nil
+		}, authn.ErrUnavailable},
+	} {
+		for name, call := range handOuts {
+			d, by, key := freshDoor(t, tt.fresh)
+			if err := call(d, by, key); !errors.Is(err, tt.want) {
+				t.Errorf("%s, %s: %v, want %v", why, name, err, tt.want)
+			}
+		}
+		d, by, key := freshDoor(t, tt.fresh)
+		if _, err := d.keys.Get(t.Context(), by, key.ID); err != nil {
+			t.Errorf("%s, get: %v", why, err)
+		}
+		if err := d.keys.Revoke(t.Context(), by, key.ID, "", d.now); err != nil {
+			t.Errorf("%s, revoke: %v", why, err)
+		}
+		if _, _, err := d.keys.Issue(t.Context(), d.op, d.spec(), d.now); err != nil {
+			t.Errorf("%s, the operator: %v", why, err)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package apikey_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/store"
+)
+
+// case K22: a key that is not used leaves its predecessor the whole of 7 days,
+// and for so long there is no other grace.
+func TestPredecessorsLiveForAWeek(t *testing.T) {
+	const day = 24 * time.Hour
+	d := newDoor(t)
+	key, old := d.issue()
+	next, _, err := d.keys.Rotate(t.Context(), d.op, key.ID, time.Hour, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := d.now
+	for _, at := range []time.Duration{3 * day, 4 * day, 7*day - 1} {
+		d.now = made.Add(at)
+		if _, err := d.ask(old); err != nil {
+			t.Errorf("the old key, after %v: %v", at, err)
+		}
+		if _, _, err := d.keys.Rotate(t.Context(), d.op, next.ID, time.Hour, d.now); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("rotated with a grace after %v: %v, want ErrConflict", at, err)
+		}
+	}
+	d.now = made.Add(7 * day)
+	if _, err := d.ask(old); !errors.Is(err, authn.ErrExpired) {
+		t.Errorf("the old key after a week: %v", err)
+	}
+	if _, _, err := d.keys.Rotate(t.Context(), d.op, next.ID, time.Hour, d.now); err != nil {
+		t.Errorf("rotated with a grace after a week: %v", err)
+	}
+}
+
+// A grace is what stores keep, whole microseconds, and one that is asked for is
+// never none: the old key lives until the new one has been used.
+func TestShortGrace(t *testing.T) {
+	for grace, want := range map[time.Duration]time.Duration{
+		1: time.Microsecond, 999: time.Microsecond, 1999: time.Microsecond, 2001: 2 * time.Microsecond,
+	} {
+		d := newDoor(t)
+		key, old := d.issue()
+		next, token, err := d.keys.Rotate(t.Context(), d.op, key.ID, grace, d.now)
+		if err != nil || next.Grace != want {
+			t.Fatalf("a grace of %v: %v, %v, want %v", grace, next.Grace, err, want)
+		}
+		d.now = d.now.Add(time.Hour)
+		if _, err := d.ask(old); err != nil {
+			t.Errorf("a grace of %v: the old key, before the new one is used: %v", grace, err)
+		}
+		if _, err := d.ask(token.Reveal()); err != nil {
+			t.Fatal(err)
+		}
+		d.now = d.now.Add(want)
+		if _, err := d.ask(old); !errors.Is(err, authn.ErrExpired) {
+			t.Errorf("a grace of %v: the old key, after it: %v", grace, err)
+		}
+	}
+}
+
+// case K11: a grace that begins here reaches the old key that is remembered here,
+// without a stream.
+func TestGraceHereInvalidates(t *testing.T) {
+	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Lease = 8 * 24 * time.Hour })
+	key, old := d.issue()
+	_, token, err := d.keys.Rotate(t.Context(), d.op, key.ID, time.Minute, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []string{old, token.Reveal()} { // in this order: the second is the first use
+		if _, err := d.ask(known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.now = d.now.Add(time.Minute)
+	if _, err := d.ask(old); !errors.Is(err, authn.ErrExpired) {
+		t.Errorf("at the end of the grace: %v, want ErrExpired", err)
+	}
+}
