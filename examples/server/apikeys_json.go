@@ -163,7 +163,7 @@ func (s *server) haveProjects(ctx context.Context, t tenant, ids authz.Set) erro
 // future reads a time. The zero time, which would mean never, is past.
 func future(text string, now time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil || !t.After(now) {
+	if err != nil || !t.After(now) || t.UTC().Year() > 9999 { // which RFC 3339 cannot write
 		return time.Time{}, errExpiry
 	}
 	return t.UTC(), nil

@@ -23,7 +23,7 @@ func (s *server) cors(origins []string, h http.Handler) (http.Handler, error) {
 		RequestHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "X-Environment"},
 		ResponseHeaders: []string{
 			"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy", "RateLimit",
-			"Retry-After", "X-Request-Id", "X-Denied-Reason", "X-Required-Permission",
+			"Retry-After", "WWW-Authenticate", "X-Request-Id", "X-Denied-Reason", "X-Required-Permission",
 		},
 		MaxAgeInSeconds: 600,
 	})

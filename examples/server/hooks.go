@@ -63,6 +63,10 @@ func (s *server) addHook(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_field", "events must be some of "+strings.Join(keyEvents, ", ")+"."))
 		return
 	}
+	if s.redacted(body.URL) != body.URL {
+		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_url", "url holds a key or a token."))
+		return
+	}
 	p, _ := caller(r)
 	e, secret, err := s.hooks.Add(r.Context(), p.Account, body.URL, body.Events, s.now())
 	switch {

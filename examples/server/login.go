@@ -63,7 +63,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	attempt := login.Attempt{
 		Email: body.Email, Password: body.Password, Account: body.Account, Cookie: body.Cookie,
-		Address: s.addr(r), Agent: r.UserAgent(),
+		Address: s.addr(r), Agent: s.redacted(r.UserAgent()),
 	}
 	if c, err := r.Cookie(deviceCookie); err == nil {
 		attempt.Device = c.Value
@@ -83,7 +83,12 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 }
 
 // showSession answers with the token of a session, which is shown this once.
+// The session is known from now on: what others of his address have failed at
+// does not hold him up.
 func (s *server) showSession(w http.ResponseWriter, r *http.Request, done login.Success, now time.Time) {
+	c := authn.NewCredential("session", done.Token.Reveal())
+	c.Cookie = done.Session.Cookie
+	s.sessions.Authenticate(r.Context(), c, now) // an error will show at the next request, if it lasts
 	w.Header().Set("Cache-Control", "no-store")
 	answer := struct {
 		Token   string `json:"session_token,omitempty"`

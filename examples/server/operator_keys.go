@@ -99,7 +99,7 @@ func instant(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return now.Add(d), nil
 	}
-	return time.Parse(time.RFC3339, text)
+	return future(text, now)
 }
 
 func listKeys(f *flag.FlagSet) func(*operator) error {

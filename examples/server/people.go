@@ -100,13 +100,19 @@ func isEmail(s string) bool {
 
 // adopt has the operator vouch for a user instead of the account that made
 // him. Whoever that is may have chosen the password: it goes, with all that
-// began with it.
+// began with it. So does the membership there, or he would log in to a place
+// that others have prepared for him.
 func (s *server) adopt(ctx context.Context, user store.User) (store.User, error) {
 	voucher, err := s.people.voucher(ctx, user.ID)
 	if err != nil || voucher == "" {
 		return user, err
 	}
 	if _, err := s.Users().SetPassword(ctx, user.ID, user.Password, ""); err != nil { // ends invitations too
+		return user, err
+	}
+	if err := s.Memberships().Remove(ctx, voucher, user.ID); err == nil {
+		s.note(ctx, store.Event{Account: voucher, Actor: "operator", Kind: "member.removed", Subject: user.ID, Note: "known to the operator now"})
+	} else if !errors.Is(err, store.ErrNotFound) {
 		return user, err
 	}
 	s.sessions.Forget(user.ID)

@@ -186,10 +186,15 @@ func (s *server) ownPlan(r *http.Request) (string, *ratelimit.Plan) {
 	return p.ID, s.own
 }
 
+// denialPlan is per account and environment, however many keys there are; for
+// people apart, so that no key hides from them why they are refused.
 func (s *server) denialPlan(r *http.Request) (string, *ratelimit.Plan) {
 	p, ok := authn.FromContext(r.Context())
-	if !ok {
+	switch {
+	case !ok:
 		return "", nil
+	case p.Kind == authn.KindSession:
+		return p.User, s.denials
 	}
 	return p.Account + "/" + p.Environment, s.denials
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/login"
@@ -117,11 +116,11 @@ func (t *team) add(w http.ResponseWriter, r *http.Request) {
 
 // join makes the person with that address a member.
 func (t *team) join(ctx context.Context, by *authn.Principal, email, name, role string, ids []string) (teammate, error) {
-	if !isEmail(email) {
+	if !isEmail(email) || !legible(email, 3, 254) || strings.Contains(email, " ") {
 		return teammate{}, errEmail
 	}
-	if utf8.RuneCountInString(name) > 200 {
-		return teammate{}, invalid(http.StatusBadRequest, "invalid_name", "name must be a text of at most 200 characters.")
+	if !legible(name, 0, 200) {
+		return teammate{}, invalid(http.StatusBadRequest, "invalid_name", "name must be one line of at most 200 printable characters.")
 	}
 	now := t.now()
 	m := store.Membership{Account: by.Account, Role: role, Created: now.UTC()}
@@ -152,7 +151,9 @@ func (t *team) join(ctx context.Context, by *authn.Principal, email, name, role 
 	}
 	t.sessions.Forget(user.ID)
 	added := render(user, m)
-	added.Invitation = invitation
+	if added.Invitation = invitation; voucher != by.Account {
+		added.Name = "" // of somebody whom others have named
+	}
 	return added, nil
 }
 

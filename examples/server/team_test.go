@@ -284,6 +284,22 @@ func TestVouching(t *testing.T) {
 	if a := c.as(stolen, "GET", "/v1/projects", ""); a.status != 401 {
 		t.Errorf("with the session of before: %d", a.status)
 	}
+	token, err := c.logins.Invite(ctx, user.ID, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ = json.Marshal(map[string]string{"token": token, "password": secret})
+	if a := c.do("POST", "/v1/auth/accept", string(b)); a.status != 204 {
+		t.Fatalf("accept: %d %s", a.status, a.body)
+	}
+	// He is where the operator has put him, and not where others have prepared a
+	// place for him.
+	if a := c.as(c.session("victim@example.com"), "GET", "/v1/whoami", ""); text(a.body, "account") != "acct_1" {
+		t.Errorf("logged in to another's account: %s", a.body)
+	}
+	if a := c.as(evil, "POST", "/v1/team", victim); a.status != 201 || text(a.body, "invitation") != "" {
+		t.Errorf("who made him vouches for him still: %d %s", a.status, a.body)
+	}
 	// The operator's people are known to be who they are.
 	if a := c.as(owner, "POST", "/v1/team", `{"email":"evil@example.com","role":"viewer"}`); a.status != 201 || text(a.body, "invitation") != "" {
 		t.Errorf("somebody the operator knows: %d %s", a.status, a.body)
