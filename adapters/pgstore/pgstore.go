@@ -1,0 +1,190 @@
+// Package pgstore keeps keys, accounts and people in Postgres, with pgx.
+//
+// Several processes on several machines may share the database: each hears of
+// the others' changes, and of those made by hand with psql, as soon as they are
+// committed (LISTEN and NOTIFY). What a call has acknowledged is committed;
+// Postgres loses no commit while its settings fsync and synchronous_commit are
+// on, which is how it comes.
+//
+// # Poolers
+//
+// Behind PgBouncer in transaction mode set default_query_exec_mode=exec in
+// [Config].URL (or in the configuration of the pool), unless PgBouncer itself
+// keeps prepared statements (max_prepared_statements, since 1.21). Watch needs
+// connections that stay its own: give [Config].Listen, straight to Postgres.
+package pgstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// Config says where the database is. It needs a URL or a Pool.
+type Config struct {
+	// URL is as [pgxpool.ParseConfig] reads it: postgres://… with settings such
+	// as pool_max_conns, or words such as host=…. What it leaves out comes from
+	// the environment (PGHOST, PGPASSWORD …). Of several hosts the primary is
+	// taken, for a standby may be behind.
+	URL string
+	// Pool is used instead of one of URL's. It stays yours to close. Its
+	// connections must be to the primary.
+	Pool *pgxpool.Pool
+
+	Schema string // where the tables are, any name; "": tollgate
+
+	// Listen makes the two connections that Watch keeps. They must be straight
+	// to Postgres, or through a pooler in session mode. nil: as the pool's.
+	Listen *pgx.ConnConfig
+	// Heartbeat is how often Watch proves that the stream of changes is alive.
+	// One that is not heard within ten of them ends Watch. 0: one second.
+	Heartbeat time.Duration
+}
+
+// A Store keeps keys, accounts and people in Postgres. It is safe for
+// concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+	own  bool // the pool is ours to close
+	conn      // statements on the pool
+
+	listen              *pgx.ConnConfig
+	before              func(context.Context, *pgx.ConnConfig) error // each of its connections; may be nil
+	heartbeat, patience time.Duration
+}
+
+// Open connects to the database, and checks that it can keep the records and
+// has the schema of this release: it returns [ErrOlder] or [ErrNewer] for
+// another one. It changes nothing; see [Migrate].
+func Open(ctx context.Context, c Config) (*Store, error) {
+	s, err := connect(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ready(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// connect makes a store that has no connection yet.
+func connect(c Config) (*Store, error) {
+	config, err := c.check()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		pool: c.Pool, listen: cmp.Or(c.Listen, config.ConnConfig), before: config.BeforeConnect,
+		heartbeat: cmp.Or(c.Heartbeat, time.Second),
+	}
+	s.patience = patience * s.heartbeat
+	if s.pool == nil {
+		s.own = true
+		if s.pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
+			return nil, fmt.Errorf("pgstore: %w", err)
+		}
+	}
+	s.conn = conn{s.pool, newSchema(c.Schema)}
+	return s, nil
+}
+
+// check returns the configuration of the pool, or all mistakes in c.
+func (c Config) check() (config *pgxpool.Config, err error) {
+	var errs []error
+	switch {
+	case c.Pool != nil && c.URL != "":
+		errs = append(errs, errors.New("pgstore: both URL and Pool are set"))
+	case c.Pool != nil:
+		config = c.Pool.Config()
+	case c.URL == "":
+		errs = append(errs, errors.New("pgstore: URL and Pool are both empty"))
+	default:
+		if config, err = pgxpool.ParseConfig(c.URL); err != nil {
+			errs = append(errs, fmt.Errorf("pgstore: URL: %w", err))
+			break
+		}
+		config.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
+		config.ConnConfig.RuntimeParams["datestyle"] = "ISO"
+		if config.ConnConfig.ValidateConnect == nil {
+			config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+		}
+	}
+	if err := checkSchema(c.Schema); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Heartbeat < 0 {
+		errs = append(errs, fmt.Errorf("pgstore: Heartbeat is %v, want more than 0", c.Heartbeat))
+	}
+	return config, errors.Join(errs...)
+}
+
+// Ready returns why the store could not do its work now, or nil: the database
+// is reached, is the primary, and has the schema of this release.
+func (s *Store) Ready(ctx context.Context) error {
+	var server, client, dates, isolation string
+	var standby bool
+	err := s.row(ctx, `SELECT current_setting('server_encoding'), current_setting('client_encoding'), current_setting('datestyle'),
+		current_setting('transaction_isolation'), pg_is_in_recovery()`).Scan(&server, &client, &dates, &isolation, &standby)
+	switch {
+	case err != nil:
+		return fmt.Errorf("pgstore: %w", err)
+	case standby:
+		return errors.New("pgstore: the database is a standby, which may be behind: connect to the primary (target_session_attrs=primary)")
+	case server != "UTF8" || client != "UTF8":
+		return fmt.Errorf("pgstore: the encoding of the database is %s and that of the connection %s, want UTF8 for both", server, client)
+	case !strings.HasPrefix(dates, "ISO"):
+		return fmt.Errorf("pgstore: dates are written as %q, want ISO (datestyle)", dates)
+	case isolation != "read committed":
+		return fmt.Errorf("pgstore: transactions are %q, want \"read committed\" (default_transaction_isolation)", isolation)
+	}
+	at, err := version(ctx, s.conn)
+	switch {
+	case errors.Is(err, ErrNewer):
+		return err
+	case err != nil:
+		return fmt.Errorf("pgstore: %w", err)
+	case at < newest():
+		return fmt.Errorf("%w: schema %s has version %d and this release needs %d: run Migrate", ErrOlder, s.schema.quoted, at, newest())
+	}
+	return nil
+}
+
+// Close closes the connections that are not of [Config].Pool, and waits for
+// calls under way. End the watches first. It implements io.Closer and returns
+// no error.
+func (s *Store) Close() error {
+	if s.own {
+		s.pool.Close()
+	}
+	return nil
+}
+
+// Keys returns what requests need.
+func (s *Store) Keys() store.Keys { return keys{s} }
+
+// KeyAdmin returns what the management of keys needs.
+func (s *Store) KeyAdmin() store.KeyAdmin { return admin{s} }
+
+// Accounts returns the accounts.
+func (s *Store) Accounts() store.Accounts { return accounts{s} }
+
+// Users returns the users.
+func (s *Store) Users() store.Users { return users{s} }
+
+// Memberships returns who belongs to which account.
+func (s *Store) Memberships() store.Memberships { return memberships{s} }
+
+// Sessions returns the sessions.
+func (s *Store) Sessions() store.Sessions { return sessions{s} }
+
+// Events returns the audit log.
+func (s *Store) Events() store.Events { return events{s} }

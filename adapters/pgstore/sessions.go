@@ -1,0 +1,82 @@
+package pgstore
+
+import (
+	"context"
+	"time"
+
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+const (
+	sessionColumns = `s.id, s.user_id, s.account, s.pepper, s.sum, s.epoch, s.cookie, s.created, s.seen, s.expires, s.revoked,
+		s.idle, s.address, s.agent`
+	insertSession = `INSERT INTO tollgate.sessions (id, user_id, account, pepper, sum, epoch, cookie, created, seen, expires, revoked,
+		idle, address, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+	findSession  = `SELECT ` + sessionColumns + ` FROM tollgate.sessions s WHERE s.sum = $1 AND s.pepper = $2`
+	getSession   = `SELECT ` + sessionColumns + ` FROM tollgate.sessions s WHERE s.user_id = $1 AND s.id = $2`
+	listSessions = `SELECT ` + sessionColumns + ` FROM tollgate.sessions s WHERE s.user_id = $1 ORDER BY s.id DESC LIMIT 1000`
+	// In the order of ids, as touchKeys.
+	touchSessions = `WITH latest AS (
+			SELECT id COLLATE "C" AS id, max(at) AS at FROM unnest($1::text[], $2::timestamptz[]) AS u (id, at) GROUP BY 1
+		), held AS (
+			SELECT s.id, l.at FROM latest l JOIN tollgate.sessions s ON s.id = l.id
+			WHERE s.revoked IS NULL AND (s.seen IS NULL OR s.seen < l.at) ORDER BY s.id FOR NO KEY UPDATE OF s
+		)
+		UPDATE tollgate.sessions s SET seen = h.at FROM held h WHERE s.id = h.id`
+	revokeSession  = `UPDATE tollgate.sessions SET revoked = coalesce(revoked, $3::timestamptz) WHERE user_id = $1 AND id = $2`
+	revokeSessions = `WITH held AS (
+			SELECT id FROM tollgate.sessions WHERE user_id = $1 AND id <> $2 AND revoked IS NULL ORDER BY id FOR NO KEY UPDATE
+		)
+		UPDATE tollgate.sessions s SET revoked = $3 FROM held h WHERE s.id = h.id`
+	pruneSessions = `WITH held AS (SELECT id FROM tollgate.sessions WHERE expires < $1 ORDER BY id FOR UPDATE)
+		DELETE FROM tollgate.sessions s USING held h WHERE s.id = h.id AND s.expires < $1` // again, for its index
+)
+
+// sessionFields are where sessionColumns are read into.
+func sessionFields(s *store.Session) []any {
+	return []any{&s.ID, &s.User, &s.Account, &s.Digest.Pepper, (*sum)(&s.Digest.Sum), &s.Epoch, &s.Cookie,
+		(*instant)(&s.Created), (*instant)(&s.Seen), (*instant)(&s.Expires), (*instant)(&s.Revoked),
+		(*span)(&s.Idle), &s.Address, &s.Agent}
+}
+
+type sessions struct{ s *Store }
+
+func (v sessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session, error) {
+	return one(ctx, v.s, "find session", sessionFields, findSession, d.Sum[:], key(d.Pepper))
+}
+
+func (v sessions) Create(ctx context.Context, s store.Session) error {
+	return v.s.set(ctx, "create session", insertSession, s.ID, s.User, s.Account, s.Digest.Pepper, s.Digest.Sum[:], s.Epoch, s.Cookie,
+		when(s.Created), when(s.Seen), when(s.Expires), when(s.Revoked), s.Idle.Microseconds(), s.Address, s.Agent)
+}
+
+func (v sessions) Touch(ctx context.Context, uses []store.Use) error {
+	return v.s.touch(ctx, touchSessions, uses)
+}
+
+func (v sessions) Get(ctx context.Context, user, id string) (store.Session, error) {
+	return one(ctx, v.s, "get session", sessionFields, getSession, key(user), key(id))
+}
+
+func (v sessions) List(ctx context.Context, user string) ([]store.Session, error) {
+	return many(ctx, v.s, "list sessions", sessionFields, listSessions, key(user))
+}
+
+func (v sessions) Revoke(ctx context.Context, user, id string, now time.Time) error {
+	if now.IsZero() {
+		return errTimeless
+	}
+	return v.s.set(ctx, "revoke session", revokeSession, key(user), key(id), when(now))
+}
+
+func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time) (int, error) {
+	if now.IsZero() {
+		return 0, errTimeless
+	}
+	return v.s.count(ctx, "revoke sessions", revokeSessions, key(user), but, when(now))
+}
+
+func (v sessions) Prune(ctx context.Context, before time.Time) (int, error) {
+	return v.s.count(ctx, "prune sessions", pruneSessions, when(before))
+}

@@ -1,0 +1,183 @@
+package pgstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"medtwin.ai/tollgate/store"
+)
+
+const (
+	patience = 10               // heartbeats for which one of them may stay away
+	dialing  = 10 * time.Second // for which a connection may take to come about
+)
+
+var errDeaf = errors.New("a notification did not come back in time: " +
+	"the database hangs, or Listen goes through a pooler in transaction mode")
+
+// Watch reports changes to w until ctx ends, whoever made them: this store,
+// another process, SQL by hand. On an error it returns; watching again begins
+// with Gap. It keeps two connections of its own.
+func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
+	err := s.watch(ctx, w)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("pgstore: watch: %w", err)
+}
+
+func (s *Store) watch(ctx context.Context, w store.Watcher) error {
+	t, err := s.tune(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer t.hangUp()
+	ctx, stop := context.WithCancelCause(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() { stop(t.beat(ctx)) })
+	stop(t.listen(ctx))
+	beating.Wait()
+	return context.Cause(ctx)
+}
+
+// A stream is a watch under way. What one of its connections says must come
+// back on the other: that proves, as nothing less does, that the changes of
+// others come through. A connection that talks to itself would be answered by a
+// pooler, too, that passes on nothing else.
+type stream struct {
+	w                   store.Watcher
+	ear, lip            *pgx.Conn
+	heartbeat, patience time.Duration
+	channel             string // of the heartbeats, which is this stream's alone
+	heard               chan struct{}
+}
+
+// tune connects and listens. Postgres reports every change from then on.
+func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error) {
+	ctx, cancel := context.WithTimeout(ctx, dialing)
+	defer cancel()
+	t := &stream{
+		w: w, heartbeat: s.heartbeat, patience: s.patience,
+		channel: "tollgate_heartbeat_" + rand.Text(), heard: make(chan struct{}, 1),
+	}
+	defer func() {
+		if err != nil {
+			t.hangUp()
+		}
+	}()
+	if t.ear, err = s.dial(ctx); err != nil {
+		return nil, err
+	}
+	if t.lip, err = s.dial(ctx); err != nil {
+		return nil, err
+	}
+	// It says nothing for days, for which an operator may want to end sessions.
+	const stay = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`
+	if _, err = t.ear.Exec(ctx, stay); err != nil {
+		return nil, err
+	}
+	for _, channel := range []string{s.schema.name, t.channel} {
+		if _, err = t.ear.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// listen reports what it hears. The first heartbeat shows that the stream is
+// up; what comes before needs no report, as Gap covers it.
+func (t *stream) listen(ctx context.Context) error {
+	for up := false; ; {
+		n, err := t.ear.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case n.Channel == t.channel:
+			if !up {
+				t.w.Gap()
+				up = true
+			}
+			select {
+			case t.heard <- struct{}{}:
+			default: // somebody else's
+			}
+		case !up:
+		case n.Payload == "": // a table was emptied, or the schema migrated
+			t.w.Gap()
+		default:
+			t.w.Forget(n.Payload)
+		}
+	}
+}
+
+// beat sends heartbeats, one at a time. Notifications come in the order of the
+// commits, so once one is back, all that was committed before it was sent has
+// been reported.
+func (t *stream) beat(ctx context.Context) error {
+	tick := time.NewTicker(t.heartbeat)
+	defer tick.Stop()
+	for {
+		at := time.Now()
+		if err := t.echo(ctx); err != nil {
+			return err
+		}
+		t.w.Alive(at)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// echo sends a heartbeat and waits until it is heard.
+func (t *stream) echo(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.patience, errDeaf)
+	defer cancel()
+	if _, err := t.lip.Exec(ctx, `SELECT pg_notify($1, '')`, t.channel); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+	select {
+	case <-t.heard:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t *stream) hangUp() {
+	for _, c := range []*pgx.Conn{t.ear, t.lip} {
+		if c != nil {
+			hangUp(c)
+		}
+	}
+}
+
+// dial makes a connection outside the pool.
+func (s *Store) dial(ctx context.Context) (*pgx.Conn, error) {
+	config := s.listen.Copy()
+	config.OnNotification = nil // else they would go there
+	if s.before != nil {
+		if err := s.before(ctx, config); err != nil {
+			return nil, err
+		}
+	}
+	return pgx.ConnectConfig(ctx, config)
+}
+
+// hangUp closes a connection that may be broken.
+func hangUp(c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = c.Close(ctx) // whatever it says, it is closed
+}
