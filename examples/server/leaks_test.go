@@ -226,7 +226,7 @@ func TestLeakOutage(t *testing.T) {
 		t.Errorf("%v; what waits is not sealed: %q", err, sealed)
 	}
 	scanner.down.Store(false)
-	c.now = c.now.Add(time.Minute)
+	c.now = c.now.Add(2 * time.Minute)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- c.leaks.Run(ctx) }()

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	pause   = 30 * time.Second // between two fetches, however they ended
+	pause   = 90 * time.Second // between two fetches, however they ended: GitHub allows 60 an hour
 	current = time.Hour        // how old the keys may get before Run fetches them again
 	maxKeys = 1 << 20          // bytes
 )
@@ -42,7 +42,7 @@ type keyring struct {
 
 // find returns the key of an identifier, errSignature where the source has none
 // such, errSource where it does not answer. For one that is not here it asks
-// the source, but never more than once in thirty seconds: keys are published
+// the source, but never more than once in that pause: keys are published
 // before they are used, so a list of that age tells which exist.
 func (k *keyring) find(ctx context.Context, id string) (*ecdsa.PublicKey, error) {
 	if key := k.get(id); key != nil {

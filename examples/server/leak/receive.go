@@ -61,6 +61,9 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 	}
 	err = rc.verify(r.Context(), ids[0], signatures[0], body)
 	if errors.Is(err, errSource) {
+		if _, err := parse(body); err != nil {
+			return nil, err // whatever the signature, it is no report
+		}
 		return nil, rc.keep(r.Context(), ids[0], signatures[0], body)
 	}
 	if err != nil {
