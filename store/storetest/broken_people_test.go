@@ -49,6 +49,19 @@ var breakagesOfPeople = []breakage{
 	{8, "sessions are not published", "Sessions.RevokeAll is published", func(b Backend) Backend {
 		return filtered{b, func(w store.Watcher) store.Watcher { return deafTo{w, "ses_"} }}
 	}},
+	{8, "a watch of sessions begins without Gap", "a watch begins with Gap and ends with its context (sessions)", func(b Backend) Backend {
+		return filtered{b, func(w store.Watcher) store.Watcher { return gaplessWatcher{w} }}
+	}},
+	{8, "Alive comes before the changes of sessions", "Alive never runs ahead of the changes (sessions)", func(b Backend) Backend {
+		return filtered{b, func(w store.Watcher) store.Watcher { return &lateWatcher{Watcher: w} }}
+	}},
+	{8, "a log-out is published before it is made", "a change can be read when it is published (sessions)", func(b Backend) Backend {
+		e := &early{Backend: b}
+		return parts{Backend: e, sessions: earlySessions{b.Sessions(), e}}
+	}},
+	{9, "times of sessions are local", "times of sessions are in UTC and keep their microseconds", func(b Backend) Backend {
+		return parts{Backend: b, sessions: localSessions{b.Sessions()}}
+	}},
 	{9, "a grace is whole seconds", "durations keep their microseconds", func(b Backend) Backend {
 		return parts{Backend: b, admin: secondsAdmin{b.KeyAdmin()}}
 	}},
@@ -171,6 +184,15 @@ type ruthlessSessions struct{ store.Sessions }
 
 func (r ruthlessSessions) RevokeAll(ctx context.Context, user, but string, now time.Time) (int, error) {
 	return r.Sessions.RevokeAll(ctx, user, "", now)
+}
+
+// localSessions returns what it was given, zone and all.
+type localSessions struct{ store.Sessions }
+
+func (l localSessions) Get(ctx context.Context, user, id string) (store.Session, error) {
+	o, err := l.Sessions.Get(ctx, user, id)
+	o.Seen = o.Seen.In(time.FixedZone("west", -3600))
+	return o, err
 }
 
 type lastSessions struct {

@@ -68,16 +68,30 @@ func (e *early) Watch(ctx context.Context, w store.Watcher) error {
 	return e.Backend.Watch(ctx, w)
 }
 
+func (e *early) tell(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.watchers {
+		w.Forget(id)
+	}
+}
+
 type earlyAdmin struct {
 	store.KeyAdmin
 	early *early
 }
 
 func (a earlyAdmin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
-	a.early.mu.Lock()
-	for _, w := range a.early.watchers {
-		w.Forget(id)
-	}
-	a.early.mu.Unlock()
+	a.early.tell(id)
 	return a.KeyAdmin.Revoke(ctx, account, id, reason, now)
+}
+
+type earlySessions struct {
+	store.Sessions
+	early *early
+}
+
+func (s earlySessions) Revoke(ctx context.Context, user, id string, now time.Time) error {
+	s.early.tell(id)
+	return s.Sessions.Revoke(ctx, user, id, now)
 }

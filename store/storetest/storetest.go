@@ -34,8 +34,10 @@ type Backend interface {
 
 // Run checks the backends that open returns: a new and empty one for every
 // check, to be closed by a cleanup of the t that open is given.
-func Run(t *testing.T, open func(t *testing.T) Backend) {
-	for _, c := range checks() {
+func Run(t *testing.T, open func(t *testing.T) Backend) { run(t, checks(), open) }
+
+func run(t *testing.T, checks []check, open func(t *testing.T) Backend) {
+	for _, c := range checks {
 		t.Run(fmt.Sprintf("rule %d: %s", c.rule, c.name), func(t *testing.T) {
 			c.run(&suite{tb: t, Backend: open(t), rule: c.rule, patience: 10 * time.Second})
 		})

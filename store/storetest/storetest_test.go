@@ -93,6 +93,37 @@ func TestSuitePassesHealthyBackend(t *testing.T) {
 	}
 }
 
+// RunSessions has the checks that find broken sessions, and asks for nothing
+// else.
+func TestSuiteOfSessions(t *testing.T) {
+	t.Parallel() // it mostly waits
+	list := checksOfSessions()
+	for _, c := range list {
+		if !slices.ContainsFunc(checks(), func(o check) bool { return o.rule == c.rule && o.name == c.name }) {
+			t.Errorf("rule %d: %s: Run does not have this check", c.rule, c.name)
+		}
+		if f := failures(t.Context(), c, alone{sessions: newMemory(t)}, 10*time.Second); len(f) > 0 {
+			t.Errorf("rule %d: %s: %s", c.rule, c.name, strings.Join(f, "; "))
+		}
+	}
+	found := map[int]bool{}
+	for _, b := range allBreakages() {
+		i := slices.IndexFunc(list, func(c check) bool { return c.rule == b.rule && c.name == b.check })
+		if i < 0 {
+			continue
+		}
+		found[b.rule] = true
+		if f := failures(t.Context(), list[i], alone{sessions: b.open(newMemory(t))}, time.Second); len(f) == 0 {
+			t.Errorf("rule %d: %s: %s: nothing is found", b.rule, b.name, b.check)
+		}
+	}
+	for _, rule := range []int{2, 3, 4, 5, 8, 9} {
+		if !found[rule] {
+			t.Errorf("no broken store of sessions breaks rule %d", rule)
+		}
+	}
+}
+
 func TestEveryRuleIsCheckedAndBroken(t *testing.T) {
 	for rule := 1; rule <= 16; rule++ {
 		if !slices.ContainsFunc(checks(), func(c check) bool { return c.rule == rule }) {

@@ -18,11 +18,7 @@ func timeChecks() []check {
 func times(s *suite) {
 	s.accounts(mine)
 	zone := time.FixedZone("east", 5*3600+1800)
-	for i, at := range []time.Time{
-		t0, t0.In(zone), t0.Add(999), time.Now(), time.Unix(0, 0), time.Unix(0, -1000), time.Unix(0, 1000),
-		time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC),
-		time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC), {},
-	} {
+	for i, at := range instants(zone) {
 		k := newKey(mine, i)
 		k.Created, k.Expires, k.Revoked, k.Disabled, k.Used = at, at, at, at, at
 		s.keys(k)
@@ -63,26 +59,63 @@ func times(s *suite) {
 	}
 }
 
+// instants are times that a store may get wrong.
+func instants(zone *time.Location) []time.Time {
+	return []time.Time{
+		t0, t0.In(zone), t0.Add(999), time.Now(), time.Unix(0, 0), time.Unix(0, -1000), time.Unix(0, 1000),
+		time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC), {},
+	}
+}
+
+// sessionTimes is times and durations for sessions.
+func sessionTimes(s *suite) {
+	zone := time.FixedZone("east", 5*3600+1800)
+	for i, at := range instants(zone) {
+		o := newSession(me, i)
+		o.Created, o.Seen, o.Expires, o.Revoked = at, at, at, at
+		s.logins(o)
+		found, err := s.Sessions().Find(s.Context(), o.Digest)
+		s.must("Sessions.Find", err)
+		for _, got := range []store.Session{found, s.session(me, o.ID)} {
+			for _, t := range []time.Time{got.Created, got.Seen, got.Expires, got.Revoked} {
+				if d := at.Sub(t); d < 0 || d >= time.Microsecond || t.Location() != time.UTC || t.IsZero() != at.IsZero() {
+					s.errorf("stored %v, got %v", at, t)
+				}
+			}
+		}
+	}
+	for i, d := range []time.Duration{0, time.Microsecond, time.Second + 999, 366 * 24 * time.Hour} {
+		o := newSession(you, i)
+		o.Idle = d
+		s.logins(o)
+		if got := s.session(you, o.ID).Idle; got > d || d-got >= time.Microsecond {
+			s.errorf("stored %v, got %v", d, got)
+		}
+	}
+	// Instants that come in by other calls.
+	late := newSession(you, 100)
+	s.logins(late)
+	s.must("Touch", s.Sessions().Touch(s.Context(), []store.Use{{ID: late.ID, At: t0.In(zone)}}))
+	s.must("Revoke", s.Sessions().Revoke(s.Context(), you, late.ID, t0.In(zone)))
+	late = s.session(you, late.ID)
+	for _, t := range []time.Time{late.Seen, late.Revoked} {
+		if !t.Equal(t0) || t.Location() != time.UTC {
+			s.errorf("stored %v, got %v", t0, t)
+		}
+	}
+}
+
 // peopleTimes is times for the other records.
 func peopleTimes(s *suite) {
 	s.accounts(mine)
 	at := t0.In(time.FixedZone("east", 5*3600+1800))
-	u, m, o, e := newUser(1), newMembership(mine, 1), newSession(me, 1), newEvent(mine, 1)
+	u, m, e := newUser(1), newMembership(mine, 1), newEvent(mine, 1)
 	u.Created, m.Created, e.At = at, at, at
-	o.Created, o.Seen, o.Expires = at, at, at
 	s.must("Users.Create", s.Users().Create(s.Context(), u))
 	s.put(m)
-	s.logins(o)
 	s.happen(e)
-	late := newSession(me, 2)
-	s.logins(late)
-	s.must("Touch", s.Sessions().Touch(s.Context(), []store.Use{{ID: late.ID, At: at}}))
-	s.must("Revoke", s.Sessions().Revoke(s.Context(), me, late.ID, at))
-	o, late = s.session(me, o.ID), s.session(me, late.ID)
-	for _, t := range []time.Time{
-		s.user(1).Created, s.membersOf(mine)[0].Created, s.eventsOf(mine, "", 1)[0].At,
-		o.Created, o.Seen, o.Expires, late.Seen, late.Revoked,
-	} {
+	for _, t := range []time.Time{s.user(1).Created, s.membersOf(mine)[0].Created, s.eventsOf(mine, "", 1)[0].At} {
 		if !t.Equal(t0) || t.Location() != time.UTC {
 			s.errorf("stored %v, got %v", at, t)
 		}
@@ -92,14 +125,11 @@ func peopleTimes(s *suite) {
 func durations(s *suite) {
 	s.accounts(mine)
 	for i, d := range []time.Duration{0, time.Microsecond, time.Second + 999, 24*time.Hour - time.Microsecond, 366 * 24 * time.Hour} {
-		k, o := newKey(mine, i), newSession(me, i)
-		k.Grace, o.Idle = d, d
+		k := newKey(mine, i)
+		k.Grace = d
 		s.keys(k)
-		s.logins(o)
-		for _, got := range []time.Duration{s.get(mine, k.ID).Grace, s.session(me, o.ID).Idle} {
-			if got > d || d-got >= time.Microsecond {
-				s.errorf("stored %v, got %v", d, got)
-			}
+		if got := s.get(mine, k.ID).Grace; got > d || d-got >= time.Microsecond {
+			s.errorf("stored %v, got %v", d, got)
 		}
 	}
 }

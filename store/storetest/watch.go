@@ -13,11 +13,7 @@ import (
 // mutators is every call that changes more than a use: what it does to what
 // [populated] adds, and the ids that watchers must hear of.
 // case K11
-var mutators = []struct {
-	name string
-	do   func(s *suite, k store.Key) error
-	want []string
-}{
+var mutators = []mutator{
 	{"KeyAdmin.Create", func(s *suite, k store.Key) error {
 		return s.KeyAdmin().Create(s.Context(), newKey(mine, 2), 0, t0)
 	}, []string{newKey(mine, 2).ID}},
@@ -110,6 +106,12 @@ var mutators = []struct {
 	}, []string{newSession(me, 1).ID, newSession(me, 2).ID}},
 }
 
+type mutator struct {
+	name string
+	do   func(s *suite, k store.Key) error
+	want []string
+}
+
 // updates is a mutator that makes the changes of u.
 func updates(u store.KeyUpdate) func(*suite, store.Key) error {
 	return func(s *suite, k store.Key) error {
@@ -121,27 +123,81 @@ func updates(u store.KeyUpdate) func(*suite, store.Key) error {
 }
 
 func watchChecks() []check {
-	list := []check{
-		{8, "a watch begins with Gap and ends with its context", watchLife},
-		{8, "Touch is not published", touchSilent},
-		{8, "every watcher hears of a change", twoWatchers},
-		{8, "a change can be read when it is published", commitFirst}, // case K12
-		{8, "Alive never runs ahead of the changes", aliveLast},
-	}
+	list := slices.Concat(changeChecks("", ofKeys), changeChecks(" (sessions)", ofSessions))
 	for _, m := range mutators {
-		list = append(list, check{8, m.name + " is published", func(s *suite) {
-			k := populated(s)
-			l, stop := s.watch()
-			defer stop()
-			s.must(m.name, m.do(s, k))
-			for _, id := range m.want {
-				if !l.forgets(id, s.patience) {
-					s.fatalf("%s: watchers did not hear of %s; they heard of %q", m.name, id, l.ids())
-				}
-			}
-		}})
+		list = append(list, m.check(populated))
 	}
 	return list
+}
+
+// changeChecks are the checks of watches, by changes to one kind of record.
+func changeChecks(kind string, r record) []check {
+	return []check{
+		{8, "a watch begins with Gap and ends with its context" + kind, r.watchLife},
+		{8, "Touch is not published" + kind, r.touchSilent},
+		{8, "every watcher hears of a change" + kind, r.twoWatchers},
+		{8, "a change can be read when it is published" + kind, r.commitFirst}, // case K12
+		{8, "Alive never runs ahead of the changes" + kind, r.aliveLast},
+	}
+}
+
+// check checks that what m does to what populate adds is published.
+func (m mutator) check(populate func(*suite) store.Key) check {
+	return check{8, m.name + " is published", func(s *suite) {
+		k := populate(s)
+		l, stop := s.watch()
+		defer stop()
+		s.must(m.name, m.do(s, k))
+		for _, id := range m.want {
+			if !l.forgets(id, s.patience) {
+				s.fatalf("%s: watchers did not hear of %s; they heard of %q", m.name, id, l.ids())
+			}
+		}
+	}}
+}
+
+// A record is a kind of record that the checks of watches change.
+type record struct {
+	add     func(s *suite, n int) // the records before the nth
+	id      func(n int) string
+	touch   func(s *suite, n int) error
+	revoke  func(s *suite, n int) error
+	revoked func(s *suite, n int) bool // it can be read, and that it is revoked
+}
+
+var ofKeys = record{
+	add: func(s *suite, n int) {
+		s.accounts(mine)
+		for i := range n {
+			s.keys(newKey(mine, i))
+		}
+	},
+	id: func(n int) string { return newKey(mine, n).ID },
+	touch: func(s *suite, n int) error {
+		return s.Keys().Touch(s.Context(), []store.Use{{ID: newKey(mine, n).ID, At: t0}})
+	},
+	revoke: func(s *suite, n int) error { return s.KeyAdmin().Revoke(s.Context(), mine, newKey(mine, n).ID, "", t0) },
+	revoked: func(s *suite, n int) bool {
+		k, err := s.KeyAdmin().Get(s.Context(), mine, newKey(mine, n).ID)
+		return err != nil || !k.Revoked.IsZero()
+	},
+}
+
+var ofSessions = record{
+	add: func(s *suite, n int) {
+		for i := range n {
+			s.logins(newSession(me, i))
+		}
+	},
+	id: func(n int) string { return newSession(me, n).ID },
+	touch: func(s *suite, n int) error {
+		return s.Sessions().Touch(s.Context(), []store.Use{{ID: newSession(me, n).ID, At: t0}})
+	},
+	revoke: func(s *suite, n int) error { return s.Sessions().Revoke(s.Context(), me, newSession(me, n).ID, t0) },
+	revoked: func(s *suite, n int) bool {
+		o, err := s.Sessions().Get(s.Context(), me, newSession(me, n).ID)
+		return err != nil || !o.Revoked.IsZero()
+	},
 }
 
 // populated adds a key that Prune can reach, a rotated key and its successor
@@ -158,8 +214,8 @@ func populated(s *suite) store.Key {
 	return k
 }
 
-func watchLife(s *suite) {
-	k := s.key(mine, 1)
+func (r record) watchLife(s *suite) {
+	r.add(s, 1)
 	l, stop := s.watch()
 	defer stop()
 	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" }) {
@@ -169,8 +225,8 @@ func watchLife(s *suite) {
 	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" && e.at.After(now) }) {
 		s.fatalf("Alive was not called again within %v", s.patience)
 	}
-	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0))
-	if !l.forgets(k.ID, s.patience) {
+	s.must("Revoke", r.revoke(s, 0))
+	if !l.forgets(r.id(0), s.patience) {
 		s.errorf("a quiet watch did not hear of a change")
 	}
 	for i, e := range l.events {
@@ -183,55 +239,51 @@ func watchLife(s *suite) {
 	}
 }
 
-func touchSilent(s *suite) {
-	used, revoked := s.key(mine, 1), newKey(mine, 2)
-	s.keys(revoked)
-	o := newSession(me, 1)
-	s.logins(o)
+func (r record) touchSilent(s *suite) {
+	r.add(s, 2)
 	l, stop := s.watch()
 	defer stop()
-	s.must("Touch", s.Keys().Touch(s.Context(), []store.Use{{ID: used.ID, At: t0}}))
-	s.must("Sessions.Touch", s.Sessions().Touch(s.Context(), []store.Use{{ID: o.ID, At: t0}}))
-	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, revoked.ID, "", t0))
-	if !l.forgets(revoked.ID, s.patience) {
+	s.must("Touch", r.touch(s, 0))
+	s.must("Revoke", r.revoke(s, 1))
+	if !l.forgets(r.id(1), s.patience) {
 		s.fatalf("watchers did not hear of a revocation")
 	}
-	if ids := l.ids(); slices.Contains(ids, used.ID) || slices.Contains(ids, o.ID) {
-		s.errorf("a use was published: caches would never hold a key")
+	if slices.Contains(l.ids(), r.id(0)) {
+		s.errorf("a use was published: caches would never hold anything")
 	}
 }
 
-func twoWatchers(s *suite) {
-	k := s.key(mine, 1)
+func (r record) twoWatchers(s *suite) {
+	r.add(s, 1)
 	first, stopFirst := s.watch()
 	defer stopFirst()
 	second, stopSecond := s.watch()
 	defer stopSecond()
 	third, stopThird := s.watch()
 	stopThird()
-	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0))
-	if !first.forgets(k.ID, s.patience) || !second.forgets(k.ID, s.patience) {
+	s.must("Revoke", r.revoke(s, 0))
+	if !first.forgets(r.id(0), s.patience) || !second.forgets(r.id(0), s.patience) {
 		s.errorf("of two watchers not both heard of a change")
 	}
-	if slices.Contains(third.ids(), k.ID) {
+	if slices.Contains(third.ids(), r.id(0)) {
 		s.errorf("a watch that had ended was told of a change")
 	}
 }
 
-// Whoever forgets a key reads it again at once, and must not read what it was.
-func commitFirst(s *suite) {
-	k := s.key(mine, 1)
+// Whoever forgets a record reads it again at once, and must not read what it
+// was.
+func (r record) commitFirst(s *suite) {
+	r.add(s, 1)
 	var mu sync.Mutex
 	var early int
 	read := func(id string) {
-		if id != k.ID {
+		if id != r.id(0) {
 			return
 		}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			got, err := s.KeyAdmin().Get(s.Context(), mine, k.ID)
-			if err == nil && got.Revoked.IsZero() {
+			if !r.revoked(s, 0) {
 				mu.Lock()
 				early++
 				mu.Unlock()
@@ -244,8 +296,8 @@ func commitFirst(s *suite) {
 	}
 	l, stop := s.watch(read)
 	defer stop()
-	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, k.ID, "", t0))
-	if !l.forgets(k.ID, s.patience) {
+	s.must("Revoke", r.revoke(s, 0))
+	if !l.forgets(r.id(0), s.patience) {
 		s.fatalf("watchers did not hear of a revocation")
 	}
 	mu.Lock()
@@ -255,17 +307,14 @@ func commitFirst(s *suite) {
 	}
 }
 
-func aliveLast(s *suite) {
-	s.accounts(mine)
+func (r record) aliveLast(s *suite) {
 	const n = 20
-	for i := range n {
-		s.keys(newKey(mine, i))
-	}
+	r.add(s, n)
 	l, stop := s.watch()
 	defer stop()
 	committed := make([]time.Time, n)
 	for _, err := range each(n, func(i int) error {
-		err := s.KeyAdmin().Revoke(s.Context(), mine, newKey(mine, i).ID, "", t0)
+		err := r.revoke(s, i)
 		committed[i] = time.Now()
 		return err
 	}) {
@@ -282,7 +331,7 @@ func aliveLast(s *suite) {
 			heard[e.id] = true
 		case "Alive":
 			for i, at := range committed {
-				if id := newKey(mine, i).ID; at.Before(e.at) && !heard[id] {
+				if id := r.id(i); at.Before(e.at) && !heard[id] {
 					s.fatalf("Alive(%v) before Forget(%q), whose change was committed at %v", e.at, id, at)
 				}
 			}

@@ -1,0 +1,71 @@
+package redisstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"medtwin.ai/tollgate/keyfmt"
+)
+
+// names makes the names of keys and channels, all with the same prefix.
+//
+//	session:{6:user_1}:ses_1   hash: the record
+//	sessions:{6:user_1}        sorted set: ids of the records, by when Redis drops each
+//	digest:2:p1:<hex>          string: 6:user_1ses_1, where the session with this digest is
+//	id:ses_1                   string: user_1
+//	witness:0                  string: there as long as nobody empties the database
+//	changes                    channel: ids
+//	beat:<random>              channel: heartbeats of one watch
+//
+// What is in braces says on which server of a cluster a key is: a user's
+// sessions are together, and live and die as one. Lengths go before what
+// others have chosen, so that no two names can be the same; a brace in it does
+// no harm, for the tag then ends there for all keys of the user.
+type names string
+
+func (n names) session(user, id string) string { return string(n) + "session:" + tag(user) + ":" + id }
+func (n names) sessions(user string) string    { return string(n) + "sessions:" + tag(user) }
+func (n names) id(id string) string            { return string(n) + "id:" + id }
+func (n names) witness(number int) string      { return string(n) + "witness:" + strconv.Itoa(number) }
+func (n names) changes() string                { return string(n) + "changes" }
+func (n names) beat(random string) string      { return string(n) + "beat:" + random }
+
+// digest has the sum as it is stored: HMAC-SHA-256, from which nobody gets the
+// token back.
+func (n names) digest(d keyfmt.Digest) string {
+	return string(n) + "digest:" + counted(d.Pepper) + ":" + hex.EncodeToString(d.Sum[:])
+}
+
+// lists is a pattern of the sorted sets, and user whose one of them is.
+func (n names) lists() string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(string(n)) + "sessions:{*"
+}
+
+func (n names) user(list string) (string, error) {
+	rest, ok := strings.CutPrefix(list, string(n)+"sessions:{")
+	user, end, err := cutCounted(rest)
+	if !ok || end != "}" || err != nil {
+		return "", fmt.Errorf("%q is no list of sessions", list)
+	}
+	return user, nil
+}
+
+func tag(user string) string { return "{" + counted(user) + "}" }
+
+// counted returns s after its length in bytes.
+func counted(s string) string { return strconv.Itoa(len(s)) + ":" + s }
+
+var errCount = errors.New("no text of that length")
+
+// cutCounted returns what counted was given, and what follows it.
+func cutCounted(s string) (first, rest string, err error) {
+	length, s, ok := strings.Cut(s, ":")
+	n, err := strconv.Atoi(length)
+	if !ok || err != nil || n < 0 || n > len(s) {
+		return "", "", errCount
+	}
+	return s[:n], s[n:], nil
+}

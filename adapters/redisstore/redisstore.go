@@ -1,0 +1,157 @@
+// Package redisstore keeps sessions in Redis or Valkey, and tells every node
+// of a fleet what to forget: with one server, under Sentinel, or in a cluster.
+// It needs no command newer than Redis 6.2.
+//
+// # What Redis forgets
+//
+// Every key has an expiry, so nothing piles up. A Redis that evicts (any
+// maxmemory-policy but noeviction) logs people out; it brings no session back,
+// for a session counts only while the list of its user's sessions has it. A
+// Redis that is full refuses new sessions, and goes on with old ones.
+//
+// Redis acknowledges a write before its replicas have it, and flushes it to the
+// disk as its settings say (appendfsync always: before the answer). So a
+// failover or a loss of power may undo what was acknowledged last: a log-in,
+// which has to be made again, or a revocation. [Config].Replicas has revocations
+// wait for replicas.
+//
+// A master that was replaced, and does not know it, goes on serving those who
+// do not know it either, and they do not hear of what is revoked elsewhere: in a
+// cluster for the node time-out at most. Under Sentinel set
+// min-replicas-to-write to 1, and min-replicas-max-lag to the few seconds for
+// which that may go on: such a master then refuses our heartbeats, though before
+// Redis 7.0 not what scripts write.
+//
+// Whatever must not depend on any of that raises the user's epoch, which is kept
+// with the users: store.Users.EndSessions does, and so do a new password and a
+// suspension.
+//
+// # Rights
+//
+// Where Redis has an access-control list, a user needs ~tollgate:* &tollgate:*
+// (or whatever [Config].Prefix is) and +@read +@write +@pubsub +@scripting
+// +@connection +time +wait, and in a cluster +cluster|slots (+cluster before
+// Redis 7.0).
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// Config says where the sessions are.
+type Config struct {
+	// Client is a *redis.Client, also one of NewFailoverClient, or a
+	// *redis.ClusterClient. It stays yours to close. It must have
+	// ContextTimeoutEnabled, without which a call to a Redis that hangs
+	// outlives its context by seconds, and must not read from replicas (also by
+	// FailoverOptions.ReplicaOnly), which are behind. Required.
+	Client redis.UniversalClient
+	// Prefix begins the names of all keys and channels; no braces. Stores with
+	// the same one hold the same sessions. "": "tollgate:".
+	Prefix string
+	// Retention is how long a session is kept after its expiry, so that it is
+	// known to have ended and not unknown. 0: a week.
+	Retention time.Duration
+	// Replicas must have a revocation before it is acknowledged; where fewer
+	// have it within a second that is an error, and it is to be tried again.
+	// 0: a failover may undo the last of them.
+	Replicas int
+	// Heartbeat is how often Watch proves that the stream of changes is alive.
+	// One that is not heard within ten of them ends Watch. 0: one second.
+	Heartbeat time.Duration
+}
+
+// A Store keeps sessions in Redis. It is safe for concurrent use.
+type Store struct {
+	client  redis.UniversalClient
+	single  *redis.Client        // client, where it is one
+	cluster *redis.ClusterClient // likewise
+
+	names     names
+	retention time.Duration
+	replicas  int
+	heartbeat time.Duration
+}
+
+// New returns a store on the client given. It does not ask Redis anything; see
+// Ready.
+func New(c Config) (*Store, error) {
+	s := &Store{
+		client: c.Client, names: names(cmp.Or(c.Prefix, "tollgate:")), replicas: c.Replicas,
+		retention: cmp.Or(c.Retention, 7*24*time.Hour), heartbeat: cmp.Or(c.Heartbeat, time.Second),
+	}
+	var errs []error
+	require := func(ok bool, text string) {
+		if !ok {
+			errs = append(errs, errors.New("redisstore: "+text))
+		}
+	}
+	require(!strings.ContainsAny(c.Prefix, "{}"), "Prefix has braces, which would decide where in a cluster its keys are")
+	require(c.Retention >= 0, fmt.Sprintf("Retention is %v, want more than 0", c.Retention))
+	require(c.Replicas >= 0, fmt.Sprintf("Replicas is %d, want 0 or more", c.Replicas))
+	require(c.Heartbeat >= 0, fmt.Sprintf("Heartbeat is %v, want more than 0", c.Heartbeat))
+	const heed = "Client does not heed contexts: set ContextTimeoutEnabled"
+	switch client := c.Client.(type) {
+	case nil:
+		require(false, "Client is required")
+	case *redis.Client:
+		s.single = client
+		require(client.Options().ContextTimeoutEnabled, heed)
+	case *redis.ClusterClient:
+		s.cluster = client
+		o := client.Options()
+		require(o.ContextTimeoutEnabled, heed)
+		require(!o.ReadOnly && !o.RouteByLatency && !o.RouteRandomly,
+			"Client reads from replicas, which are behind: unset ReadOnly, RouteByLatency and RouteRandomly")
+	default:
+		require(false, fmt.Sprintf("Client is a %T, want *redis.Client or *redis.ClusterClient", client))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return s, nil
+}
+
+// Sessions returns the sessions.
+func (s *Store) Sessions() store.Sessions { return sessions{s} }
+
+// Ready returns why the store could not do its work now, or nil: every master
+// is reached and takes writes.
+func (s *Store) Ready(ctx context.Context) error {
+	masters, err := s.masters(ctx)
+	for _, m := range masters {
+		if err == nil {
+			_, _, err = m.say(ctx, s.names.changes())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
+	return nil
+}
+
+// Publish tells the watches of all nodes that something about these ids has
+// changed in another store, one that has no stream of changes of its own.
+//
+// Call it after the commit. Whoever dies in between has told nobody, and the
+// caches believe what they know for as long as the stream lives. Where the
+// other store can tell of its changes itself, watch both (store.Join).
+func (s *Store) Publish(ctx context.Context, ids ...string) error {
+	masters, err := s.masters(ctx)
+	if err == nil {
+		_, _, err = masters[0].say(ctx, s.names.changes(), ids...)
+	}
+	if err != nil {
+		return fmt.Errorf("redisstore: publish: %w", err)
+	}
+	return nil
+}

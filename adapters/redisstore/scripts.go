@@ -1,0 +1,179 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Scripts run as one and reach the replicas as one. Each is given all its
+// keys, which in a cluster are on one server. What they publish is heard after
+// what they have written can be read, and a caller that dies cannot do the one
+// without the other.
+var (
+	// create adds a record to the list of its user. KEYS: record, list. ARGV:
+	// life in ms, channel, id, and the fields with their values. 0: it is taken,
+	// and not by the same call, which the driver may have sent twice.
+	//
+	// The list is rid of ids whose records Redis has dropped. Its scores are by
+	// the clock of Redis, as expiries are; a minute more keeps the list complete
+	// where that clock jumps.
+	create = redis.NewScript(`
+		if redis.call('EXISTS', KEYS[1]) == 1 then
+			if redis.call('HGET', KEYS[1], ARGV[4]) == ARGV[5] then return 1 end
+			return 0
+		end
+		redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+		redis.call('PEXPIRE', KEYS[1], ARGV[1])
+		local time = redis.call('TIME')
+		local now = time[1] * 1000 + math.floor(time[2] / 1000)
+		local life = ARGV[1] + 60000
+		redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now))
+		redis.call('ZADD', KEYS[2], string.format('%.0f', now + life), ARGV[3])
+		if redis.call('PTTL', KEYS[2]) < life then
+			redis.call('PEXPIRE', KEYS[2], string.format('%.0f', life))
+		end
+		redis.call('PUBLISH', ARGV[2], ARGV[3])
+		return 1`)
+
+	// touch moves seen on. KEYS: record. ARGV: when.
+	//
+	// A script whose first write takes no memory, as HDEL, may go on with one
+	// that does, also where Redis is full.
+	touch = redis.NewScript(`
+		local was = redis.call('HMGET', KEYS[1], 'sum', 'revoked', 'seen')
+		if not was[1] or was[2] or was[3] and tonumber(was[3]) >= tonumber(ARGV[1]) then return 0 end
+		redis.call('HDEL', KEYS[1], 'seen')
+		redis.call('HSET', KEYS[1], 'seen', ARGV[1])
+		return 1`)
+
+	// revoke ends sessions of one user. KEYS: records. ARGV: when, channel, and
+	// the id of each. It returns for each -1: there is none, 0: it had ended
+	// before, 1: it ends now. HDEL is there for the same reason.
+	revoke = redis.NewScript(`
+		local ended = {}
+		for i, key in ipairs(KEYS) do
+			local was = redis.call('HMGET', key, 'sum', 'revoked')
+			if not was[1] then
+				ended[i] = -1
+			elseif was[2] then
+				ended[i] = 0
+			else
+				redis.call('HDEL', key, 'revoked')
+				redis.call('HSET', key, 'revoked', ARGV[1])
+				redis.call('PUBLISH', ARGV[2], ARGV[i + 2])
+				ended[i] = 1
+			end
+		end
+		return ended`)
+
+	// drop deletes a record. KEYS: record, list. ARGV: channel, id.
+	drop = redis.NewScript(`
+		redis.call('ZREM', KEYS[2], ARGV[2])
+		if redis.call('DEL', KEYS[1]) == 0 then return 0 end
+		redis.call('PUBLISH', ARGV[1], ARGV[2])
+		return 1`)
+)
+
+// A call is what one run of a script is given.
+type call struct {
+	keys []string
+	args []any
+}
+
+// mostCalls are sent in one go.
+const mostCalls = 100
+
+// runAll runs a script for every call, each on its own, and returns how many
+// answered 1.
+func (s *Store) runAll(ctx context.Context, script *redis.Script, calls []call) (n int, err error) {
+	for chunk := range slices.Chunk(calls, mostCalls) {
+		pipe := s.client.Pipeline()
+		replies := make([]*redis.Cmd, len(chunk))
+		for i, c := range chunk {
+			replies[i] = script.EvalSha(ctx, pipe, c.keys, c.args...)
+		}
+		if err := send(ctx, pipe); err != nil {
+			return n, err
+		}
+		for i, c := range chunk {
+			reply := replies[i]
+			if redis.HasErrorPrefix(reply.Err(), "NOSCRIPT") { // this server has to be told, once
+				reply = script.Run(ctx, s.client, c.keys, c.args...)
+			}
+			one, err := reply.Int()
+			if err != nil {
+				return n, err
+			}
+			n += one
+		}
+	}
+	return n, nil
+}
+
+// send returns an error where there are no replies. Otherwise each of them has
+// its own.
+func send(ctx context.Context, pipe redis.Pipeliner) error {
+	replies, err := pipe.Exec(ctx)
+	for _, r := range replies {
+		if r.Err() != nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// errReplicas: the write is on the master and may yet be undone by a failover.
+var errReplicas = errors.New("too few replicas have it")
+
+// waitReplicas is how long those may take.
+const waitReplicas = time.Second
+
+// lasting revokes, and waits for the replicas asked for.
+func (s *Store) lasting(ctx context.Context, c call) (ended []int64, err error) {
+	if s.replicas == 0 {
+		return revoke.Run(ctx, s.client, c.keys, c.args...).Int64Slice()
+	}
+	for range 2 { // the driver leaves it to us to see that a key has moved
+		var m *redis.Client
+		if m, err = s.masterOf(ctx, c.keys[0]); err != nil {
+			return nil, err
+		}
+		ended, err = s.written(ctx, m, c)
+		if err == nil || errors.Is(err, errReplicas) || s.cluster == nil {
+			break
+		}
+		if _, err := s.masters(ctx); err != nil { // which reads them anew
+			break
+		}
+	}
+	return ended, err
+}
+
+// written revokes and waits on the same connection, for it is the writes of its
+// connection that WAIT waits for. The script goes along in full: to wait for
+// nothing, and then again, would take longer.
+func (s *Store) written(ctx context.Context, master *redis.Client, c call) ([]int64, error) {
+	pipe := master.Pipeline()
+	reply := revoke.Eval(ctx, pipe, c.keys, c.args...)
+	wait := pipe.Do(ctx, "wait", s.replicas, waitReplicas.Milliseconds())
+	if err := send(ctx, pipe); err != nil {
+		return nil, err
+	}
+	ended, err := reply.Int64Slice()
+	if err != nil {
+		return nil, err
+	}
+	have, err := wait.Int()
+	if err != nil {
+		return nil, err
+	}
+	if have < s.replicas {
+		return nil, fmt.Errorf("%w: %d, want %d", errReplicas, have, s.replicas)
+	}
+	return ended, nil
+}

@@ -1,0 +1,268 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// patience is for how many heartbeats one of them may stay away.
+const patience = 10
+
+var (
+	errDeaf  = errors.New("a message did not come back in time: Redis hangs, or cannot be reached")
+	errMoved = errors.New("the masters are others than before")
+	errAway  = errors.New("the subscription is not at the master")
+)
+
+// Watch reports changes to w until ctx ends, whoever made them: this store or
+// another one with the same prefix. On an error it returns; watching again
+// begins with Gap. It keeps a connection of its own to every master.
+//
+// An empty message on the channel of changes ("tollgate:changes") is a Gap: for
+// those who change Redis by hand. Emptying the database is noticed.
+func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
+	err := s.watch(ctx, w)
+	if late(ctx) {
+		return ctx.Err()
+	}
+	return fmt.Errorf("redisstore: watch: %w", err)
+}
+
+// late reports whether ctx has ended. A connection may see its deadline pass
+// before ctx does.
+func late(ctx context.Context) bool {
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
+}
+
+func (s *Store) watch(ctx context.Context, w store.Watcher) error {
+	t := &stream{store: s, w: w}
+	defer t.hangUp()
+	if err := t.tune(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var listening sync.WaitGroup
+	for _, e := range t.ears {
+		listening.Go(func() { stop(e.listen(ctx)) })
+	}
+	stop(t.beat(ctx))
+	t.hangUp() // which ends the listening
+	listening.Wait()
+	return context.Cause(ctx)
+}
+
+// A stream is a watch under way. It has an ear at every master, as a message
+// goes safely only to those who are connected to where it was published: the
+// servers of a cluster pass messages on to each other, but nobody hears of one
+// that they lose. What comes by that way too is heard twice.
+type stream struct {
+	store *Store
+	ears  []*ear
+
+	mu sync.Mutex // orders the calls of w
+	w  store.Watcher
+	up bool // the first Gap was called
+}
+
+// An ear is a subscription at one master. What is said there must come back
+// from it: that proves, as nothing less does, that the changes of others do. A
+// connection that answers pings may hear nothing.
+type ear struct {
+	stream *stream
+	master master
+	beat   string // channel of the heartbeats, which is this ear's alone
+	sub    *redis.PubSub
+
+	mu    sync.Mutex
+	await string        // the heartbeat under way
+	heard chan struct{} // closed when it is heard
+}
+
+// tune subscribes. Redis reports every change from then on.
+func (t *stream) tune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience*t.store.heartbeat)
+	defer cancel()
+	masters, err := t.store.masters(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range masters {
+		e := &ear{stream: t, master: m, beat: t.store.names.beat(rand.Text())}
+		channels := []string{t.store.names.changes(), e.beat}
+		e.sub = m.node.Subscribe(ctx, channels...)
+		t.ears = append(t.ears, e)
+		for range channels {
+			deadline, _ := ctx.Deadline()
+			got, err := e.sub.ReceiveTimeout(ctx, max(time.Millisecond, time.Until(deadline)))
+			if err != nil {
+				return err
+			}
+			if s, ok := got.(*redis.Subscription); !ok || s.Kind != "subscribe" {
+				return fmt.Errorf("an answer to SUBSCRIBE is %v", got)
+			}
+		}
+		if err := m.plant(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beat sends heartbeats, one at a time. A master does one thing after the
+// other, so once one is back from it, all that was changed there before it was
+// sent has been reported.
+func (t *stream) beat(ctx context.Context) error {
+	tick := time.NewTicker(t.store.heartbeat)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		at := time.Now()
+		emptied, err := t.echo(ctx)
+		if err != nil {
+			return err
+		}
+		if first || emptied {
+			t.gap(first)
+		}
+		t.w.Alive(at)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// echo sends a heartbeat to every master and waits until all are heard. It
+// reports whether one of the databases was emptied in the meantime.
+func (t *stream) echo(ctx context.Context) (emptied bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience*t.store.heartbeat, errDeaf)
+	defer cancel()
+	defer func() {
+		if err != nil && late(ctx) {
+			err = context.Cause(ctx)
+		}
+	}()
+	if err := t.moved(ctx); err != nil {
+		return false, err
+	}
+	errs, gone := make([]error, len(t.ears)), make([]bool, len(t.ears))
+	var waiting sync.WaitGroup
+	for i, e := range t.ears {
+		waiting.Go(func() { gone[i], errs[i] = e.echo(ctx) })
+	}
+	waiting.Wait()
+	for _, g := range gone {
+		emptied = emptied || g
+	}
+	return emptied, errors.Join(errs...)
+}
+
+// moved returns an error where the cluster has other masters than those that
+// the stream hears.
+func (t *stream) moved(ctx context.Context) error {
+	if t.store.cluster == nil {
+		return nil
+	}
+	masters, err := t.store.masters(ctx)
+	if err != nil {
+		return err
+	}
+	have := make(map[*redis.Client]bool)
+	for _, e := range t.ears {
+		have[e.master.node] = true
+	}
+	for _, m := range masters {
+		if !have[m.node] {
+			return errMoved
+		}
+	}
+	return nil
+}
+
+func (e *ear) echo(ctx context.Context) (emptied bool, err error) {
+	nonce, heard := rand.Text(), make(chan struct{})
+	e.mu.Lock()
+	e.await, e.heard = nonce, heard
+	e.mu.Unlock()
+	there, ears, err := e.master.say(ctx, e.beat, nonce)
+	switch {
+	case err != nil:
+		return false, err
+	case ears == 0:
+		return false, errAway
+	case !there:
+		if err := e.master.plant(ctx); err != nil {
+			return false, err
+		}
+	}
+	select {
+	case <-heard:
+		return !there, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
+// listen reports what it hears.
+func (e *ear) listen(ctx context.Context) error {
+	for {
+		got, err := e.sub.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		m, ok := got.(*redis.Message)
+		switch {
+		case !ok: // the driver has subscribed again, on another connection
+			return fmt.Errorf("the subscription was lost: %v", got)
+		case m.Channel == e.beat:
+			e.hear(m.Payload)
+		case m.Payload == "":
+			e.stream.gap(false)
+		default:
+			e.stream.forget(m.Payload)
+		}
+	}
+}
+
+func (e *ear) hear(nonce string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if nonce == e.await { // the driver may have sent it twice
+		e.await = ""
+		close(e.heard)
+	}
+}
+
+// gap and forget pass over what comes before the first Gap, which covers it.
+func (t *stream) gap(first bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.up = t.up || first; t.up {
+		t.w.Gap()
+	}
+}
+
+func (t *stream) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.up {
+		t.w.Forget(id)
+	}
+}
+
+func (t *stream) hangUp() {
+	for _, e := range t.ears {
+		_ = e.sub.Close() // whatever it says, it is closed
+	}
+}

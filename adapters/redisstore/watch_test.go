@@ -1,0 +1,273 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// Two stores with clients of their own stand for two processes.
+// case K11, for a change by another process
+func TestChangesOfAnotherStore(t *testing.T) {
+	for _, b := range backends {
+		if b.name == "miniredis" {
+			continue // each of its clients has one of its own
+		}
+		t.Run(b.name, func(t *testing.T) {
+			a := open(t, b.client(t))
+			other := open(t, b.client(t), func(c *Config) { c.Prefix = string(a.names) })
+			l := watch(t, other)
+			for n := range 20 { // on all servers of a cluster
+				o := login(string(rune('a'+n)), 1)
+				begin(t, a, o)
+				if err := a.Sessions().Revoke(t.Context(), o.User, o.ID, t0); err != nil {
+					t.Fatal(err)
+				}
+				l.forgets(t, o.ID)
+				if got, err := other.Sessions().Find(t.Context(), o.Digest); err != nil || got.Revoked.IsZero() {
+					t.Errorf("the other store reads a session revoked at %v, error %v", got.Revoked, err)
+				}
+			}
+			if err := a.Publish(t.Context(), "user_1", "user_2"); err != nil {
+				t.Fatal(err)
+			}
+			l.forgets(t, "user_1")
+			l.forgets(t, "user_2")
+			if err := a.Ready(t.Context()); err != nil {
+				t.Errorf("not ready: %v", err)
+			}
+			for _, e := range l.all()[1:] {
+				if e.call == "Gap" || e.call == "end" {
+					t.Errorf("a watch without a loss: %s %v", e.call, e.err)
+				}
+			}
+		})
+	}
+}
+
+// Stores with different prefixes do not hear of each other.
+func TestPrefixesAreApart(t *testing.T) {
+	client := small(t, miniredis.RunT(t))
+	a, b := open(t, client), open(t, client)
+	l := watch(t, b)
+	begin(t, a, login("u", 1))
+	begin(t, b, login("u", 2))
+	l.forgets(t, login("u", 2).ID)
+	for _, e := range l.all() {
+		if e.id == login("u", 1).ID {
+			t.Error("a store hears of the other's sessions")
+		}
+	}
+	if _, err := b.Sessions().Find(t.Context(), login("u", 1).Digest); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a store finds the other's session: %v", err)
+	}
+	if n, err := b.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0)); n != 1 || err != nil {
+		t.Errorf("%d pruned, error %v", n, err)
+	}
+}
+
+// Who changes Redis by hand can say so, and that all is gone is noticed.
+// case K11, for changes by hand
+func TestChangesByHand(t *testing.T) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			client := b.client(t)
+			s := open(t, client)
+			l := watch(t, s)
+			l.alive(t)
+			gap := func(what string, f func() error) {
+				t.Helper()
+				n := len(l.all())
+				if err := f(); err != nil {
+					t.Fatal(err)
+				}
+				l.hear(t, "Gap after "+what, n, func(e event) bool { return e.call == "Gap" })
+			}
+			gap("an empty message", func() error { return client.Publish(t.Context(), s.names.changes(), "").Err() })
+			gap("an empty database", func() error {
+				masters, err := s.masters(t.Context())
+				for _, m := range masters {
+					err = errors.Join(err, m.node.Del(t.Context(), m.witness).Err()) // as FLUSHALL would
+				}
+				return err
+			})
+			l.alive(t)
+			for _, e := range l.all() {
+				if e.call == "end" {
+					t.Errorf("the watch has ended: %v", e.err)
+				}
+			}
+		})
+	}
+}
+
+// A mute is a dialer of connections that can be made to hang half-open: what
+// is sent on a subscription arrives, and nothing comes back.
+type mute struct{ on atomic.Bool }
+
+func (m *mute) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &muteConn{Conn: c, mute: m}, nil
+}
+
+type muteConn struct {
+	net.Conn
+	mute *mute
+	ear  atomic.Bool // it has subscribed
+}
+
+func (c *muteConn) Write(b []byte) (int, error) {
+	if bytes.Contains(bytes.ToLower(b), []byte("subscribe")) {
+		c.ear.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+// Read loses what comes while the dialer is mute. Deadlines and Close end it,
+// as they do on any connection.
+func (c *muteConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if err != nil || !c.ear.Load() || !c.mute.on.Load() {
+			return n, err
+		}
+	}
+}
+
+// A subscription that hangs half-open keeps nothing alive, though Redis is
+// well and every message is sent.
+// case K9, for the stream
+func TestHalfOpen(t *testing.T) {
+	clients := map[string]func(*mute) redis.UniversalClient{
+		"alone": func(m *mute) redis.UniversalClient {
+			o := must(alone())(t).Options()
+			o.Dialer = m.dial
+			return redis.NewClient(o)
+		},
+		"cluster": func(m *mute) redis.UniversalClient {
+			o := must(cluster())(t).Options()
+			o.Dialer = m.dial
+			return redis.NewClusterClient(o)
+		},
+	}
+	for name, client := range clients {
+		t.Run(name, func(t *testing.T) {
+			m := &mute{}
+			c := client(m)
+			t.Cleanup(func() { c.Close() })
+			s := open(t, c)
+			l := watch(t, s)
+			l.alive(t)
+			m.on.Store(true)
+			cut := time.Now()
+			begin(t, s, login("u", 1)) // Redis is well
+			if err := l.end(t, 0); !errors.Is(err, errDeaf) {
+				t.Errorf("the watch ends with %v, want errDeaf", err)
+			}
+			l.dead(t, cut, time.Now())
+			n := len(l.all())
+			m.on.Store(false)
+			l.hear(t, "Gap", n, func(e event) bool { return e.call == "Gap" })
+			l.alive(t)
+		})
+	}
+}
+
+// A subscription at a replica hears what its master says, but not all of it
+// when that is replaced: it keeps nothing alive either.
+func TestEarAtReplica(t *testing.T) {
+	pair := must(sentinel())(t)
+	s := open(t, pair.Client(t))
+	l := newLedger()
+	stream := &stream{store: s, w: l}
+	e := &ear{stream: stream, master: must(s.masters(t.Context()))(t)[0], beat: s.names.beat("x")}
+	e.sub = pair.Replica.Client(t).Subscribe(t.Context(), e.beat)
+	defer e.sub.Close()
+	if _, err := e.sub.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := e.echo(ctx); !errors.Is(err, errAway) {
+		t.Errorf("%v, want errAway", err)
+	}
+	got, err := e.sub.ReceiveTimeout(t.Context(), soon) // it does hear
+	if m, ok := got.(*redis.Message); !ok || m.Payload != e.await {
+		t.Errorf("the replica says %v, error %v", got, err)
+	}
+}
+
+// A driver that subscribes again on another connection, and says nothing of
+// it, has lost what was said in between.
+func TestSubscribedAgain(t *testing.T) {
+	s := open(t, small(t, miniredis.RunT(t)))
+	stream := &stream{store: s, w: newLedger()}
+	t.Cleanup(stream.hangUp)
+	if err := stream.tune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := stream.ears[0]
+	if err := e.sub.Subscribe(t.Context(), s.names.changes()); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- e.listen(t.Context()) }()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "the subscription was lost") {
+			t.Errorf("it ends with %v", err)
+		}
+	case <-time.After(soon):
+		t.Error("it goes on")
+	}
+}
+
+// A master that the stream does not hear ends it.
+func TestNewMaster(t *testing.T) {
+	s := open(t, must(cluster())(t).Client(t))
+	stream := &stream{store: s}
+	for n, m := range must(s.masters(t.Context()))(t) {
+		if err := stream.moved(t.Context()); !errors.Is(err, errMoved) {
+			t.Errorf("of three masters %d are heard: %v, want errMoved", n, err)
+		}
+		stream.ears = append(stream.ears, &ear{master: m})
+	}
+	if err := stream.moved(t.Context()); len(stream.ears) != 3 || err != nil {
+		t.Errorf("all of %d masters are heard: %v", len(stream.ears), err)
+	}
+}
+
+// Watch ends with its context wherever that finds it.
+func TestWatchEnds(t *testing.T) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			s := open(t, b.client(t))
+			done, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := s.Watch(done, newLedger()); !errors.Is(err, context.Canceled) {
+				t.Errorf("a watch without time: %v", err)
+			}
+			for n := range 10 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*5*time.Millisecond)
+				if err := s.Watch(ctx, newLedger()); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("a watch of %d ms: %v", 5*n, err)
+				}
+				cancel()
+			}
+		})
+	}
+}
