@@ -1,10 +1,10 @@
 package authz
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // MarshalJSON writes the grant. What was read from a newer release is written
@@ -26,16 +26,22 @@ func (g Grant) MarshalJSON() ([]byte, error) {
 // are case-sensitive and may not repeat.
 func (g *Grant) UnmarshalJSON(data []byte) error {
 	*g = Grant{}
-	if string(bytes.TrimSpace(data)) == "null" {
+	if !json.Valid(data) {
+		return fmt.Errorf("authz: grant: %w", errMalformed)
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "null" {
 		return nil
 	}
-	all, err := members(data)
+	all, err := members(text, make([]member, 0, 8)) // a grant has five
 	if err != nil {
 		return fmt.Errorf("authz: grant: %w", err)
 	}
 	for _, m := range all {
-		if m.name == "v" && json.Unmarshal(m.value, &g.Version) != nil {
-			g.Version = -1 // a version of a kind not known yet
+		if m.name == "v" && m.value != "null" {
+			if g.Version, err = strconv.Atoi(m.value); err != nil {
+				g.Version = -1 // a version of a kind not known yet
+			}
 		}
 	}
 	if g.Version != 0 && g.Version != Version {
@@ -47,11 +53,11 @@ func (g *Grant) UnmarshalJSON(data []byte) error {
 		switch m.name {
 		case "v":
 		case "permissions":
-			err = g.Permissions.UnmarshalJSON(m.value)
+			g.Permissions, err = readSet(m.value)
 		case "endpoints":
-			err = g.Endpoints.UnmarshalJSON(m.value)
+			g.Endpoints, err = readSet(m.value)
 		case "environments":
-			err = g.Environments.UnmarshalJSON(m.value)
+			g.Environments, err = readSet(m.value)
 		case "scope":
 			g.Scope, err = readScope(m.value)
 		default:
@@ -75,7 +81,7 @@ func (g *Grant) keep(data []byte) (err error) {
 
 // unknown returns the names of the members this release does not know.
 func (g Grant) unknown() (names []string) {
-	all, _ := members(g.foreign)
+	all, _ := members(string(g.foreign), nil)
 	for _, m := range all {
 		switch m.name {
 		case "v", "permissions", "endpoints", "environments", "scope":
@@ -86,65 +92,19 @@ func (g Grant) unknown() (names []string) {
 	return names
 }
 
-func readScope(data []byte) (map[string]Set, error) {
-	if string(data) == "null" {
+func readScope(text string) (map[string]Set, error) {
+	if text == "null" {
 		return nil, nil
 	}
-	all, err := members(data)
+	all, err := members(text, make([]member, 0, 8))
 	if err != nil {
 		return nil, err
 	}
 	scope := make(map[string]Set, len(all))
 	for _, m := range all {
-		var ids Set
-		if err := ids.UnmarshalJSON(m.value); err != nil {
+		if scope[m.name], err = readSet(m.value); err != nil {
 			return nil, fmt.Errorf("%q: %w", m.name, err)
 		}
-		scope[m.name] = ids
 	}
 	return scope, nil
-}
-
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
-// members returns the members of a JSON object in order. Decoding into a
-// struct would match names in any case, and let the last of two win.
-func members(data []byte) ([]member, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if !json.Valid(data) {
-		return nil, errors.New("malformed JSON")
-	}
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, fmt.Errorf("want an object, have %s", brief(data))
-	}
-	var all []member
-	seen := map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		m := member{name: t.(string)} // a key: the text is valid JSON
-		if seen[m.name] {
-			return nil, fmt.Errorf("member %q twice", m.name)
-		}
-		seen[m.name] = true
-		if err := dec.Decode(&m.value); err != nil {
-			return nil, err
-		}
-		all = append(all, m)
-	}
-	return all, nil
-}
-
-// brief returns the beginning of some JSON, for messages.
-func brief(data []byte) string {
-	data = bytes.TrimSpace(data)
-	if len(data) > 20 {
-		return string(data[:20]) + "…"
-	}
-	return string(data)
 }

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,10 +26,14 @@ func All() Set { return Set{all: true} }
 // Of returns the set of the items. "*" is not a name: Of("*") is not [All], it
 // holds nothing, and [Model.Validate] reports it.
 func Of(items ...string) Set {
+	return sorted(slices.Clone(items))
+}
+
+// sorted is Of for a list that it may keep.
+func sorted(items []string) Set {
 	if len(items) == 0 {
 		return Set{}
 	}
-	items = slices.Clone(items)
 	slices.Sort(items)
 	return Set{items: slices.Compact(items)}
 }
@@ -152,23 +155,32 @@ func (s Set) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads "*" or a list of names; null is the empty set. "*"
 // within a list, an empty name and every other form are errors.
 func (s *Set) UnmarshalJSON(data []byte) error {
-	data = bytes.TrimSpace(data)
-	switch string(data) {
-	case `"*"`:
-		*s = All()
-		return nil
-	case `null`:
-		*s = Set{}
-		return nil
+	if !json.Valid(data) {
+		return fmt.Errorf("authz: set: %w", errMalformed)
 	}
-	var items []string
-	if err := json.Unmarshal(data, &items); err != nil {
-		return fmt.Errorf(`authz: set: want "*" or a list of names: %w`, err)
-	}
-	set := Of(items...)
-	if err := set.check(); err != nil {
-		return fmt.Errorf("authz: set: %w", err)
+	set, err := readSet(strings.TrimSpace(string(data)))
+	if err != nil {
+		return err
 	}
 	*s = set
 	return nil
+}
+
+// readSet reads a set from valid JSON.
+func readSet(text string) (Set, error) {
+	switch text {
+	case `"*"`:
+		return All(), nil
+	case `null`:
+		return Set{}, nil
+	}
+	list, err := items(text)
+	if err != nil {
+		return Set{}, fmt.Errorf(`authz: set: want "*" or a list of names: %w`, err)
+	}
+	set := sorted(list)
+	if err := set.check(); err != nil {
+		return Set{}, fmt.Errorf("authz: set: %w", err)
+	}
+	return set, nil
 }

@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,7 +38,7 @@ func accountFields(a *store.Account) []any {
 // one reads a row that may not be there.
 func one[T any](ctx context.Context, s *Store, what string, fields func(*T) []any, statement string, args ...any) (T, error) {
 	var t, none T
-	if err := s.row(ctx, statement, args...).Scan(fields(&t)...); err != nil {
+	if err := s.row(ctx, statement, args...).Scan(record(fields(&t))); err != nil {
 		return none, answer(what, err)
 	}
 	return t, nil
@@ -59,7 +60,7 @@ func collect[T any](ctx context.Context, c conn, fields func(*T) []any, statemen
 	var list []T
 	for rows.Next() {
 		var t T
-		if err := rows.Scan(fields(&t)...); err != nil {
+		if err := rows.Scan(record(fields(&t))); err != nil {
 			return nil, err
 		}
 		list = append(list, t)
@@ -187,7 +188,7 @@ func (s *scope) ScanBytes(v []byte) error {
 
 // decode reads JSON. The null that Go takes for an empty list or map is none.
 func decode(v []byte, into any) bool {
-	return string(v) != "null" && json.Unmarshal(v, into) == nil
+	return string(bytes.TrimSpace(v)) != "null" && json.Unmarshal(v, into) == nil
 }
 
 // object is how a scope is written: never null.

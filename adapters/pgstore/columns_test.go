@@ -23,7 +23,8 @@ func TestUnreadableRow(t *testing.T) {
 	s := open(t, config(t))
 	newKeys(t, s, 2)
 	good, bad := newKey(1), newKey(2)
-	for _, addresses := range []string{`["everywhere"]`, `[7]`, `["10.0.0.0/8", null]`, `[""]`} {
+	byHand(t, s, `ALTER TABLE tollgate.keys DROP CONSTRAINT keys_addresses_check`) // somebody may
+	for _, addresses := range []string{`["everywhere"]`, `[7]`, `["10.0.0.0/8", null]`, `{}`, `null`, ` null `, `[""]`} {
 		byHand(t, s, `UPDATE tollgate.keys SET grants = '{"v":1,"permissions":"read"}', addresses = '`+addresses+`' WHERE id = '`+bad.ID+`'`)
 		got, _, err := s.Keys().Find(t.Context(), bad.Digest)
 		if err != nil || !got.Grant.Equal(authz.Grant{}) || len(got.Addresses) == 0 {
@@ -35,6 +36,7 @@ func TestUnreadableRow(t *testing.T) {
 			}
 		}
 	}
+	byHand(t, s, `ALTER TABLE tollgate.keys ADD CHECK (json_typeof(addresses) = 'array')`)
 	if list, err := s.KeyAdmin().List(t.Context(), bad.Account, "", 10); err != nil || len(list) != 2 {
 		t.Errorf("the list: %d keys, %v", len(list), err)
 	}
@@ -87,7 +89,7 @@ func TestUnreadableScope(t *testing.T) {
 		t.Errorf("a sound membership: %+v", m)
 	}
 	byHand(t, s, `ALTER TABLE tollgate.memberships DROP CONSTRAINT memberships_scope_check`) // somebody may
-	for _, scope := range []string{`"*"`, `7`, `null`, `["proj_1"]`, `{"projects": 7}`, `{"projects": ["*"]}`, `{"projects": ["proj_1"], "regions": {}}`} {
+	for _, scope := range []string{`"*"`, `7`, `null`, ` null `, `["proj_1"]`, `{"projects": 7}`, `{"projects": ["*"]}`, `{"projects": ["proj_1"], "regions": {}}`} {
 		byHand(t, s, `UPDATE tollgate.memberships SET scope = '`+scope+`'`)
 		if m := read(); m.Role != "" || m.Scope != nil || m.User != "user_1" {
 			t.Errorf("with the scope %s: %+v", scope, m)

@@ -39,7 +39,7 @@ func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner
 	var k store.Key
 	var o store.Owner
 	fields := slices.Concat(keyFields(&k), accountFields(&o.Account), []any{(*status)(&o.User)}, memberFields(&o.Membership))
-	if err := v.s.row(ctx, findKey, d.Sum[:], key(d.Pepper)).Scan(fields...); err != nil {
+	if err := v.s.row(ctx, findKey, d.Sum[:], key(d.Pepper)).Scan(record(fields)); err != nil {
 		return store.Key{}, store.Owner{}, answer("find", err)
 	}
 	return k, o, nil

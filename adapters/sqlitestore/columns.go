@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -136,7 +137,9 @@ type grant authz.Grant
 
 // Scan implements [sql.Scanner].
 func (g *grant) Scan(v any) error {
-	if !decode(v, (*authz.Grant)(g)) {
+	text, ok := v.(string)
+	// Not json.Unmarshal, which would read it twice more.
+	if !ok || (*authz.Grant)(g).UnmarshalJSON([]byte(text)) != nil {
 		*g = grant{}
 	}
 	return nil
@@ -166,9 +169,10 @@ func (s *scope) Scan(v any) error {
 	return nil
 }
 
+// decode reads JSON. The null that Go takes for an empty list or map is none.
 func decode(column, into any) bool {
 	text, ok := column.(string)
-	return ok && json.Unmarshal([]byte(text), into) == nil
+	return ok && strings.TrimSpace(text) != "null" && json.Unmarshal([]byte(text), into) == nil
 }
 
 // object is how a scope is written: never null.

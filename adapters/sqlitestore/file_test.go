@@ -185,12 +185,19 @@ func TestUnreadableRow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.write.Exec(`UPDATE keys SET grants = '{"v":1,"permissions":"read"}', addresses = '["everywhere"]' WHERE id = ?`, bad.ID); err != nil {
-		t.Fatal(err)
-	}
-	got, _, err := s.Keys().Find(t.Context(), bad.Digest)
-	if err != nil || !got.Grant.Equal(authz.Grant{}) || len(got.Addresses) != 1 || got.Addresses[0].Contains(netip.MustParseAddr("127.0.0.1")) {
-		t.Errorf("the bad row: %+v, %v", got, err)
+	for _, addresses := range []string{`["everywhere"]`, `[7]`, `["10.0.0.0/8", null]`, `[""]`, `{}`, `null`, ` null `} {
+		if _, err := s.write.Exec(`UPDATE keys SET grants = '{"v":1,"permissions":"read"}', addresses = ? WHERE id = ?`, addresses, bad.ID); err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := s.Keys().Find(t.Context(), bad.Digest)
+		if err != nil || !got.Grant.Equal(authz.Grant{}) || len(got.Addresses) == 0 {
+			t.Errorf("the bad row: %+v, %v", got, err)
+		}
+		for _, p := range got.Addresses {
+			if p.Contains(netip.MustParseAddr("127.0.0.1")) {
+				t.Errorf("addresses %s are read as %v", addresses, got.Addresses)
+			}
+		}
 	}
 	if list, err := s.KeyAdmin().List(t.Context(), bad.Account, "", 10); err != nil || len(list) != 2 {
 		t.Errorf("the list: %d keys, %v", len(list), err)
@@ -225,7 +232,7 @@ func TestUnreadableScope(t *testing.T) {
 	if m := read(); m.Role != "owner" || len(m.Scope) != 0 {
 		t.Errorf("a sound membership: %+v", m)
 	}
-	for _, scope := range []string{`"*"`, `7`, `["proj_1"]`, `{"projects": 7}`, `{"projects": ["*"]}`, `{"projects": ["proj_1"], "regions": {}}`} {
+	for _, scope := range []string{`"*"`, `7`, `null`, ` null `, `["proj_1"]`, `{"projects": 7}`, `{"projects": ["*"]}`, `{"projects": ["proj_1"], "regions": {}}`} {
 		if _, err := s.write.Exec(`UPDATE memberships SET scope = ?`, scope); err != nil {
 			t.Fatal(err)
 		}

@@ -61,11 +61,22 @@ type Config struct {
 	// stored with every such key until its first use: 1 to 32 of [a-z0-9-].
 	// Keep one for so long. Default: none.
 	Verifiers map[string]Verifier
-	// CacheSize is how many verified keys are remembered. Default: 65,536.
+	// CacheSize is how many verified keys are remembered. Where half as many are
+	// active, one in a hundred is forgotten early for want of a place: eight
+	// share a set. Default: 65,536.
 	CacheSize int
 	// Lease is how long an answer of the store is believed without a sign of
 	// life from Changes. Default: 5 s.
 	Lease time.Duration
+	// OutageLease is how long, while Store cannot be reached, a key that was
+	// verified before goes on after it was last sure to hold: after it was read
+	// or, later, Changes gave a sign of life. It ends with its expiry and with
+	// any change that was heard of, its addresses bind it, and what is asked
+	// afresh (Fresh) fails. While Store hangs, the first requests wait for
+	// Timeout. A key that is revoked where nobody can be told passes for so
+	// long: see MaxRevocationDelay. Default: no longer than Lease; from then on
+	// requests fail.
+	OutageLease time.Duration
 	// Timeout bounds one read of the store. Default: 2 s.
 	Timeout time.Duration
 	// Logger hears when the stream of changes is lost and when uses cannot be
@@ -102,7 +113,8 @@ func New(c Config) (*Manager, error) {
 	require(c.Model != nil, "Model is required")
 	require(c.Peppers != nil, "Peppers is required; keyfmt.Unpeppered() goes without")
 	require(len(c.Formats) > 0, "Formats is required: one format for every environment")
-	require(c.Quota >= 0 && c.CacheSize >= 0 && c.Lease >= 0 && c.Timeout >= 0, "Quota, CacheSize, Lease and Timeout cannot be negative")
+	require(c.Quota >= 0 && c.CacheSize >= 0 && c.Lease >= 0 && c.OutageLease >= 0 && c.Timeout >= 0,
+		"Quota, CacheSize, Lease, OutageLease and Timeout cannot be negative")
 	c.CacheSize = cmp.Or(c.CacheSize, recall.DefaultSize)
 	c.Lease = cmp.Or(c.Lease, recall.DefaultLease)
 	c.Timeout = cmp.Or(c.Timeout, recall.DefaultTimeout)
@@ -140,9 +152,9 @@ func New(c Config) (*Manager, error) {
 	}
 	k.whole = whole(c.Model)
 	k.memory = recall.New[*authn.Principal](recall.Config{
-		Size: c.CacheSize, Lease: c.Lease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
+		Size: c.CacheSize, Lease: c.Lease, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
 		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain, Logger: c.Logger,
-	})
+	}, k.again)
 	return k, nil
 }
 
@@ -155,5 +167,8 @@ func (k *Manager) Run(ctx context.Context) error { return k.memory.Run(ctx) }
 // MaxRevocationDelay is the longest time for which a key that has been revoked
 // (or whose account was suspended, or whose rights or owner's role changed) can
 // still pass on any node that uses the same store. It does not depend on
-// Changes or Run: those make it milliseconds, as a rule.
-func (k *Manager) MaxRevocationDelay() time.Duration { return k.config.Lease }
+// Changes or Run: those make it milliseconds, as a rule. It is Config.Lease, or
+// Config.OutageLease where that is longer.
+func (k *Manager) MaxRevocationDelay() time.Duration {
+	return max(k.config.Lease, k.config.OutageLease)
+}

@@ -55,7 +55,9 @@ func (k *Manager) format(token string) *format {
 func (k *Manager) Self() authn.Authenticator { return k }
 
 // Recall implements authn.Recaller. A key with addresses is remembered only for
-// those: elsewhere it is refused, and that is no use of it.
+// those: elsewhere it is refused, and that is no use of it. With an OutageLease
+// it asks the store about a known key whose Lease is over, so that while that
+// is down nobody's unknown keys are in the way of a known one.
 func (k *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
 	token := c.Reveal()
 	// Only what was well formed is remembered, so the checksum can wait.
@@ -144,6 +146,15 @@ func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.E
 		e.Once = !k.settle(ctx, t, key, e.Read)
 	}
 	return nil
+}
+
+// again is ask about a key that was verified before, wherever it came from.
+func (k *Manager) again(ctx context.Context, token string, e *recall.Entry[*authn.Principal]) error {
+	t, err := k.parse(token)
+	if err != nil {
+		return err
+	}
+	return k.ask(ctx, t, netip.Addr{}, e)
 }
 
 // elsewhere reports whether the principal will be refused for where he comes

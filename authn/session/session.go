@@ -53,8 +53,9 @@ type Config struct {
 	Most int
 	// CacheSize is how many verified sessions are remembered. Default: 65,536.
 	CacheSize int
-	// Lease and Timeout are those of apikey.Config.
-	Lease, Timeout time.Duration
+	// Lease, OutageLease and Timeout are those of apikey.Config. It is an outage
+	// where any of the four stores cannot be reached.
+	Lease, OutageLease, Timeout time.Duration
 	// Logger hears of outages and of tokens on the wrong transport. Default:
 	// none.
 	Logger *slog.Logger
@@ -108,17 +109,20 @@ func New(c Config) (*Manager, error) {
 	require(c.Most > 0 && c.Most <= maxMost, fmt.Sprintf("Most is not from 1 to %d", maxMost))
 	require(c.Idle >= minIdle, "Idle is less than "+minIdle.String())
 	require(c.Lifetime >= c.Idle, "Lifetime is less than Idle")
-	require(c.CacheSize > 0 && c.Lease > 0 && c.Timeout > 0, "CacheSize, Lease and Timeout cannot be negative")
+	require(c.CacheSize > 0 && c.Lease > 0 && c.OutageLease >= 0 && c.Timeout > 0,
+		"CacheSize, Lease, OutageLease and Timeout cannot be negative")
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{config: c, memory: recall.New[*answer](recall.Config{
-		Size: c.CacheSize, Lease: c.Lease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
+	m := &Manager{config: c}
+	m.memory = recall.New[*answer](recall.Config{
+		Size: c.CacheSize, Lease: c.Lease, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
 		Changes: c.Changes, Touch: c.Store.Touch, Grain: c.Idle / 8, Logger: c.Logger,
-	})}, nil
+	}, m.again)
+	return m, nil
 }
 
 // Run is apikey.Manager.Run for sessions.
@@ -126,7 +130,9 @@ func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a session that has ended
 // can still pass on any node: see apikey.Manager.MaxRevocationDelay.
-func (m *Manager) MaxRevocationDelay() time.Duration { return m.config.Lease }
+func (m *Manager) MaxRevocationDelay() time.Duration {
+	return max(m.config.Lease, m.config.OutageLease)
+}
 
 // mine reports whether the credential has the shape of a session.
 func (m *Manager) mine(c authn.Credential) bool {
@@ -195,6 +201,15 @@ func (m *Manager) principal(e *recall.Entry[*answer], c authn.Credential, now ti
 	e.Seen(now)
 	m.memory.Use(e, now)
 	return &e.Value.principals[i], nil
+}
+
+// again is ask about a session that was verified before.
+func (m *Manager) again(ctx context.Context, token string, e *recall.Entry[*answer]) error {
+	t, err := m.config.Format.Parse(token)
+	if err != nil {
+		return err
+	}
+	return m.ask(ctx, t, e)
 }
 
 // ask fills in e from the stores. Whether the session is of the user's present

@@ -32,6 +32,7 @@ var may = map[string][]string{
 	"authn/apikey":        {"internal/recall", "keyfmt", "authz", "store", "authn"},
 	"authn/session":       {"internal/recall", "keyfmt", "problem", "authz", "store", "authn"},
 	"authn/password":      nil,
+	"authn/authntest":     {"keyfmt", "authz", "store", "store/memory", "store/storetest", "authn", "authn/apikey", "authn/session"},
 	"authn/login":         {"keyfmt", "authz", "store", "authn", "authn/session", "authn/password"},
 }
 

@@ -57,3 +57,11 @@ func (c *cache[V]) put(e *Entry[V]) {
 	}
 	set[victim].Store(e)
 }
+
+// drop removes e, if it is still there.
+func (c *cache[V]) drop(e *Entry[V]) {
+	set := c.set(&e.sum)
+	for i := range set {
+		set[i].CompareAndSwap(e, nil)
+	}
+}

@@ -2,6 +2,8 @@ package recall
 
 import (
 	"hash/maphash"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -20,12 +22,24 @@ import (
 // a stream that hangs half-open cannot break the bound.
 type freshness struct {
 	lease   time.Duration
+	outage  time.Duration // instead of that, from the same beginning, while the store is down
 	base    time.Time
 	last    atomic.Uint64 // number of the newest change
 	gap     atomic.Uint64 // number of the newest gap
 	alive   atomic.Int64  // since base: all changes before are known; 0: never
 	buckets [1024]atomic.Uint64
+
+	mu   sync.Mutex
+	gaps []gap // the latest, oldest first
 }
+
+// A gap is one in the stream.
+type gap struct {
+	number uint64
+	alive  int64 // until when the stream was whole
+}
+
+const mostGaps = 64
 
 var seed = maphash.MakeSeed()
 
@@ -35,7 +49,17 @@ func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % 1024) }
 func (f *freshness) Forget(id string) { raise(&f.buckets[bucket(id)], f.last.Add(1)) }
 
 // Gap implements store.Watcher.
-func (f *freshness) Gap() { raise(&f.gap, f.last.Add(1)) }
+func (f *freshness) Gap() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.last.Add(1)
+	f.gaps = append(f.gaps, gap{n, f.alive.Load()})
+	if len(f.gaps) > mostGaps { // what was read between the oldest two is taken for older than it is
+		f.gaps[1].alive = f.gaps[0].alive
+		f.gaps = slices.Delete(f.gaps, 0, 1)
+	}
+	raise(&f.gap, n)
+}
 
 // Alive implements store.Watcher.
 func (f *freshness) Alive(at time.Time) {
@@ -58,12 +82,20 @@ func raise(a *atomic.Uint64, to uint64) {
 	}
 }
 
-// holds reports whether e may be used at now.
-func (f *freshness) holds(e *mark, now time.Time) bool {
+// changed reports whether something newer than e is known of what it is about.
+func (f *freshness) changed(e *mark) bool {
 	for _, b := range e.about {
 		if f.buckets[b].Load() > e.number {
-			return false
+			return true
 		}
+	}
+	return false
+}
+
+// holds reports whether e may be used at now.
+func (f *freshness) holds(e *mark, now time.Time) bool {
+	if f.changed(e) {
+		return false
 	}
 	if f.gap.Load() > e.number {
 		return false
@@ -73,6 +105,29 @@ func (f *freshness) holds(e *mark, now time.Time) bool {
 	}
 	alive := f.alive.Load()
 	return alive > 0 && int64(now.Sub(f.base)) < alive+int64(f.lease)
+}
+
+// outlasts reports whether e may be used at now if the store is down.
+func (f *freshness) outlasts(e *mark, now time.Time) bool {
+	return f.outage > 0 && !f.changed(e) && now.Sub(f.held(e)) < f.outage
+}
+
+// held returns when e held for sure: when it was read, or at a later sign of
+// life of the stream, which after a gap says nothing of what was read before.
+func (f *freshness) held(e *mark) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	alive := f.alive.Load()
+	for _, g := range f.gaps {
+		if g.number > e.number {
+			alive = g.alive
+			break
+		}
+	}
+	if at := f.base.Add(time.Duration(alive)); alive > 0 && at.After(e.Read) {
+		return at
+	}
+	return e.Read
 }
 
 // untouched reports whether nothing at all has changed since e: the condition

@@ -14,6 +14,7 @@ import (
 type Config struct {
 	Size        int           // how many verified tokens are remembered
 	Lease       time.Duration // how long an answer holds without a sign of life from Changes
+	OutageLease time.Duration // how long it holds instead while the store cannot be reached
 	Timeout     time.Duration // of one read of the store
 	Unavailable error         // wraps whatever kept the store from answering
 
@@ -40,12 +41,15 @@ type Memory[V any] struct {
 	refused  *cache[V] // apart, so that made-up tokens cannot push out real ones
 	flights  flights[V]
 	uses     uses
+	outage   outage[V]
 }
 
-// New returns a memory of nothing.
-func New[V any](c Config) *Memory[V] {
+// New returns a memory of nothing. For Config.OutageLease, again asks the store
+// about a token that was verified before.
+func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) *Memory[V] {
 	m := &Memory[V]{config: c, verified: newCache[V](c.Size), refused: newCache[V](c.Size / 16)}
-	m.fresh.lease, m.fresh.base = c.Lease, time.Now()
+	m.fresh.lease, m.fresh.outage, m.fresh.base = c.Lease, c.OutageLease, time.Now()
+	m.outage.again = again
 	m.flights.unavailable = c.Unavailable
 	return m
 }
@@ -73,17 +77,30 @@ func (m *Memory[V]) Use(e *Entry[V], now time.Time) {
 }
 
 // Recall returns what is known and still holds about a verified token, or nil.
+// It asks nobody, unless what is known may outlast an outage.
 func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {
 	if len(token) > maxToken {
 		return nil
 	}
 	sum := digest(token)
-	return m.recall(&sum, now)
+	return m.recall(token, &sum, now)
 }
 
-func (m *Memory[V]) recall(sum *[32]byte, now time.Time) *Entry[V] {
+func (m *Memory[V]) recall(token string, sum *[32]byte, now time.Time) *Entry[V] {
 	e := m.verified.get(sum)
-	if e == nil || !m.fresh.holds(&e.mark, now) || e.Expired(now) {
+	if e == nil || e.Expired(now) {
+		return nil
+	}
+	if !m.fresh.holds(&e.mark, now) {
+		return m.outlast(token, e, now)
+	}
+	return e
+}
+
+// holding is recall of what needs no store.
+func (m *Memory[V]) holding(sum *[32]byte, now time.Time) *Entry[V] {
+	e := m.verified.get(sum)
+	if e == nil || e.Expired(now) || !m.fresh.holds(&e.mark, now) {
 		return nil
 	}
 	return e
@@ -94,21 +111,29 @@ func (m *Memory[V]) recall(sum *[32]byte, now time.Time) *Entry[V] {
 // The entry of a refusal has Err set.
 func (m *Memory[V]) Get(ctx context.Context, token string, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	sum := digest(token)
-	if e := m.recall(&sum, now); e != nil {
+	if e := m.recall(token, &sum, now); e != nil {
 		return e, nil
 	}
 	if e := m.refused.get(&sum); e != nil && m.fresh.untouched(&e.mark, now) {
 		return e, nil
 	}
-	// Whoever joins a flight may have begun after a change that its read did
-	// not see; then the answer does not hold, and the second flight began
-	// after he did.
+	return m.share(ctx, sum, now, ask)
+}
+
+// share asks once for all who ask at the same time. Whoever joins a flight may
+// have begun after a change that its read did not see; then the answer does not
+// hold, and the second flight began after he did.
+func (m *Memory[V]) share(ctx context.Context, sum [32]byte, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	for second := false; ; second = true {
 		c, lead := m.flights.join(sum)
 		if lead {
 			func() {
 				defer m.flights.land(sum, c)
-				c.e, c.err = m.read(ctx, sum, now, ask)
+				if e := m.holding(&sum, now); e != nil { // of a flight that has landed just now
+					c.e, c.err = e, nil
+				} else {
+					c.e, c.err = m.read(ctx, sum, now, ask)
+				}
 			}()
 			return c.e, c.err
 		}
@@ -130,19 +155,25 @@ func (m *Memory[V]) read(ctx context.Context, sum [32]byte, now time.Time, ask f
 	defer cancel()
 	e := &Entry[V]{mark: mark{sum: sum, Read: now}}
 	e.number = m.fresh.last.Load() // before the read
-	if old := m.verified.get(&sum); old != nil {
+	old := m.verified.get(&sum)
+	if old != nil {
 		e.used.Store(old.used.Load())
 		e.last.Store(old.last.Load()) // a session was seen later than the store knows
 	}
-	if err := ask(ctx, e); err != nil {
+	err := ask(ctx, e)
+	m.reached(ctx, err)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", m.config.Unavailable, err)
 	}
-	switch {
-	case e.Once:
-	case e.Err != nil:
-		m.refused.put(e)
-	default:
+	if e.Err == nil && !e.Once {
 		m.verified.put(e)
+		return e, nil
+	}
+	if !e.Once {
+		m.refused.put(e)
+	}
+	if old != nil { // the store knows better by now, and may be down the next time
+		m.verified.drop(old)
 	}
 	return e, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,7 @@ func newMemory(size int) *Memory[string] {
 	return New[string](Config{
 		Size: size, Lease: time.Hour, Timeout: time.Second, Unavailable: errDown,
 		Touch: func(context.Context, []store.Use) error { return nil }, Grain: time.Minute, Logger: slog.New(slog.DiscardHandler),
-	})
+	}, nil)
 }
 
 // learn has m ask about a token once, and fill in the entry by f.
@@ -130,6 +131,33 @@ func TestForget(t *testing.T) {
 		})
 		if m.Recall("a", start) != nil {
 			t.Errorf("%s: a stale answer is believed", id)
+		}
+	}
+}
+
+// However requests of a token come together, it is read once: also whoever has
+// found nothing just before the answer came.
+func TestOneRead(t *testing.T) {
+	for i := range 2000 {
+		m := newMemory(8)
+		var reads atomic.Int64
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				e, err := m.Get(t.Context(), "a", start, func(_ context.Context, e *Entry[string]) error {
+					reads.Add(1)
+					e.About("a")
+					e.Value = "of a"
+					return nil
+				})
+				if err != nil || e.Value != "of a" {
+					t.Errorf("%v, %v", e, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := reads.Load(); n != 1 {
+			t.Fatalf("round %d: %d reads, want 1", i, n)
 		}
 	}
 }

@@ -1,0 +1,352 @@
+package apikey_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/store"
+)
+
+// outlasting is a door that lets known keys in for a minute while the store is
+// down, and believes answers for five seconds.
+func outlasting(t *testing.T, change ...func(*apikey.Config, *authn.Config)) *door {
+	t.Helper()
+	return newDoor(t, append(change, func(k *apikey.Config, _ *authn.Config) { k.OutageLease = time.Minute })...)
+}
+
+var errRefused = errors.New("connection refused")
+
+// lose makes every read of the store fail, find ends that.
+func (d *door) lose() { d.spy.fail.Store(&errRefused) }
+func (d *door) find() { d.spy.fail.Store(nil) }
+
+// While the store is down a known key goes on for the stated time, and only
+// where that was asked for. case K9
+func TestOutageLease(t *testing.T) {
+	for name, tt := range map[string]struct {
+		door *door
+		want time.Duration
+	}{
+		"off":       {newDoor(t), 5 * time.Second},
+		"on":        {outlasting(t), time.Minute},
+		"too short": {newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.OutageLease = time.Second }), 5 * time.Second},
+	} {
+		d := tt.door
+		if got := d.keys.MaxRevocationDelay(); got != tt.want {
+			t.Errorf("%s: the stated bound is %v, want %v", name, got, tt.want)
+		}
+		_, token := d.issue()
+		if _, err := d.ask(token); err != nil {
+			t.Fatal(err)
+		}
+		d.lose()
+		began := d.now
+		for _, after := range []time.Duration{tt.want / 2, tt.want - time.Second} { // the first finds out
+			d.now = began.Add(after)
+			if rec, passed := d.knock(request("Bearer " + token)); !passed {
+				t.Errorf("%s, after %v: %d", name, after, rec.Code)
+			}
+		}
+		d.now = began.Add(tt.want)
+		if rec, passed := d.knock(request("Bearer " + token)); passed || rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
+			t.Errorf("%s, after %v: passed %v, %d", name, tt.want, passed, rec.Code)
+		}
+		d.find()
+		if _, err := d.ask(token); err != nil {
+			t.Errorf("%s, with the store back: %v", name, err)
+		}
+	}
+}
+
+// What is more than a lost store ends an identity all the same; and what was not
+// known before is neither let in nor refused. case K15, case K14
+func TestOutageLeaseEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spec   func(*apikey.Spec)
+		before func(d *door, key store.Key, token string) error // with the store up
+		during func(d *door, key store.Key) error               // only its queries fail
+		from   string
+		want   int
+	}{
+		"nothing": {want: 200},
+		"a revocation that was heard": {
+			during: func(d *door, key store.Key) error { return d.keys.Revoke(d.t.Context(), d.op, key.ID, "", d.now) }, want: 503},
+		"one of all keys": {
+			during: func(d *door, _ store.Key) error {
+				_, err := d.keys.RevokeAll(d.t.Context(), d.op, store.Filter{}, "", d.now)
+				return err
+			}, want: 503},
+		"a revocation that was read": {
+			before: func(d *door, key store.Key, token string) error {
+				if err := d.store.KeyAdmin().Revoke(d.t.Context(), account, key.ID, "", d.now); err != nil {
+					return err
+				}
+				d.now = d.now.Add(6 * time.Second)
+				if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+					d.t.Errorf("revoked: %v", err)
+				}
+				d.now = d.now.Add(2 * time.Second) // refusals are remembered for one
+				return nil
+			}, want: 503},
+		"expiry":    {spec: func(s *apikey.Spec) { s.Expires = time.Date(2026, 11, 21, 12, 0, 10, 0, time.UTC) }, want: 503},
+		"here":      {spec: bound, from: "10.0.0.1:1", want: 200},
+		"elsewhere": {spec: bound, from: "192.0.2.1:1", want: 403},
+	} {
+		d := outlasting(t)
+		if tt.spec == nil {
+			tt.spec = func(*apikey.Spec) {}
+		}
+		key, token := d.issue(tt.spec)
+		knock := func() int {
+			r := request("Bearer " + token)
+			if tt.from != "" {
+				r.RemoteAddr = tt.from
+			}
+			rec, _ := d.knock(r)
+			return rec.Code
+		}
+		if _, err := d.keys.Authenticate(t.Context(), authn.NewCredential("bearer", token), d.now); err != nil {
+			t.Fatal(err)
+		}
+		if tt.before != nil {
+			if err := tt.before(d, key, token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.lose()
+		d.now = d.now.Add(20 * time.Second)
+		if tt.during != nil {
+			if got := knock(); got != 200 {
+				t.Errorf("%s: %d before it", name, got)
+			}
+			if err := tt.during(d, key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 { // nothing brings it back
+			if got := knock(); got != tt.want {
+				t.Errorf("%s: %d, want %d", name, got, tt.want)
+			}
+		}
+		stranger := formats(t)["live"].Generate().Reveal()
+		if rec, _ := d.knock(request("Bearer " + stranger)); rec.Code != 503 {
+			t.Errorf("%s: a stranger gets %d", name, rec.Code)
+		}
+	}
+}
+
+// A sign of life of the stream proves what is known once more. After a gap it
+// says nothing of what was known before, however often the stream breaks.
+func TestOutageLeaseOfStream(t *testing.T) {
+	for _, gaps := range []int{0, 1, 40, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			stream := make(chan store.Watcher, 1)
+			d := outlasting(t, func(k *apikey.Config, _ *authn.Config) {
+				k.Changes = watchFunc(func(ctx context.Context, w store.Watcher) error {
+					w.Gap()
+					stream <- w
+					<-ctx.Done()
+					return ctx.Err()
+				})
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			go d.keys.Run(ctx)
+			w := <-stream
+			d.now = time.Now()
+			_, token := d.issue()
+			if _, err := d.ask(token); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Minute)
+			w.Alive(time.Now())
+			proved := time.Now()
+			for range gaps {
+				time.Sleep(time.Second)
+				w.Gap()
+				w.Alive(time.Now())
+			}
+			d.lose()
+			d.now = proved.Add(time.Minute - 1)
+			if _, err := d.ask(token); err != nil && gaps < 64 { // of more not all are kept
+				t.Errorf("%d gaps: %v", gaps, err)
+			}
+			d.now = proved.Add(time.Minute)
+			if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
+				t.Errorf("%d gaps, after the lease: %v", gaps, err)
+			}
+			cancel()
+			synctest.Wait()
+		})
+	}
+}
+
+// A store that hangs holds up those who find it out, for Timeout; from then on
+// nobody who is known, and is believed as soon as it answers. case K9
+func TestOutageLeaseOfHungStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		d := outlasting(t, func(k *apikey.Config, c *authn.Config) {
+			k.Logger, c.Now, c.Failures = slog.New(slog.NewTextHandler(&log, nil)), time.Now, nobodyFails{}
+		})
+		d.now = time.Now()
+		const callers = 200
+		var tokens []string
+		var keys []store.Key
+		for range callers {
+			key, token := d.issue()
+			tokens, keys = append(tokens, token), append(keys, key)
+		}
+		// all sends a request of every key from one address, and returns how long
+		// the slowest of them took.
+		all := func() (slowest time.Duration) {
+			var wg sync.WaitGroup
+			var most atomic.Int64
+			for _, token := range tokens {
+				wg.Go(func() {
+					began := time.Now()
+					if rec, passed := d.knock(request("Bearer " + token)); !passed {
+						t.Errorf("%d", rec.Code)
+					}
+					for took := int64(time.Since(began)); ; {
+						if old := most.Load(); took <= old || most.CompareAndSwap(old, took) {
+							break
+						}
+					}
+				})
+			}
+			wg.Wait()
+			return time.Duration(most.Load())
+		}
+		all()
+		time.Sleep(10 * time.Second)
+		d.spy.hang.Store(true)
+		if took := all(); took > 2100*time.Millisecond {
+			t.Errorf("the first requests took up to %v, want Timeout", took)
+		}
+		for range 20 {
+			finds := d.spy.finds.Load()
+			if took := all(); took > 50*time.Millisecond {
+				t.Errorf("later requests took up to %v", took)
+			}
+			if n := d.spy.finds.Load() - finds; n > 1 {
+				t.Errorf("%d reads of a store that hangs", n)
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * time.Second) // whoever asks last has heard nothing
+		d.spy.hang.Store(false)
+		if err := d.store.KeyAdmin().Revoke(t.Context(), account, keys[0].ID, "", time.Now()); err != nil { // elsewhere
+			t.Fatal(err)
+		}
+		if rec, passed := d.knock(request("Bearer " + tokens[0])); passed || rec.Code != http.StatusUnauthorized {
+			t.Errorf("the first request to a store that is back: passed %v, %d", passed, rec.Code)
+		}
+		finds := d.spy.finds.Load()
+		tokens = tokens[1:]
+		all()
+		if n := d.spy.finds.Load() - finds; n != callers-1 {
+			t.Errorf("%d reads by %d keys once the store is back", n, callers-1)
+		}
+		for text, want := range map[string]int{"store lost": 1, "store found again": 1} {
+			if n := strings.Count(log.String(), text); n != want {
+				t.Errorf("%q is logged %d times, want %d:\n%s", text, n, want, &log)
+			}
+		}
+	})
+}
+
+// The time for which a store hung is added neither to the lease nor to the life
+// of a key.
+func TestOutageLeaseEndsWhileTheStoreHangs(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lifetime, after time.Duration
+	}{
+		"lease": {time.Hour, time.Minute - time.Second},
+		"life":  {31 * time.Second, 30 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := outlasting(t)
+			d.now = time.Now()
+			_, token := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(tt.lifetime) })
+			if _, err := d.ask(token); err != nil {
+				t.Fatal(err)
+			}
+			d.spy.hang.Store(true)
+			time.Sleep(tt.after)
+			d.now = time.Now()
+			if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
+				t.Errorf("%s: %v, two seconds later", name, err)
+			}
+		})
+	}
+}
+
+type nobodyFails struct{}
+
+func (nobodyFails) Blocked(netip.Addr, time.Time) time.Duration { return 0 }
+func (nobodyFails) Charge(netip.Addr, time.Time)                {}
+
+// What is read while the store is found again does not bring back what was
+// revoked in between. case K10
+func TestOutageLeaseRestoresNothing(t *testing.T) {
+	d := outlasting(t)
+	key, token := d.issue()
+	if _, err := d.ask(token); err != nil {
+		t.Fatal(err)
+	}
+	d.lose()
+	d.now = d.now.Add(10 * time.Second)
+	if _, err := d.ask(token); err != nil {
+		t.Fatal(err)
+	}
+	d.find()
+	revoke := func() {
+		d.spy.read.Store(nil)
+		if err := d.keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
+			t.Error(err)
+		}
+		d.lose()
+	}
+	d.spy.read.Store(&revoke)
+	if p := d.keys.Recall(authn.NewCredential("bearer", token), d.now); p != nil {
+		t.Error("a read that was under way is believed")
+	}
+	if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// A store that panics while nobody waits for it ends no process.
+func TestOutageLeaseOfPanickingStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := outlasting(t)
+		_, token := d.issue()
+		if _, err := d.ask(token); err != nil {
+			t.Fatal(err)
+		}
+		d.lose()
+		d.now = d.now.Add(10 * time.Second)
+		if _, err := d.ask(token); err != nil {
+			t.Fatal(err)
+		}
+		d.find()
+		panics := func() { panic("a bug") }
+		d.spy.read.Store(&panics)
+		if _, err := d.ask(token); err != nil {
+			t.Errorf("while it panics: %v", err)
+		}
+		synctest.Wait()
+	})
+}

@@ -1,0 +1,140 @@
+// Package authntest checks what keys and sessions do over a backend that several
+// nodes of a service share: what one of them ends, the others refuse.
+//
+// A backend calls it in one line, with a function that makes a new and empty
+// database, and returns one that opens it once more, as another process would:
+//
+//	func TestManagers(t *testing.T) {
+//		authntest.Run(t, func(t *testing.T) func() storetest.Backend {
+//			path := filepath.Join(t.TempDir(), "db")
+//			return func() storetest.Backend { return mystore.Open(path) }
+//		})
+//	}
+//
+// What is opened is closed by a cleanup of t.
+package authntest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/storetest"
+)
+
+// Run checks the managers over the databases that open makes.
+func Run(t *testing.T, open func(t *testing.T) (node func() storetest.Backend)) {
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) { c.run(newFleet(t, open(t), 10*time.Second)) })
+	}
+}
+
+// A check is named after the cases of a list of security cases that it covers:
+// a test that runs them names them too.
+type check struct {
+	name string
+	run  func(*fleet)
+}
+
+var checks = []check{
+	{"K8 what has ended stays ended under load", stays},
+	{"K9 one node hears of another, or its lease ends", bound},
+	{"K10 what was being read is not put back", inFlight},
+	{"K11, K12 every mutator invalidates, after its commit", mutators},
+	{"S7 a request in flight does not bring a session back", logOut},
+	{"S9 many uses are one write, and time does not go back", uses},
+	{"S11 a session whose user has changed is born dead", bornDead},
+	{"T8 who is told to end under load loses nothing", ending},
+}
+
+// tb is what a check needs of a [testing.T], so that this package's own tests
+// can run it over backends that fail.
+type tb interface {
+	Helper()
+	Cleanup(func())
+	Context() context.Context
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+const (
+	account = "acct_1"
+	user    = "user_1"
+
+	lease = time.Hour // of nodes: within it nothing is forgotten but by push
+)
+
+// A fleet is nodes over one database, with an account, and a user who is a
+// member of it.
+type fleet struct {
+	tb
+	open       func() storetest.Backend
+	patience   time.Duration // how long to wait for what must come
+	model      *authz.Model
+	live, sess keyfmt.Format // of keys and sessions
+	peppers    *keyfmt.Keyring
+	nodes      []*node
+	markers    int // see settle
+}
+
+func newFleet(t tb, open func() storetest.Backend, patience time.Duration) *fleet {
+	f := &fleet{
+		tb: t, open: open, patience: patience, live: must(keyfmt.New("mt_live_")), sess: must(keyfmt.New("sess_")),
+		model:   must(authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}})),
+		peppers: must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))),
+	}
+	f.found(open())
+	return f
+}
+
+// found makes the account and the user.
+func (f *fleet) found(b storetest.Backend) {
+	f.Helper()
+	now := time.Now()
+	f.must(b.Accounts().Create(f.Context(), store.Account{ID: account, Status: authz.Active, Created: now}))
+	f.must(b.Users().Create(f.Context(), store.User{ID: user, Email: "u@example.org", Status: authz.Active, Created: now}))
+	f.must(b.Memberships().Put(f.Context(), store.Membership{User: user, Account: account, Role: "editor", Created: now}))
+}
+
+// roles give editors everything, and nobody else anything.
+func (f *fleet) roles(m store.Membership) []authz.Grant {
+	if m.Role != "editor" {
+		return nil
+	}
+	g := f.model.Everything()
+	if ids, ok := m.Scope["projects"]; ok {
+		g.Scope["projects"] = ids
+	}
+	return []authz.Grant{g}
+}
+
+func (f *fleet) must(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatalf("%v", err)
+	}
+}
+
+// until waits for ok to be true.
+func (f *fleet) until(what string, ok func() bool) {
+	f.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(f.patience); !ok(); {
+		select {
+		case <-tick.C:
+		case <-late:
+			f.Fatalf("%s: not within %v", what, f.patience)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -1,0 +1,68 @@
+package authntest
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+)
+
+// ending tells a node to end while it makes, uses and revokes credentials:
+// whatever it has acknowledged is in the database then, and every use is.
+// case T8
+func ending(f *fleet) {
+	n := f.node()
+	later := time.Now().Add(12 * time.Hour) // of another window than the beginning of a session
+	type fate struct {
+		credential
+		revoked bool
+	}
+	var mu sync.Mutex
+	var all []fate
+	var load sync.WaitGroup
+	for g := range 4 {
+		load.Go(func() {
+			for i := range 12 {
+				c := n.key()
+				if g%2 == 0 {
+					c = n.start()
+				}
+				if err := n.enter(c, later); err != nil {
+					f.Errorf("a request: %v", err)
+				}
+				one := fate{c, i%3 == 0}
+				if one.revoked {
+					n.end(c)
+				}
+				mu.Lock()
+				all = append(all, one)
+				mu.Unlock()
+			}
+		})
+	}
+	f.until("work is under way", func() bool { mu.Lock(); defer mu.Unlock(); return len(all) > 10 })
+	mu.Lock()
+	done := slices.Clone(all)
+	mu.Unlock()
+	n.stop() // while others come
+	load.Wait()
+	next := f.node()
+	for _, c := range done {
+		var seen time.Time
+		if c.session {
+			seen = next.stored(c.credential).Seen
+		} else {
+			k, err := next.KeyAdmin().Get(f.Context(), account, c.id)
+			f.must(err)
+			seen = k.Used
+		}
+		if !c.revoked && later.Sub(seen) > time.Second {
+			f.Errorf("%s was used at %v, and is said to have been at %v", c.id, later, seen)
+		}
+		if err := next.enter(c.credential, later); c.revoked != errors.Is(err, authn.ErrRevoked) || !c.revoked && err != nil {
+			f.Errorf("%s, revoked %v: %v", c.id, c.revoked, err)
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package authntest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/store"
+)
+
+// stays ends a credential while two nodes verify it and record its uses: once a
+// node has refused it, it passes there no more.
+// case K8
+func stays(f *fleet) {
+	a, b := f.node(), f.node()
+	disable := func(c credential) {
+		_, err := a.keys.Update(f.Context(), authn.Operator(account), c.id, apikey.Change{Disabled: new(true)}, time.Now())
+		f.must(err)
+	}
+	for name, tt := range map[string]struct {
+		make func() credential
+		end  func(credential)
+	}{
+		"revoked":    {a.key, a.end},
+		"disabled":   {a.key, disable},
+		"logged out": {a.start, a.end},
+	} {
+		c := tt.make()
+		b.remember(c)
+		ctx, stop := context.WithCancel(f.Context())
+		var load sync.WaitGroup
+		var passed, refused atomic.Int64
+		for _, n := range []*node{a, b} {
+			var ended atomic.Bool
+			for range 3 {
+				load.Go(func() {
+					for ctx.Err() == nil {
+						before := ended.Load()
+						switch err := n.enter(c, time.Now()); {
+						case err == nil && before:
+							f.Errorf("%s: a credential has come back", name)
+							return
+						case err == nil:
+							passed.Add(1)
+						case errors.Is(err, authn.ErrRevoked):
+							ended.Store(true)
+							refused.Add(1)
+						case ctx.Err() == nil:
+							f.Errorf("%s: a request: %v", name, err)
+							return
+						}
+					}
+				})
+			}
+			load.Go(func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					if err := n.touch(ctx, c, time.Now().Add(time.Duration(i)*time.Second)); err != nil && ctx.Err() == nil {
+						f.Errorf("%s: a use: %v", name, err)
+						return
+					}
+				}
+			})
+		}
+		f.until("requests pass", func() bool { return passed.Load() > 100 })
+		tt.end(c)
+		if err := a.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
+			f.Errorf("%s: where it was ended, the next request: %v, want ErrRevoked", name, err)
+		}
+		enough := refused.Load() + 2000
+		f.until("requests are refused", func() bool { return refused.Load() > enough })
+		b.hears(c)
+		if err := b.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
+			f.Errorf("%s: elsewhere: %v, want ErrRevoked", name, err)
+		}
+		stop()
+		load.Wait()
+	}
+}
+
+// touch records a use, past the manager.
+func (n *node) touch(ctx context.Context, c credential, at time.Time) error {
+	uses := []store.Use{{ID: c.id, At: at}}
+	if c.session {
+		return n.Sessions().Touch(ctx, uses)
+	}
+	return n.Keys().Touch(ctx, uses)
+}
+
+// bound ends a credential on one node: another that hears refuses it at once,
+// one whose stream is cut, or hangs, when its lease ends and not before.
+// case K9
+func bound(f *fleet) {
+	for name, spoil := range map[string]func(*wire){"up": nil, "cut": (*wire).sever, "hung": (*wire).hang} {
+		a, b := f.node(), f.node()
+		both := []credential{a.key(), a.start()}
+		f.settle()
+		for _, c := range both {
+			f.must(b.enter(c, time.Now()))
+		}
+		if spoil != nil {
+			spoil(b.wire)
+		}
+		for _, c := range both {
+			a.end(c)
+			asked := time.Now()
+			if spoil == nil {
+				b.hears(c)
+			} else {
+				if err := b.enter(c, asked); err != nil {
+					f.Errorf("%s: %v: it was not remembered, so this shows nothing of the bound", name, err)
+				}
+				asked = asked.Add(max(b.keys.MaxRevocationDelay(), b.sessions.MaxRevocationDelay()))
+			}
+			if err := b.enter(c, asked); !errors.Is(err, authn.ErrRevoked) {
+				f.Errorf("%s: %v, want ErrRevoked", name, err)
+			}
+		}
+		a.stop()
+		b.stop()
+		f.nodes = nil
+	}
+}
+
+// A gate holds an answer of the store back that was read.
+type gate struct {
+	shut         atomic.Bool
+	read, letOut chan struct{}
+}
+
+func (g *gate) pass() {
+	if g.shut.CompareAndSwap(true, false) {
+		g.read <- struct{}{}
+		<-g.letOut
+	}
+}
+
+type gatedKeys struct {
+	store.Keys
+	*gate
+}
+
+// Find implements [store.Keys].
+func (g gatedKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
+	k, o, err := g.Keys.Find(ctx, d)
+	g.pass()
+	return k, o, err
+}
+
+type gatedSessions struct {
+	store.Sessions
+	*gate
+}
+
+// Find implements [store.Sessions].
+func (g gatedSessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session, error) {
+	s, err := g.Sessions.Find(ctx, d)
+	g.pass()
+	return s, err
+}
+
+// gated opens a node whose reads can be held back.
+func (f *fleet) gated() (*node, *gate) {
+	g := &gate{read: make(chan struct{}), letOut: make(chan struct{})}
+	return f.node(func(k *apikey.Config, s *session.Config) {
+		k.Store, s.Store = gatedKeys{k.Store, g}, gatedSessions{s.Store, g}
+		k.Timeout, s.Timeout = time.Minute, time.Minute
+	}), g
+}
+
+// inFlight ends a credential elsewhere between the reading of it and its being
+// remembered.
+// case K10
+func inFlight(f *fleet) {
+	a := f.node()
+	late, g := f.gated()
+	for name, c := range map[string]credential{"key": a.key(), "session": a.start()} {
+		f.settle()
+		g.shut.Store(true)
+		done := make(chan error)
+		go func() { done <- late.enter(c, time.Now()) }()
+		<-g.read
+		a.end(c)
+		late.hears(c)
+		g.letOut <- struct{}{}
+		if err := <-done; err != nil {
+			f.Errorf("%s: the request under way: %v, so this shows nothing", name, err)
+		}
+		if err := late.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
+			f.Errorf("%s: the next request: %v, want ErrRevoked", name, err)
+		}
+	}
+}

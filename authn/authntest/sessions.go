@@ -1,0 +1,180 @@
+package authntest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/memory"
+	"medtwin.ai/tollgate/store/storetest"
+)
+
+// stored is the record of a session of the user.
+func (n *node) stored(c credential) store.Session {
+	n.Helper()
+	s, err := n.Sessions().Get(n.Context(), user, c.id)
+	n.must(err)
+	return s
+}
+
+// logOut logs a session out while a request of it is under way on another node,
+// which records its use afterwards.
+// case S7
+func logOut(f *fleet) {
+	a := f.node()
+	late, g := f.gated()
+	c := a.start()
+	f.settle()
+	g.shut.Store(true)
+	done := make(chan error)
+	soon := time.Now().Add(time.Minute)
+	go func() { done <- late.enter(c, soon) }()
+	<-g.read
+	f.must(a.sessions.Logout(f.Context(), authn.NewCredential("session", c.token), time.Now()))
+	ended := a.stored(c)
+	late.hears(c)
+	g.letOut <- struct{}{}
+	if err := <-done; err != nil {
+		f.Errorf("the request under way: %v, so this shows nothing", err)
+	}
+	if err := late.enter(c, soon); !errors.Is(err, authn.ErrRevoked) {
+		f.Errorf("the next request: %v, want ErrRevoked", err)
+	}
+	late.stop() // which records the use
+	if s := a.stored(c); s != ended || s.Revoked.IsZero() {
+		f.Errorf("the session was %+v and is %+v", ended, s)
+	}
+}
+
+type countingSessions struct {
+	store.Sessions
+	writes, uses *atomic.Int64
+}
+
+// Touch implements [store.Sessions].
+func (s countingSessions) Touch(ctx context.Context, uses []store.Use) error {
+	s.writes.Add(1)
+	s.uses.Add(int64(len(uses)))
+	return s.Sessions.Touch(ctx, uses)
+}
+
+// uses makes 10,000 requests of some sessions within one touch window: they are
+// one write of one use of each. Requests of an earlier time move nothing back.
+// case S9
+func uses(f *fleet) {
+	const many, sessions = 10_000, 4
+	var writes, uses atomic.Int64
+	n := f.node(func(_ *apikey.Config, s *session.Config) { s.Store = countingSessions{s.Store, &writes, &uses} })
+	other := f.node(func(_ *apikey.Config, s *session.Config) { s.Lease = 2 * lease })
+	var all []credential
+	for range sessions {
+		all = append(all, n.start())
+	}
+	// The middle of a window, which is an eighth of what a session may be idle.
+	const window = 24 * time.Hour / 8
+	now := time.Now().Truncate(window).Add(window + window/2).UTC()
+	var load sync.WaitGroup
+	for g := range 4 {
+		load.Go(func() {
+			for i := g; i < many; i += 4 {
+				if err := n.enter(all[i%sessions], now.Add(time.Duration(i)*time.Millisecond)); err != nil {
+					f.Errorf("a request: %v", err)
+					return
+				}
+			}
+		})
+	}
+	load.Wait()
+	for _, c := range all { // a clock goes back
+		if err := other.enter(c, now.Add(-window)); err != nil {
+			f.Errorf("a request of an earlier time: %v", err)
+		}
+	}
+	n.stop()
+	// The first of the window that comes is what is recorded, so any of them.
+	seen := make(map[string]time.Time)
+	for _, c := range all {
+		at := other.stored(c).Seen
+		if at.Before(now) || at.After(now.Add(many*time.Millisecond)) {
+			f.Errorf("seen at %v, used from %v on", at, now)
+		}
+		seen[c.id] = at
+	}
+	if w, u := writes.Load(), uses.Load(); w != 1 || u != sessions {
+		f.Errorf("%d requests of %d sessions are %d writes of %d uses, want one of each", many, sessions, w, u)
+	}
+	other.stop()
+	for _, c := range all {
+		if at := n.stored(c).Seen; !at.Equal(seen[c.id]) {
+			f.Errorf("after an earlier use: seen at %v, was %v", at, seen[c.id])
+		}
+	}
+}
+
+// bornDead changes a user between the reading of him and the beginning of his
+// session, with users and sessions in this backend, or one of both in another.
+// case S11
+func bornDead(f *fleet) {
+	elsewhere := func() storetest.Backend {
+		b := must(memory.New(memory.Config{}))
+		f.found(b)
+		return b
+	}
+	for what, end := range map[string]func(store.Users) error{
+		"log-out everywhere": func(u store.Users) error { _, err := u.EndSessions(f.Context(), user); return err },
+		"a new password": func(u store.Users) error {
+			was, err := u.Get(f.Context(), user)
+			if err != nil {
+				return err
+			}
+			_, err = u.SetPassword(f.Context(), user, was.Password, was.Password+"x")
+			return err
+		},
+		"suspension, though lifted": func(u store.Users) error {
+			return errors.Join(u.SetStatus(f.Context(), user, authz.Suspended), u.SetStatus(f.Context(), user, authz.Active))
+		},
+	} {
+		for where, split := range map[string]func(*session.Config){
+			"all here": func(*session.Config) {},
+			"sessions elsewhere": func(s *session.Config) {
+				s.Store, s.Changes = elsewhere().Sessions(), nil
+			},
+			"users elsewhere": func(s *session.Config) {
+				b := elsewhere()
+				s.Users, s.Memberships, s.Accounts, s.Changes = b.Users(), b.Memberships(), b.Accounts(), nil
+			},
+		} {
+			b := f.open()
+			c := session.Config{
+				Store: b.Sessions(), Users: b.Users(), Memberships: b.Memberships(), Accounts: b.Accounts(), Changes: b,
+				Model: f.model, Roles: f.roles, Format: f.sess, Peppers: f.peppers,
+			}
+			split(&c)
+			m := must(session.New(c))
+			start := func(u store.User) error {
+				_, token, err := m.Start(f.Context(), session.Spec{User: u, Account: account}, time.Now())
+				f.must(err)
+				_, err = m.Authenticate(f.Context(), authn.NewCredential("session", token.Reveal()), time.Now())
+				return err
+			}
+			read, err := c.Users.Get(f.Context(), user)
+			f.must(err)
+			f.must(end(c.Users))
+			if err := start(read); !errors.Is(err, authn.ErrRevoked) {
+				f.Errorf("%s, %s: %v, want ErrRevoked", what, where, err)
+			}
+			read, err = c.Users.Get(f.Context(), user)
+			f.must(err)
+			if err := start(read); err != nil {
+				f.Errorf("%s, %s, read after it: %v", what, where, err)
+			}
+		}
+	}
+}
