@@ -12,7 +12,8 @@ import (
 )
 
 var (
-	// ErrNewer is returned for a database whose schema a newer release has made.
+	// ErrNewer is returned for a database whose schema a newer release has made,
+	// and which this one cannot work with.
 	ErrNewer = errors.New("pgstore: the database is of a newer release")
 	// ErrOlder is returned for a database that lacks a migration, or all.
 	ErrOlder = errors.New("pgstore: the database is of an older release")
@@ -26,6 +27,7 @@ var files embed.FS
 type Migration struct {
 	Version  int // from 1, without holes
 	Name     string
+	Since    int // the oldest version whose programs work with this one
 	Up, Down string
 }
 
@@ -33,6 +35,9 @@ type Migration struct {
 // of the schema filled in ("": tollgate). [Migrate] takes them; they are here
 // for those who review them or run them with tools of their own, which must
 // make the schema itself before. Each step records itself for [Open].
+//
+// A step works with programs of the version before, so that it can be taken
+// while they run: it adds, and a later one removes what nobody uses any more.
 func Migrations(name string) []Migration {
 	s := newSchema(name)
 	ups, err := files.ReadDir("migrations")
@@ -50,9 +55,10 @@ func Migrations(name string) []Migration {
 		if err != nil || version != len(list)+1 {
 			panic("pgstore: migrations/" + f.Name() + " is out of order")
 		}
-		record := fmt.Sprintf("\nINSERT INTO tollgate.migrations (version, name) VALUES (%d, '%s');\n", version, name)
+		since := max(1, version-1)
+		record := fmt.Sprintf("\nINSERT INTO tollgate.migrations (version, name, since) VALUES (%d, '%s', %d);\n", version, name, since)
 		forget := fmt.Sprintf("DELETE FROM tollgate.migrations WHERE version = %d;\n\n", version)
-		list = append(list, Migration{version, name, s.fill(text(base+".up.sql") + record), s.fill(forget + text(base+".down.sql"))})
+		list = append(list, Migration{version, name, since, s.fill(text(base+".up.sql") + record), s.fill(forget + text(base+".down.sql"))})
 	}
 	return list
 }
@@ -101,6 +107,9 @@ func (s *Store) migrate(ctx context.Context, to int) error {
 			return err
 		}
 		at, err := version(ctx, t)
+		if err == nil && at > newest() { // which only a newer release can take down
+			err = newer(at)
+		}
 		if err != nil || at == to {
 			return err // nothing is written where there is nothing to do
 		}
@@ -137,19 +146,27 @@ func (c conn) steps(ctx context.Context, at, to int) error {
 	return nil
 }
 
-// version returns the version of the schema, 0 where there is none.
+// version returns the version of the schema, 0 where there is none. It is
+// [ErrNewer] where this release cannot work with that.
 func version(ctx context.Context, c conn) (int, error) {
-	var v int
+	var v, since int
 	var there bool
-	err := c.row(ctx, `SELECT to_regclass($1) IS NOT NULL`, c.schema.quoted+".migrations").Scan(&there)
+	// Not to_regclass, which in a transaction that has waited for another to
+	// make the table may remember that there was none.
+	err := c.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'migrations')`, c.schema.name).Scan(&there)
 	if err == nil && there {
-		err = c.row(ctx, `SELECT coalesce(max(version), 0) FROM tollgate.migrations`).Scan(&v)
+		err = c.row(ctx, `SELECT coalesce(max(version), 0), coalesce(max(since), 0) FROM tollgate.migrations`).Scan(&v, &since)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("version of the schema: %w", err)
 	}
-	if v > newest() {
-		return 0, fmt.Errorf("%w: it has version %d of the schema and this release knows %d", ErrNewer, v, newest())
+	if since > newest() {
+		return 0, newer(v)
 	}
 	return v, nil
+}
+
+func newer(v int) error {
+	return fmt.Errorf("%w: it has version %d of the schema and this release knows %d", ErrNewer, v, newest())
 }

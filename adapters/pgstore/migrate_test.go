@@ -136,10 +136,30 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
+// A migration that works with this release can be made while it runs.
+func TestNextDatabase(t *testing.T) {
+	c := config(t)
+	s := open(t, c)
+	byHand(t, s, fmt.Sprintf(`INSERT INTO tollgate.migrations VALUES (%d, 'of_tomorrow', %d)`, newest()+1, newest()))
+	if next, err := Open(t.Context(), c); err != nil {
+		t.Errorf("Open: %v", err)
+	} else {
+		next.Close()
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("Ready: %v", err)
+	}
+	for _, to := range []int{0, newest()} {
+		if err := Migrate(t.Context(), c, to); !errors.Is(err, ErrNewer) {
+			t.Errorf("Migrate to %d: %v, want ErrNewer: it does not know the way", to, err)
+		}
+	}
+}
+
 func TestNewerDatabase(t *testing.T) {
 	c := config(t)
 	s := open(t, c)
-	byHand(t, s, fmt.Sprintf(`INSERT INTO tollgate.migrations VALUES (%d, 'of_tomorrow')`, newest()+1))
+	byHand(t, s, fmt.Sprintf(`INSERT INTO tollgate.migrations VALUES (%d, 'of_tomorrow', %[1]d)`, newest()+1))
 	before := made(t, c)
 	if s, err := Open(t.Context(), c); !errors.Is(err, ErrNewer) || s != nil {
 		t.Errorf("Open: %v, want ErrNewer", err)

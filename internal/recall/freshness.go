@@ -27,7 +27,7 @@ type freshness struct {
 	last    atomic.Uint64 // number of the newest change
 	gap     atomic.Uint64 // number of the newest gap
 	alive   atomic.Int64  // since base: all changes before are known; 0: never
-	buckets [1024]atomic.Uint64
+	buckets [numBuckets]atomic.Uint64
 
 	mu   sync.Mutex
 	gaps []gap // the latest, oldest first
@@ -43,7 +43,11 @@ const mostGaps = 64
 
 var seed = maphash.MakeSeed()
 
-func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % 1024) }
+// numBuckets is 128 KiB of them: a change makes about one in 5,000 answers be
+// read anew that it has nothing to do with.
+const numBuckets = 16_384
+
+func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % numBuckets) }
 
 // Forget implements store.Watcher.
 func (f *freshness) Forget(id string) { raise(&f.buckets[bucket(id)], f.last.Add(1)) }

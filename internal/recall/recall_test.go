@@ -1,6 +1,7 @@
 package recall
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,4 +161,48 @@ func TestOneRead(t *testing.T) {
 			t.Fatalf("round %d: %d reads, want 1", i, n)
 		}
 	}
+}
+
+// changesFunc is a stream.
+type changesFunc func(context.Context, store.Watcher) error
+
+func (f changesFunc) Watch(ctx context.Context, w store.Watcher) error { return f(ctx, w) }
+
+// That the stream is lost is told once, and that it is back.
+func TestStreamLostAndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		watched := 0
+		m := New[string](Config{
+			Size: 8, Lease: time.Hour, Timeout: time.Second, Unavailable: errDown, Grain: time.Minute,
+			Touch: func(context.Context, []store.Use) error { return nil },
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == slog.TimeKey {
+					return slog.Attr{}
+				}
+				return a
+			}})),
+			Changes: changesFunc(func(ctx context.Context, w store.Watcher) error {
+				if watched++; watched%3 != 0 { // two fail, one works, and so on
+					return errors.New("cut")
+				}
+				w.Gap()
+				w.Alive(time.Now())
+				w.Alive(time.Now())
+				<-time.After(time.Minute)
+				return errors.New("cut again")
+			}),
+		}, nil)
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer stop()
+		m.Run(ctx)
+		want := `level=ERROR msg="stream of changes lost" err=cut lease=1h0m0s
+level=INFO msg="stream of changes is back"
+level=ERROR msg="stream of changes lost" err="cut again" lease=1h0m0s
+level=INFO msg="stream of changes is back"
+`
+		if diff := cmp.Diff(want, log.String()); diff != "" {
+			t.Errorf("the log (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,20 +39,40 @@ func (m *Memory[V]) flush(ctx context.Context) {
 	}
 }
 
+// An ear is a freshness that tells when it hears something.
+type ear struct {
+	*freshness
+	hears func()
+}
+
+// Alive implements store.Watcher.
+func (e ear) Alive(at time.Time) {
+	e.freshness.Alive(at)
+	e.hears()
+}
+
 // watch keeps the stream up. While it is down answers end with their lease.
 func (m *Memory[V]) watch(ctx context.Context) {
+	var lost atomic.Bool
+	w := ear{&m.fresh, func() {
+		if lost.Load() && lost.Swap(false) {
+			m.config.Logger.InfoContext(ctx, "stream of changes is back")
+		}
+	}}
 	const first, most = 100 * time.Millisecond, 5 * time.Second
 	wait := first
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := m.config.Changes.Watch(ctx, &m.fresh)
+		err := m.config.Changes.Watch(ctx, w)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) > most {
 			wait = first
 		}
-		m.config.Logger.ErrorContext(ctx, "stream of changes lost", slog.Any("err", err), slog.Duration("lease", m.config.Lease))
+		if !lost.Swap(true) {
+			m.config.Logger.ErrorContext(ctx, "stream of changes lost", slog.Any("err", err), slog.Duration("lease", m.config.Lease))
+		}
 		select {
 		case <-time.After(wait/2 + time.Duration(time.Now().UnixNano())%(wait/2)): // nodes do not return in step
 		case <-ctx.Done():

@@ -7,7 +7,8 @@
 
 CREATE TABLE tollgate.migrations (
 	version integer NOT NULL PRIMARY KEY,
-	name    text NOT NULL
+	name    text NOT NULL,
+	since   integer NOT NULL -- the oldest version whose programs work with this one
 );
 
 CREATE TABLE tollgate.accounts (
