@@ -129,3 +129,44 @@ func TestJoinEnds(t *testing.T) {
 		}
 	}
 }
+
+// Nobody is told anything after the watch has returned: it waits for both.
+func TestJoinWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &log{}
+		slow, done := make(chan store.Watcher), make(chan struct{})
+		lingering := changes(func(ctx context.Context, w store.Watcher) error {
+			w.Gap()
+			slow <- w
+			<-ctx.Done()
+			<-done // it has something to finish
+			w.Forget("late")
+			return ctx.Err()
+		})
+		broken := changes(func(ctx context.Context, w store.Watcher) error {
+			w.Gap()
+			<-slow
+			return errors.New("cut")
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- store.Join(lingering, broken).Watch(t.Context(), l) }()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Fatalf("the watch returns %v, and one of two goes on", err)
+		default:
+		}
+		close(done)
+		if err := <-ended; err == nil || err.Error() != "cut" {
+			t.Errorf("the watch returns %v, want the reason of the first to end", err)
+		}
+		if want := []string{"gap", "forget late"}; !slices.Equal(l.said, want) {
+			t.Errorf("said %q, want %q", l.said, want)
+		}
+	})
+}
+
+// Changes is a stream that is a function.
+type changes func(context.Context, store.Watcher) error
+
+func (f changes) Watch(ctx context.Context, w store.Watcher) error { return f(ctx, w) }

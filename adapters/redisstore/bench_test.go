@@ -3,100 +3,89 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"medtwin.ai/tollgate/store"
 )
 
-const benchSessions = 10_000
-
-// filled is a store with sessions, ten for each user.
-func filled(b *testing.B, client redis.UniversalClient) (*Store, []store.Session) {
+// callers makes b.N calls, so many at a time.
+func callers(b *testing.B, n int, f func(i int) error) {
 	b.Helper()
-	s := open(b, client)
-	list := make([]store.Session, benchSessions)
-	for n := range list {
-		list[n] = login(fmt.Sprintf("user_%06d", n/10), n)
-	}
-	begin(b, s, list...)
-	return s, list
-}
-
-// flights runs f with so many calls in flight.
-func flights(b *testing.B, n int, f func(i int) error) {
-	b.ReportAllocs()
-	b.SetParallelism(max(1, n/runtime.GOMAXPROCS(0)))
-	var calls atomic.Int64
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if err := f(int(calls.Add(1))); err != nil {
-				b.Error(err)
-				return
+	var next atomic.Int64
+	var calling sync.WaitGroup
+	for range n {
+		calling.Go(func() {
+			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+				if err := f(int(i)); err != nil {
+					b.Error(err)
+					return
+				}
 			}
-		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+		})
+	}
+	calling.Wait()
 }
 
-// BenchmarkFind is what a request costs whose session is not cached, beside
-// the least that Redis can do.
-func BenchmarkFind(b *testing.B) {
+// BenchmarkCalls is what a log-in costs, a request whose session is not cached,
+// a use and a log-out, beside the least that go-redis and Redis can do: to read
+// a hash of the same size.
+func BenchmarkCalls(b *testing.B) {
+	user := func(i int) string { return fmt.Sprintf("user_%06d", i/10) }
 	for _, kind := range backends[1:] {
 		if kind.name == "sentinel" {
 			continue // is one alone
 		}
 		client := kind.client(b)
-		s, list := filled(b, client)
-		for _, n := range []int{2, 64} {
-			b.Run(fmt.Sprintf("%s/get/flights=%d", kind.name, n), func(b *testing.B) {
-				flights(b, n, func(i int) error {
-					return client.Get(b.Context(), s.names.digest(list[i*7919%len(list)].Digest)).Err()
+		for _, n := range []int{1, 8, 16} {
+			s := open(b, client) // where there are b.N sessions
+			create := func(i int) error { return s.Sessions().Create(b.Context(), login(user(i), i)) }
+			for _, tt := range []struct {
+				name string
+				call func(i int) error
+			}{
+				{"hgetall", func(i int) error {
+					return client.HGetAll(b.Context(), s.names.session(user(i), login(user(i), i).ID)).Err()
+				}},
+				{"create", create},
+				{"find", func(i int) error { _, err := s.Sessions().Find(b.Context(), login(user(i), i).Digest); return err }},
+				{"touch", func(i int) error {
+					return s.Sessions().Touch(b.Context(), []store.Use{{ID: login(user(i), i).ID, At: t0}})
+				}},
+				{"revoke", func(i int) error { return s.Sessions().Revoke(b.Context(), user(i), login(user(i), i).ID, t0) }},
+			} {
+				b.Run(fmt.Sprintf("%s/callers=%d/%s", kind.name, n, tt.name), func(b *testing.B) {
+					s = open(b, client)
+					if tt.name != "create" {
+						callers(b, 16, create)
+					}
+					b.ResetTimer()
+					callers(b, n, tt.call)
+					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 				})
-			})
-			b.Run(fmt.Sprintf("%s/find/flights=%d", kind.name, n), func(b *testing.B) {
-				flights(b, n, func(i int) error {
-					_, err := s.Sessions().Find(b.Context(), list[i*7919%len(list)].Digest)
-					return err
-				})
-			})
+			}
 		}
 	}
 }
 
-// BenchmarkTouch is the flush of a thousand uses, beside a thousand GETs in
-// pipelines of the same length.
+// BenchmarkTouch is the flush of a thousand uses.
 func BenchmarkTouch(b *testing.B) {
 	for _, kind := range backends[1:] {
 		if kind.name == "sentinel" {
 			continue
 		}
-		client := kind.client(b)
-		s, list := filled(b, client)
-		uses := make([]store.Use, 1000)
-		b.Run(kind.name+"/get", func(b *testing.B) {
-			for b.Loop() {
-				for chunk := range slices.Chunk(list[:len(uses)], mostCalls) {
-					pipe := client.Pipeline()
-					for _, o := range chunk {
-						pipe.Get(b.Context(), s.names.id(o.ID))
-					}
-					if _, err := pipe.Exec(b.Context()); err != nil {
-						b.Fatal(err)
-					}
-				}
+		b.Run(kind.name, func(b *testing.B) {
+			s := open(b, kind.client(b))
+			uses := make([]store.Use, 1000)
+			for i := range uses {
+				begin(b, s, login("u", i))
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(uses)), "ns/key")
-		})
-		b.Run(kind.name+"/touch", func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
-				for n := range uses {
-					uses[n] = store.Use{ID: list[n].ID, At: t0.Add(time.Duration(i+1) * time.Second)}
+			for at := t0; b.Loop(); at = at.Add(time.Second) {
+				for i := range uses {
+					uses[i] = store.Use{ID: login("u", i).ID, At: at}
 				}
 				if err := s.Sessions().Touch(b.Context(), uses); err != nil {
 					b.Fatal(err)
@@ -107,35 +96,15 @@ func BenchmarkTouch(b *testing.B) {
 	}
 }
 
-// BenchmarkCreate is a log-in, BenchmarkRevoke a log-out with and without a
-// replica to wait for.
-func BenchmarkCreate(b *testing.B) {
-	for _, kind := range backends[1:] {
-		b.Run(kind.name, func(b *testing.B) {
-			s := open(b, kind.client(b))
-			for i := 0; b.Loop(); i++ {
-				begin(b, s, login(fmt.Sprint("user_", i%1000), i))
-			}
-		})
-	}
-}
-
-func BenchmarkRevoke(b *testing.B) {
+// BenchmarkLasting is a log-out that waits for a replica.
+func BenchmarkLasting(b *testing.B) {
 	for _, kind := range backends[2:] {
-		for _, replicas := range []int{0, 1} {
-			b.Run(fmt.Sprintf("%s/replicas=%d", kind.name, replicas), func(b *testing.B) {
-				s := open(b, kind.client(b), func(c *Config) { c.Replicas = replicas })
-				for i := 0; b.Loop(); i++ {
-					o := login(fmt.Sprint("user_", i%1000), i)
-					b.StopTimer()
-					begin(b, s, o)
-					b.StartTimer()
-					if err := s.Sessions().Revoke(b.Context(), o.User, o.ID, t0); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
+		b.Run(kind.name, func(b *testing.B) {
+			s := open(b, kind.client(b), func(c *Config) { c.Replicas = 1 })
+			callers(b, 16, func(i int) error { return s.Sessions().Create(b.Context(), login("u", i)) })
+			b.ResetTimer()
+			callers(b, 1, func(i int) error { return s.Sessions().Revoke(b.Context(), "u", login("u", i).ID, t0) })
+		})
 	}
 }
 

@@ -17,10 +17,7 @@ import (
 // was acknowledged is lost, and none is missed by the stream.
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*redistest.Sentinel) error{
-		"killed": func(p *redistest.Sentinel) error { return p.Master.Kill() },
-		"hung":   func(p *redistest.Sentinel) error { return p.Master.Pause() },
-	} {
+	for name, tt := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pair := must(redistest.StartSentinel(redistest.Config{Down: time.Second}))(t)
@@ -29,7 +26,7 @@ func TestSentinelFailover(t *testing.T) {
 			o.DialTimeout = 300 * time.Millisecond
 			client := redis.NewFailoverClient(o)
 			t.Cleanup(func() { client.Close() })
-			failover(t, client, func() error { return fail(pair) })
+			failover(t, client, pair.Master, tt)
 		})
 	}
 }
@@ -37,21 +34,27 @@ func TestSentinelFailover(t *testing.T) {
 // Likewise in a cluster, where one of three masters goes.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*redistest.Cluster) error{
-		"killed": func(cl *redistest.Cluster) error { return cl.Masters[1].Kill() },
-		"hung":   func(cl *redistest.Cluster) error { return cl.Masters[1].Pause() },
-	} {
+	for name, tt := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cl := must(redistest.StartCluster(redistest.Config{Down: time.Second}))(t)
 			t.Cleanup(func() { cl.Close() })
-			failover(t, cl.Client(t), func() error { return fail(cl) })
+			failover(t, cl.Client(t), cl.Masters[1], tt)
 		})
 	}
 }
 
+// A failure is how a master goes, and how it comes back, if it does, when it
+// does not know yet that it is one no more.
+type failure struct{ fail, comeBack func(*redistest.Server) error }
+
+var failures = map[string]failure{
+	"killed": {fail: (*redistest.Server).Kill},
+	"hung":   {(*redistest.Server).Pause, (*redistest.Server).Resume},
+}
+
 // failover has a master fail under toil.
-func failover(t *testing.T, client redis.UniversalClient, fail func() error) {
+func failover(t *testing.T, client redis.UniversalClient, master *redistest.Server, f failure) {
 	s := open(t, client, func(c *Config) { c.Replicas = 1 })
 	var steady []store.Session
 	for n := range 30 { // on all servers of a cluster
@@ -65,10 +68,10 @@ func failover(t *testing.T, client redis.UniversalClient, fail func() error) {
 			t.Fatal(err)
 		}
 	}
-	l := watch(t, s)
+	l := watch(t, open(t, client, func(c *Config) { c.Prefix = string(s.names) })) // whose heartbeats need no replica
 	w := work(t, s)
 	poll(t, "no session was revoked", func() bool { return w.count() > 100 })
-	if err := fail(); err != nil {
+	if err := f.fail(master); err != nil {
 		t.Fatal(err)
 	}
 	failed, n := time.Now(), len(l.all())
@@ -97,6 +100,13 @@ func failover(t *testing.T, client redis.UniversalClient, fail func() error) {
 	t.Logf("the watch ended: %v", err)
 	l.hear(t, "Gap", n, func(e event) bool { return e.call == "Gap" })
 	l.alive(t)
+	if f.comeBack != nil {
+		if err := f.comeBack(master); err != nil {
+			t.Fatal(err)
+		}
+		at := w.count()
+		poll(t, "no session is revoked any more", func() bool { return w.count() > at+500 })
+	}
 	w.audit(t, l)
 }
 

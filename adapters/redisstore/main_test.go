@@ -19,6 +19,7 @@ import (
 // The servers that tests share which do them no harm. Each is started by the
 // first that asks for it.
 var (
+	tiny     = sync.OnceValues(func() (*miniature, error) { return shared(startMiniature()) })
 	alone    = sync.OnceValues(func() (*redistest.Server, error) { return shared(redistest.Start(redistest.Config{})) })
 	sentinel = sync.OnceValues(func() (*redistest.Sentinel, error) { return shared(redistest.StartSentinel(redistest.Config{})) })
 	cluster  = sync.OnceValues(func() (*redistest.Cluster, error) { return shared(redistest.StartCluster(redistest.Config{})) })
@@ -49,6 +50,10 @@ func (quiet) Printf(context.Context, string, ...any) {}
 
 func TestMain(m *testing.M) {
 	redis.SetLogger(quiet{})
+	if how := os.Getenv(victim); how != "" {
+		fmt.Fprintln(os.Stderr, suffer(how))
+		os.Exit(1)
+	}
 	code := m.Run()
 	for _, s := range started {
 		if err := errors.Join(s.Leaks(), s.Close()); err != nil {
@@ -69,23 +74,65 @@ func must[T any](v T, err error) func(t testing.TB) T {
 	}
 }
 
+// A miniature is a miniredis.
+type miniature struct{ *miniredis.Miniredis }
+
+func startMiniature() (*miniature, error) {
+	m := miniredis.NewMiniRedis()
+	return &miniature{m}, m.Start()
+}
+
+// Leaks returns an error that names what redistest's would name.
+func (m *miniature) Leaks() error {
+	var errs []error
+	for _, key := range m.Keys() {
+		if m.TTL(key) == 0 {
+			errs = append(errs, fmt.Errorf("miniredis: left behind without an expiry: %q", key))
+		}
+	}
+	if n := m.CurrentConnectionCount(); n > 0 {
+		errs = append(errs, fmt.Errorf("miniredis: left behind: %d connections", n))
+	}
+	return errors.Join(errs...)
+}
+
+func (m *miniature) Close() error { m.Miniredis.Close(); return nil }
+
 // backends are the kinds of Redis that every rule is checked on, each with a
-// new client.
+// new client, on wires of its own where some are given.
 var backends = []struct {
 	name   string
-	client func(t testing.TB) redis.UniversalClient
+	client func(t testing.TB, w ...*wires) redis.UniversalClient
 }{
-	{"miniredis", func(t testing.TB) redis.UniversalClient { return small(t, miniredis.RunT(t)) }},
-	{"alone", func(t testing.TB) redis.UniversalClient { return must(alone())(t).Client(t) }},
-	{"sentinel", func(t testing.TB) redis.UniversalClient { return must(sentinel())(t).Client(t) }},
-	{"cluster", func(t testing.TB) redis.UniversalClient { return must(cluster())(t).Client(t) }},
+	{"miniredis", func(t testing.TB, w ...*wires) redis.UniversalClient {
+		return small(t, must(tiny())(t).Miniredis, w...)
+	}},
+	{"alone", func(t testing.TB, w ...*wires) redis.UniversalClient {
+		o := must(alone())(t).Options()
+		o.Dialer = dialer(w)
+		return closing(t, redis.NewClient(o))
+	}},
+	{"sentinel", func(t testing.TB, w ...*wires) redis.UniversalClient {
+		o := must(sentinel())(t).Options()
+		o.Dialer = dialer(w)
+		return closing(t, redis.NewFailoverClient(o))
+	}},
+	{"cluster", func(t testing.TB, w ...*wires) redis.UniversalClient {
+		o := must(cluster())(t).Options()
+		o.Dialer = dialer(w)
+		return closing(t, redis.NewClusterClient(o))
+	}},
 }
 
 // small returns a client of a miniredis.
-func small(t testing.TB, m *miniredis.Miniredis) *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true})
-	t.Cleanup(func() { c.Close() })
-	return c
+func small(t testing.TB, m *miniredis.Miniredis, w ...*wires) *redis.Client {
+	return closing(t, redis.NewClient(&redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true, Dialer: dialer(w)}))
+}
+
+// closing closes a client when the test ends.
+func closing[C redis.UniversalClient](t testing.TB, client C) C {
+	t.Cleanup(func() { client.Close() })
+	return client
 }
 
 var opened atomic.Int64

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ type master struct {
 	witness string
 }
 
-// witnessed is how long a witness lives that nobody renews.
+// witnessed is how long a witness lives that nobody renews: longer than any
+// watch that is alive goes without.
 const witnessed = time.Minute
 
 var errUnsettled = errors.New("the cluster is changing, or a master has no slots")
@@ -67,32 +69,35 @@ func (s *Store) masterOf(ctx context.Context, key string) (*redis.Client, error)
 
 // say writes and then publishes, on one connection. A server refuses the write
 // that is no longer a master, or is cut off from its cluster or replicas: so
-// what it has published before is all that was changed before. heard is how
-// many connections to that very server have got the last message, and there
-// whether the witness was. It takes no memory, should Redis be full, and no
-// MULTI, which it then refuses.
-func (m master) say(ctx context.Context, channel string, messages ...string) (there bool, heard int64, err error) {
+// what it has published before is all that was changed before. Where replicas
+// were asked for they have to have the write, as those of a master that was
+// replaced have not. heard is how many connections to that very server have got
+// the last message, and witness what the witness says. It takes no memory,
+// should Redis be full, and no MULTI, which it then refuses.
+func (s *Store) say(ctx context.Context, m master, channel string, messages ...string) (witness string, heard int64, err error) {
 	pipe := m.node.Pipeline()
-	renewed := pipe.PExpire(ctx, m.witness, witnessed)
+	renewed := pipe.GetEx(ctx, m.witness, witnessed)
 	published := make([]*redis.IntCmd, len(messages))
 	for i, message := range messages {
 		published[i] = pipe.Publish(ctx, channel, message)
 	}
+	enough := s.wait(ctx, pipe)
 	if err := send(ctx, pipe); err != nil {
-		return false, 0, err
+		return "", 0, err
 	}
-	if there, err = renewed.Result(); err != nil {
-		return false, 0, err
+	if witness, err = renewed.Result(); err != nil && !errors.Is(err, redis.Nil) {
+		return "", 0, err
 	}
 	for _, p := range published {
 		if heard, err = p.Result(); err != nil {
-			return false, 0, err
+			return "", 0, err
 		}
 	}
-	return there, heard, nil
+	return witness, heard, enough()
 }
 
-// plant makes the witness. It is gone when the database has been emptied.
-func (m master) plant(ctx context.Context) error {
-	return m.node.Set(ctx, m.witness, "1", witnessed).Err()
+// plant makes the witness where there is none, and returns what it says: that
+// it is another one shows everybody that the database has been emptied.
+func (m master) plant(ctx context.Context) (witness string, err error) {
+	return plant.Run(ctx, m.node, []string{m.witness}, rand.Text(), witnessed.Milliseconds()).Text()
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // odd are users whose names could break those of keys.
-var odd = []string{"", "a", "a}b", "{", "}", "{}", "1:a", "a:ses_1", "}:x{", "名\x00\n", "*?[x]\\"}
+var odd = []string{"", "a", "a}b", "{", "}", "{}", "1:a", "a:ses_1", "}:x{", "名\x00\r\n", "*?[x]\\", "\xff\xfe"}
 
 func TestNames(t *testing.T) {
 	n := names("p:")
@@ -44,9 +44,11 @@ func TestOddUsers(t *testing.T) {
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
 			s := open(t, b.client(t), func(c *Config) { c.Prefix = fmt.Sprintf("[o*%d?]\\:", opened.Add(1)) })
+			l := watch(t, s)
 			for i, user := range odd {
 				one, two := login("x", 2*i), login("x", 2*i+1)
 				one.User, two.User = user, user
+				one.ID += user // which is as odd
 				begin(t, s, one, two)
 				if list, err := s.Sessions().List(t.Context(), user); err != nil || len(list) != 2 {
 					t.Errorf("%q: %d sessions, error %v", user, len(list), err)
@@ -60,6 +62,7 @@ func TestOddUsers(t *testing.T) {
 				if n, err := s.Sessions().RevokeAll(t.Context(), user, "", t0); n != 2 || err != nil {
 					t.Errorf("%q: %d revoked, error %v", user, n, err)
 				}
+				l.forgets(t, one.ID)
 			}
 			if n, err := s.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0)); n != 2*len(odd) || err != nil {
 				t.Errorf("%d pruned, error %v; want %d", n, err, 2*len(odd))
@@ -169,6 +172,20 @@ func TestDropped(t *testing.T) {
 	}
 }
 
+// A clock of Redis that jumps hides no session from those who end all.
+func TestClockJumps(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, small(t, m))
+	wall := time.Now()
+	for n, jump := range []time.Duration{0, time.Hour, -24 * time.Hour, 12 * time.Hour} {
+		m.SetTime(wall.Add(jump))
+		begin(t, s, login("u", n))
+	}
+	if n, err := s.Sessions().RevokeAll(t.Context(), "u", "", t0); n != 4 || err != nil {
+		t.Errorf("of 4 sessions %d have ended, error %v", n, err)
+	}
+}
+
 // Mistakes of a configuration are told at once, and all of them.
 func TestConfig(t *testing.T) {
 	heeds := &redis.Options{ContextTimeoutEnabled: true}
@@ -184,6 +201,7 @@ func TestConfig(t *testing.T) {
 		{Config{Client: redis.NewRing(&redis.RingOptions{})}, []string{"*redis.Ring"}},
 		{Config{Client: redis.NewClient(heeds), Prefix: "{a}", Retention: -1, Replicas: -1, Heartbeat: -1},
 			[]string{"Prefix", "Retention", "Replicas", "Heartbeat"}},
+		{Config{Client: redis.NewClient(heeds), Heartbeat: 6*time.Second + 1}, []string{"Heartbeat"}},
 	} {
 		_, err := New(tt.c)
 		if err == nil {

@@ -12,15 +12,19 @@
 // Redis acknowledges a write before its replicas have it, and flushes it to the
 // disk as its settings say (appendfsync always: before the answer). So a
 // failover or a loss of power may undo what was acknowledged last: a log-in,
-// which has to be made again, or a revocation. [Config].Replicas has revocations
-// wait for replicas.
+// which has to be made again, or a revocation.
 //
 // A master that was replaced, and does not know it, goes on serving those who
 // do not know it either, and they do not hear of what is revoked elsewhere: in a
-// cluster for the node time-out at most. Under Sentinel set
-// min-replicas-to-write to 1, and min-replicas-max-lag to the few seconds for
-// which that may go on: such a master then refuses our heartbeats, though before
-// Redis 7.0 not what scripts write.
+// cluster for the node time-out at most.
+//
+// [Config].Replicas is against both. Revocations wait for replicas, and so do
+// heartbeats: a master that has lost its replicas to another one keeps nothing
+// alive, and who connects again is led to the other. On the side of the server
+// min-replicas-to-write does the same, before Redis 7.0 not for scripts.
+//
+// While a slot of a cluster moves, log-ins and log-outs of its users may fail,
+// and are to be tried again.
 //
 // Whatever must not depend on any of that raises the user's epoch, which is kept
 // with the users: store.Users.EndSessions does, and so do a new password and a
@@ -29,9 +33,9 @@
 // # Rights
 //
 // Where Redis has an access-control list, a user needs ~tollgate:* &tollgate:*
-// (or whatever [Config].Prefix is) and +@read +@write +@pubsub +@scripting
-// +@connection +time +wait, and in a cluster +cluster|slots (+cluster before
-// Redis 7.0).
+// (or whatever [Config].Prefix is; before Redis 7.0 after resetchannels) and
+// +@read +@write +@pubsub +@scripting +@connection +time +wait, and in a cluster
+// +cluster|slots.
 package redisstore
 
 import (
@@ -61,12 +65,15 @@ type Config struct {
 	// Retention is how long a session is kept after its expiry, so that it is
 	// known to have ended and not unknown. 0: a week.
 	Retention time.Duration
-	// Replicas must have a revocation before it is acknowledged; where fewer
-	// have it within a second that is an error, and it is to be tried again.
-	// 0: a failover may undo the last of them.
+	// Replicas must have a revocation before it is acknowledged, and a heartbeat
+	// before it counts: more of them than a master may keep that was replaced, so
+	// 1 where there is one. Where fewer have it within a second, a revocation is
+	// an error, and to be tried again; and the stream of changes is down.
+	// 0: a failover may undo the last revocations.
 	Replicas int
 	// Heartbeat is how often Watch proves that the stream of changes is alive.
-	// One that is not heard within ten of them ends Watch. 0: one second.
+	// One that is not heard within ten of them ends Watch. At most 6 s. 0: one
+	// second.
 	Heartbeat time.Duration
 }
 
@@ -98,7 +105,8 @@ func New(c Config) (*Store, error) {
 	require(!strings.ContainsAny(c.Prefix, "{}"), "Prefix has braces, which would decide where in a cluster its keys are")
 	require(c.Retention >= 0, fmt.Sprintf("Retention is %v, want more than 0", c.Retention))
 	require(c.Replicas >= 0, fmt.Sprintf("Replicas is %d, want 0 or more", c.Replicas))
-	require(c.Heartbeat >= 0, fmt.Sprintf("Heartbeat is %v, want more than 0", c.Heartbeat))
+	require(c.Heartbeat >= 0 && c.Heartbeat <= witnessed/patience,
+		fmt.Sprintf("Heartbeat is %v, want more than 0 and at most %v", c.Heartbeat, witnessed/patience))
 	const heed = "Client does not heed contexts: set ContextTimeoutEnabled"
 	switch client := c.Client.(type) {
 	case nil:
@@ -130,7 +138,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	masters, err := s.masters(ctx)
 	for _, m := range masters {
 		if err == nil {
-			_, _, err = m.say(ctx, s.names.changes())
+			err = m.node.PExpire(ctx, m.witness, witnessed).Err()
 		}
 	}
 	if err != nil {
@@ -148,7 +156,7 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Publish(ctx context.Context, ids ...string) error {
 	masters, err := s.masters(ctx)
 	if err == nil {
-		_, _, err = masters[0].say(ctx, s.names.changes(), ids...)
+		_, _, err = s.say(ctx, masters[0], s.names.changes(), ids...)
 	}
 	if err != nil {
 		return fmt.Errorf("redisstore: publish: %w", err)

@@ -84,15 +84,22 @@ type ear struct {
 	beat   string // channel of the heartbeats, which is this ear's alone
 	sub    *redis.PubSub
 
+	witness string // as the last heartbeat has found it
+
 	mu    sync.Mutex
 	await string        // the heartbeat under way
 	heard chan struct{} // closed when it is heard
 }
 
 // tune subscribes. Redis reports every change from then on.
-func (t *stream) tune(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience*t.store.heartbeat)
+func (t *stream) tune(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience*t.store.heartbeat, errDeaf)
 	defer cancel()
+	defer func() {
+		if err != nil && late(ctx) {
+			err = context.Cause(ctx)
+		}
+	}()
 	masters, err := t.store.masters(ctx)
 	if err != nil {
 		return err
@@ -102,18 +109,27 @@ func (t *stream) tune(ctx context.Context) error {
 		channels := []string{t.store.names.changes(), e.beat}
 		e.sub = m.node.Subscribe(ctx, channels...)
 		t.ears = append(t.ears, e)
-		for range channels {
-			deadline, _ := ctx.Deadline()
-			got, err := e.sub.ReceiveTimeout(ctx, max(time.Millisecond, time.Until(deadline)))
-			if err != nil {
-				return err
-			}
-			if s, ok := got.(*redis.Subscription); !ok || s.Kind != "subscribe" {
-				return fmt.Errorf("an answer to SUBSCRIBE is %v", got)
-			}
-		}
-		if err := m.plant(ctx); err != nil {
+		if err := e.settle(ctx, len(channels)); err != nil {
 			return err
+		}
+		if e.witness, err = m.plant(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle waits until so many channels are subscribed to. The driver waits
+// whatever ctx says, unless the subscription is closed.
+func (e *ear) settle(ctx context.Context, channels int) error {
+	defer context.AfterFunc(ctx, func() { _ = e.sub.Close() })()
+	for range channels {
+		got, err := e.sub.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		if s, ok := got.(*redis.Subscription); !ok || s.Kind != "subscribe" {
+			return fmt.Errorf("an answer to SUBSCRIBE is %v", got)
 		}
 	}
 	return nil
@@ -134,7 +150,9 @@ func (t *stream) beat(ctx context.Context) error {
 		if first || emptied {
 			t.gap(first)
 		}
-		t.w.Alive(at)
+		if !emptied { // else nobody has seen a write
+			t.w.Alive(at)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -195,20 +213,21 @@ func (e *ear) echo(ctx context.Context) (emptied bool, err error) {
 	e.mu.Lock()
 	e.await, e.heard = nonce, heard
 	e.mu.Unlock()
-	there, ears, err := e.master.say(ctx, e.beat, nonce)
+	witness, ears, err := e.stream.store.say(ctx, e.master, e.beat, nonce)
 	switch {
 	case err != nil:
 		return false, err
 	case ears == 0:
 		return false, errAway
-	case !there:
-		if err := e.master.plant(ctx); err != nil {
+	case witness == "":
+		if witness, err = e.master.plant(ctx); err != nil {
 			return false, err
 		}
 	}
+	emptied, e.witness = witness != e.witness, witness
 	select {
 	case <-heard:
-		return !there, nil
+		return emptied, nil
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}

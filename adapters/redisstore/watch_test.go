@@ -1,12 +1,9 @@
 package redisstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,9 +17,6 @@ import (
 // case K11, for a change by another process
 func TestChangesOfAnotherStore(t *testing.T) {
 	for _, b := range backends {
-		if b.name == "miniredis" {
-			continue // each of its clients has one of its own
-		}
 		t.Run(b.name, func(t *testing.T) {
 			a := open(t, b.client(t))
 			other := open(t, b.client(t), func(c *Config) { c.Prefix = string(a.names) })
@@ -76,22 +70,33 @@ func TestPrefixesAreApart(t *testing.T) {
 	}
 }
 
-// Who changes Redis by hand can say so, and that all is gone is noticed.
+// Who changes Redis by hand can say so, and that all is gone is noticed by
+// everybody, also where one who has just come has noticed it first.
 // case K11, for changes by hand
 func TestChangesByHand(t *testing.T) {
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
 			client := b.client(t)
 			s := open(t, client)
-			l := watch(t, s)
-			l.alive(t)
+			again := open(t, client, func(c *Config) { c.Prefix = string(s.names) })
+			heard := []*ledger{watch(t, s), watch(t, again)}
 			gap := func(what string, f func() error) {
 				t.Helper()
-				n := len(l.all())
+				n := []int{len(heard[0].all()), len(heard[1].all())}
 				if err := f(); err != nil {
 					t.Fatal(err)
 				}
-				l.hear(t, "Gap after "+what, n, func(e event) bool { return e.call == "Gap" })
+				for i, l := range heard {
+					n[i] = l.hear(t, "Gap after "+what, n[i], func(e event) bool { return e.call == "Gap" })
+				}
+				if what == "an empty database" { // there was nothing to write to, so nobody has proved anything
+					for i, l := range heard {
+						n := l.hear(t, "Alive after "+what, n[i], func(e event) bool { return e.call == "Alive" })
+						if all := l.all(); all[n-1].at.Before(all[n-2].heard) {
+							t.Errorf("Alive of %v before the Gap", all[n-2].heard.Sub(all[n-1].at))
+						}
+					}
+				}
 			}
 			gap("an empty message", func() error { return client.Publish(t.Context(), s.names.changes(), "").Err() })
 			gap("an empty database", func() error {
@@ -99,80 +104,39 @@ func TestChangesByHand(t *testing.T) {
 				for _, m := range masters {
 					err = errors.Join(err, m.node.Del(t.Context(), m.witness).Err()) // as FLUSHALL would
 				}
-				return err
+				return errors.Join(err, tuned(t, again))
 			})
-			l.alive(t)
-			for _, e := range l.all() {
-				if e.call == "end" {
-					t.Errorf("the watch has ended: %v", e.err)
+			for _, l := range heard {
+				l.alive(t)
+				for _, e := range l.all() {
+					if e.call == "end" {
+						t.Errorf("the watch has ended: %v", e.err)
+					}
 				}
 			}
 		})
 	}
 }
 
-// A mute is a dialer of connections that can be made to hang half-open: what
-// is sent on a subscription arrives, and nothing comes back.
-type mute struct{ on atomic.Bool }
-
-func (m *mute) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &muteConn{Conn: c, mute: m}, nil
-}
-
-type muteConn struct {
-	net.Conn
-	mute *mute
-	ear  atomic.Bool // it has subscribed
-}
-
-func (c *muteConn) Write(b []byte) (int, error) {
-	if bytes.Contains(bytes.ToLower(b), []byte("subscribe")) {
-		c.ear.Store(true)
-	}
-	return c.Conn.Write(b)
-}
-
-// Read loses what comes while the dialer is mute. Deadlines and Close end it,
-// as they do on any connection.
-func (c *muteConn) Read(b []byte) (int, error) {
-	for {
-		n, err := c.Conn.Read(b)
-		if err != nil || !c.ear.Load() || !c.mute.on.Load() {
-			return n, err
-		}
-	}
+// tuned begins a stream, and no more of it.
+func tuned(t *testing.T, s *Store) error {
+	t.Helper()
+	stream := &stream{store: s, w: newLedger()}
+	defer stream.hangUp()
+	return stream.tune(t.Context())
 }
 
 // A subscription that hangs half-open keeps nothing alive, though Redis is
 // well and every message is sent.
 // case K9, for the stream
 func TestHalfOpen(t *testing.T) {
-	clients := map[string]func(*mute) redis.UniversalClient{
-		"alone": func(m *mute) redis.UniversalClient {
-			o := must(alone())(t).Options()
-			o.Dialer = m.dial
-			return redis.NewClient(o)
-		},
-		"cluster": func(m *mute) redis.UniversalClient {
-			o := must(cluster())(t).Options()
-			o.Dialer = m.dial
-			return redis.NewClusterClient(o)
-		},
-	}
-	for name, client := range clients {
-		t.Run(name, func(t *testing.T) {
-			m := &mute{}
-			c := client(m)
-			t.Cleanup(func() { c.Close() })
-			s := open(t, c)
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			w := &wires{}
+			s := open(t, b.client(t, w))
 			l := watch(t, s)
 			l.alive(t)
-			m.on.Store(true)
+			w.mute.Store(true)
 			cut := time.Now()
 			begin(t, s, login("u", 1)) // Redis is well
 			if err := l.end(t, 0); !errors.Is(err, errDeaf) {
@@ -180,7 +144,7 @@ func TestHalfOpen(t *testing.T) {
 			}
 			l.dead(t, cut, time.Now())
 			n := len(l.all())
-			m.on.Store(false)
+			w.mute.Store(false)
 			l.hear(t, "Gap", n, func(e event) bool { return e.call == "Gap" })
 			l.alive(t)
 		})
