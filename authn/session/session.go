@@ -27,9 +27,9 @@ type Config struct {
 	Accounts    store.Accounts
 	// Changes tells what to forget; see Run. It must report the changes of
 	// all four stores above: a stream that knows some of them only would keep
-	// ended sessions alive for as long as it lives itself. Where they are not
-	// one backend, leave it nil. Default: nothing tells, and what was read once
-	// is believed for Lease.
+	// ended sessions alive for as long as it lives itself. Where they are two
+	// backends, give store.Join of both. Default: nothing tells, and what was
+	// read once is believed for Lease.
 	Changes store.Changes
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
