@@ -31,10 +31,20 @@ func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (q *queries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// A process that remembers nothing yet asks once about each of 100,000 active
-// keys, whoever else brings the same at the same time.
-func TestRestart(t *testing.T) {
-	const active, goroutines = 100_000, 16
+// A process that remembers nothing yet asks once about each active key, whoever
+// else brings the same at the same time.
+func TestRestart(t *testing.T) { restart(t, 10_000) }
+
+// BenchmarkRestart is the same with 100,000 keys.
+func BenchmarkRestart(b *testing.B) {
+	for range b.N {
+		b.ReportMetric(restart(b, 100_000), "queries/key")
+	}
+}
+
+// restart returns how many queries there were for each key.
+func restart(t testing.TB, active int) float64 {
+	const goroutines = 16
 	var q queries
 	pc, err := pgxpool.ParseConfig(server.URL("pool_max_conns=16"))
 	if err != nil {
@@ -95,7 +105,8 @@ func TestRestart(t *testing.T) {
 	together(goroutines, goroutines, func(int) { verify(0) })
 	again := together(goroutines, active, verify)
 	t.Logf("%d keys, each brought twice at the same time: %d queries in %v; once more: %d in %v", active, cold, took, q.n.Load()-cold, again)
-	if cold != active || q.n.Load() != cold {
+	if cold != int64(active) || q.n.Load() != cold {
 		t.Errorf("%d keys were %d queries, and %d more when all came again", active, cold, q.n.Load()-cold)
 	}
+	return float64(cold) / float64(active)
 }
