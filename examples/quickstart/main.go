@@ -20,7 +20,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	db := must(memory.New(memory.Config{})) // or sqlitestore.Open, and your data survives
+	db := must(memory.New(memory.Config{})) // or sqlitestore.Open or pgstore.Open, and your data survives
 	model := must(authz.NewModel(authz.ModelConfig{
 		Permissions: []string{"read", "write"},
 		ReadOnly:    []string{"read"},

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/examples/server/database"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
@@ -20,7 +21,7 @@ import (
 // accessRequests are seed 000's path to a key: an organisation asks for
 // access, and an operator decides.
 type accessRequests struct {
-	db       *sql.DB
+	db       *database.DB
 	throttle ratelimit.Store
 	plan     *ratelimit.Plan // per client address
 }
@@ -53,28 +54,12 @@ const claimed = time.Minute
 
 var errDecided = invalid(http.StatusConflict, "already_decided", "The access request has been decided, or is being decided at this moment.")
 
-func newAccessRequests(ctx context.Context, db *sql.DB) (*accessRequests, error) {
+func newAccessRequests(db *database.DB) (*accessRequests, error) {
 	plan, err := ratelimit.ParsePlan("access requests", "5-H")
 	if err != nil {
 		return nil, err
 	}
-	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS server_access_requests (
-		id              TEXT NOT NULL PRIMARY KEY,
-		status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'approved', 'rejected')),
-		organization    TEXT NOT NULL,
-		use_case        TEXT NOT NULL,
-		expected_volume TEXT NOT NULL,
-		email           TEXT NOT NULL,
-		name            TEXT NOT NULL,
-		created         INTEGER NOT NULL,           -- times are microseconds since 1970; 0: never
-		claimed         INTEGER NOT NULL DEFAULT 0, -- since when it is being approved
-		account         TEXT NOT NULL DEFAULT '',   -- that approving it makes
-		decided         INTEGER NOT NULL DEFAULT 0,
-		decided_by      TEXT NOT NULL DEFAULT '',
-		reason          TEXT NOT NULL DEFAULT ''
-	) STRICT;
-	CREATE INDEX IF NOT EXISTS server_access_requests_status ON server_access_requests (status, id)`)
-	return &accessRequests{db, ratelimit.NewMemory(1000), plan}, err
+	return &accessRequests{db, ratelimit.NewMemory(1000), plan}, nil
 }
 
 // requestAccess takes the request of somebody who has no credential.
@@ -141,13 +126,17 @@ func legible(s string, least, most int) bool {
 
 // add stores a request unless too many wait.
 func (a *accessRequests) add(ctx context.Context, q accessRequest, now time.Time) error {
-	res, err := a.db.ExecContext(ctx, `INSERT INTO server_access_requests (id, organization, use_case, expected_volume, email, name, created)
-		SELECT ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM server_access_requests WHERE status = 'pending') < ?`,
-		q.ID, q.Organization, q.UseCase, q.ExpectedVolume, q.Email, q.Name, now.UnixMicro(), maxPending)
-	if err != nil {
+	var added int64
+	err := a.db.Do(ctx, func(tx database.Tx) (err error) {
+		if err = tx.Lock(ctx, "access requests"); err == nil { // which are counted
+			added, err = tx.Exec(ctx, `INSERT INTO server_access_requests (id, organization, use_case, expected_volume, email, name, created)
+				SELECT ?1, ?2, ?3, ?4, ?5, ?6, CAST(?7 AS BIGINT)
+				WHERE (SELECT count(*) FROM server_access_requests WHERE status = 'pending') < ?8`,
+				q.ID, q.Organization, q.UseCase, q.ExpectedVolume, q.Email, q.Name, now.UnixMicro(), maxPending)
+		}
 		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
+	})
+	if err != nil || added > 0 {
 		return err
 	}
 	return &badRequest{problem.Problem{
@@ -172,7 +161,7 @@ func scanRequest(row interface{ Scan(...any) error }) (q accessRequest, err erro
 // list returns up to limit requests of a status ("": any), the oldest first,
 // after the id given.
 func (a *accessRequests) list(ctx context.Context, status, after string, limit int) ([]accessRequest, error) {
-	rows, err := a.db.QueryContext(ctx, `SELECT `+requestColumns+` FROM server_access_requests
+	rows, err := a.db.Rows(ctx, `SELECT `+requestColumns+` FROM server_access_requests
 		WHERE (?1 = '' OR status = ?1) AND id > ?2 ORDER BY id LIMIT ?3`, status, after, limit)
 	if err != nil {
 		return nil, err
@@ -190,7 +179,7 @@ func (a *accessRequests) list(ctx context.Context, status, after string, limit i
 }
 
 func (a *accessRequests) get(ctx context.Context, id string) (accessRequest, error) {
-	q, err := scanRequest(a.db.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM server_access_requests WHERE id = ?`, id))
+	q, err := scanRequest(a.db.Row(ctx, `SELECT `+requestColumns+` FROM server_access_requests WHERE id = ?1`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = store.ErrNotFound
 	}
@@ -200,7 +189,7 @@ func (a *accessRequests) get(ctx context.Context, id string) (accessRequest, err
 // claim takes a pending request for one who approves it, and settles which
 // account it will have, the same for one who does it again after a crash.
 func (a *accessRequests) claim(ctx context.Context, id string, now time.Time) (accessRequest, error) {
-	q, err := scanRequest(a.db.QueryRowContext(ctx, `UPDATE server_access_requests
+	q, err := scanRequest(a.db.Row(ctx, `UPDATE server_access_requests
 		SET claimed = ?2, account = CASE account WHEN '' THEN ?3 ELSE account END
 		WHERE id = ?1 AND status = 'pending' AND claimed <= ?4 RETURNING `+requestColumns,
 		id, now.UnixMicro(), keyfmt.NewID("acct_", now), now.Add(-claimed).UnixMicro()))
@@ -215,15 +204,15 @@ func (a *accessRequests) claim(ctx context.Context, id string, now time.Time) (a
 
 // release gives a claim back.
 func (a *accessRequests) release(ctx context.Context, id string, since time.Time) error {
-	_, err := a.db.ExecContext(ctx, `UPDATE server_access_requests SET claimed = 0 WHERE id = ? AND claimed = ?`, id, since.UnixMicro())
+	_, err := a.db.Exec(ctx, `UPDATE server_access_requests SET claimed = 0 WHERE id = ?1 AND claimed = ?2`, id, since.UnixMicro())
 	return err
 }
 
 // approved ends a claim well. errDecided: it had been given to another.
 func (a *accessRequests) approved(ctx context.Context, id, by string, since, now time.Time) error {
-	res, err := a.db.ExecContext(ctx, `UPDATE server_access_requests SET status = 'approved', decided = ?, decided_by = ?
-		WHERE id = ? AND status = 'pending' AND claimed = ?`, now.UnixMicro(), by, id, since.UnixMicro())
-	if err = oneRow(res, err); errors.Is(err, errNoDocument) {
+	changed, err := a.db.Exec(ctx, `UPDATE server_access_requests SET status = 'approved', decided = ?2, decided_by = ?3
+		WHERE id = ?1 AND status = 'pending' AND claimed = ?4`, id, now.UnixMicro(), by, since.UnixMicro())
+	if err == nil && changed == 0 {
 		err = errDecided
 	}
 	return err
@@ -232,7 +221,7 @@ func (a *accessRequests) approved(ctx context.Context, id, by string, since, now
 // reject decides against a request that nobody is approving. The answer says
 // which account a failed approval has left behind, if any.
 func (a *accessRequests) reject(ctx context.Context, id, by, reason string, now time.Time) (accessRequest, error) {
-	q, err := scanRequest(a.db.QueryRowContext(ctx, `UPDATE server_access_requests
+	q, err := scanRequest(a.db.Row(ctx, `UPDATE server_access_requests
 		SET status = 'rejected', decided = ?2, decided_by = ?3, reason = ?4
 		WHERE id = ?1 AND status = 'pending' AND claimed <= ?5 RETURNING `+requestColumns,
 		id, now.UnixMicro(), by, reason, now.Add(-claimed).UnixMicro()))

@@ -89,6 +89,16 @@ func (c *clocked) keyIn(account string, permissions ...string) string {
 	return token.Reveal()
 }
 
+// fillRequests has so many wait.
+func (c *clocked) fillRequests(n int) {
+	c.t.Helper()
+	if _, err := c.db.Exec(c.t.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+		INSERT INTO server_access_requests (id, organization, use_case, expected_volume, email, name, created)
+		SELECT 'req_' || i, '', '', '', '', '', 0 FROM n`, n); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // bothWays is how a request for access is decided.
 var bothWays = map[string]string{"/approve": `{}`, "/reject": `{"reason":"x"}`}
 
@@ -164,11 +174,7 @@ func TestAskingIsBounded(t *testing.T) {
 	if a := c.call("POST", "/v1/access-requests", "", wantsAccess); a.status != 202 {
 		t.Errorf("at Retry-After: %d", a.status)
 	}
-	if _, err := c.db.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-		INSERT INTO server_access_requests (id, organization, use_case, expected_volume, email, name, created)
-		SELECT 'req_' || i, '', '', '', '', '', 0 FROM n`, maxPending-6); err != nil {
-		t.Fatal(err)
-	}
+	c.fillRequests(maxPending - 6)
 	c.now = c.now.Add(2 * time.Hour)
 	if a := c.call("POST", "/v1/access-requests", "", wantsAccess); a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, supportContact) {
 		t.Errorf("beyond what is kept: %d %s", a.status, a.body)

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 
+	"medtwin.ai/tollgate/adapters/redisstore"
 	"medtwin.ai/tollgate/adapters/sqlitestore"
+	"medtwin.ai/tollgate/examples/server/database"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
 )
@@ -16,9 +17,10 @@ import (
 // A backend is where everything is kept.
 type backend struct {
 	stores
-	db        *sql.DB // the application's own tables
+	db        *database.DB // the application's own tables
 	documents *documents
 	people    *people
+	redis     *redisstore.Store // of sessions; nil: they are in stores
 	closers   []io.Closer
 }
 
@@ -34,46 +36,65 @@ type stores interface {
 	store.Changes
 }
 
-func openBackend(database string) (*backend, error) {
-	kind, path, _ := strings.Cut(database, ":")
-	switch {
-	case database == "memory":
-		m, err := memory.New(memory.Config{})
-		if err != nil {
-			return nil, err
+// openBackend opens what --database names. Errors do not repeat it: it may
+// hold a password.
+func openBackend(ctx context.Context, name, listen string) (*backend, error) {
+	if listen != "" && !database.IsPostgres(name) {
+		return nil, errors.New("--listen-database: only Postgres has one")
+	}
+	b, err := new(backend), error(nil)
+	if kind, path, _ := strings.Cut(name, ":"); name == "memory" {
+		if b.stores, err = memory.New(memory.Config{}); err == nil {
+			if b.db, err = database.SQLite(ctx, ":memory:"); err == nil {
+				b.closers = append(b.closers, b.db)
+			}
 		}
-		return newBackend(m, ":memory:")
-	case kind == "sqlite" && path != "":
-		s, err := sqlitestore.Open(sqlitestore.Config{Path: path})
-		if err != nil {
-			return nil, err
+	} else if kind == "sqlite" && path != "" {
+		err = b.openFile(ctx, path)
+	} else if database.IsPostgres(name) {
+		if err = b.connect(name); err == nil {
+			if err := b.db.Listen(listen); err != nil {
+				b.Close()
+				return nil, fmt.Errorf("--listen-database: %w", err)
+			}
+			err = b.prepare(ctx)
 		}
-		return newBackend(s, path, s)
-	}
-	return nil, fmt.Errorf("--database %q: want sqlite:FILE or memory", database)
-}
-
-// newBackend opens the application's own tables beside the library's stores.
-func newBackend(s stores, path string, closers ...io.Closer) (*backend, error) {
-	b := &backend{stores: s, closers: closers}
-	settings := url.Values{
-		"_pragma": {"busy_timeout(5000)", "journal_mode(wal)", "synchronous(full)"},
-		"_txlock": {"immediate"},
-	}
-	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: settings.Encode()}
-	db, err := sql.Open("sqlite", u.String())
-	if err == nil {
-		b.db, b.closers = db, append(b.closers, db)
-		b.documents, err = newDocuments(context.Background(), db)
-	}
-	if err == nil {
-		b.people, err = newPeople(context.Background(), db)
+	} else {
+		err = errors.New("want postgres://USER:PASSWORD@HOST/DATABASE, sqlite:FILE or memory")
 	}
 	if err != nil {
 		b.Close()
-		return nil, err
+		return nil, fmt.Errorf("--database: %w", err)
 	}
+	b.documents, b.people = &documents{b.db}, &people{b.db}
 	return b, nil
+}
+
+func (b *backend) openFile(ctx context.Context, path string) error {
+	s, err := sqlitestore.Open(sqlitestore.Config{Path: path})
+	if err != nil {
+		return err
+	}
+	b.stores, b.closers = s, append(b.closers, s)
+	if b.db, err = database.SQLite(ctx, path); err == nil {
+		b.closers = append(b.closers, b.db)
+	}
+	return err
+}
+
+// connect has Postgres at hand, whatever is in it.
+func (b *backend) connect(url string) (err error) {
+	if b.db, err = database.Postgres(url); err == nil {
+		b.closers = append(b.closers, b.db)
+	}
+	return err
+}
+
+func (b *backend) prepare(ctx context.Context) (err error) {
+	if err = b.db.Prepare(ctx); err == nil {
+		b.stores, err = b.db.Library(ctx)
+	}
+	return err
 }
 
 // Close closes what was opened, the last first.

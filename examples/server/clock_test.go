@@ -26,26 +26,20 @@ type clocked struct {
 	handler http.Handler
 	now     time.Time
 	key     string // of the account acct_1
+	config  config
 }
 
 func newClocked(t *testing.T, plan, limits string) *clocked {
 	t.Helper()
-	return clockedOn(t, "memory", plan, limits)
+	return clockedOn(t, kept(t), plan, limits)
 }
 
 func clockedOn(t *testing.T, database, plan, limits string) *clocked {
 	t.Helper()
 	c := &clocked{t: t, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
 	ctx := context.Background()
-	var err error
-	c.server, err = newServer(ctx, config{
-		database: database, pepperFile: filepath.Join(t.TempDir(), "pepper"), leakKeys: "http://127.0.0.1:1/",
-	}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	c.server.now = func() time.Time { return c.now }
+	c.config = config{database: database, pepperFile: filepath.Join(t.TempDir(), "pepper"), leakKeys: "http://127.0.0.1:1/"}
+	c.open()
 	if err := c.Accounts().Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Plan: plan, Limits: limits, Created: c.now}); err != nil {
 		t.Fatal(err)
 	}
@@ -54,12 +48,23 @@ func clockedOn(t *testing.T, database, plan, limits string) *clocked {
 		t.Fatal(err)
 	}
 	c.key = token.Reveal()
+	return c
+}
+
+// open makes the server of a configuration.
+func (c *clocked) open() {
+	c.t.Helper()
+	var err error
+	if c.server, err = newServer(c.t.Context(), c.config, slog.New(slog.DiscardHandler)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(c.Close)
+	c.server.now = func() time.Time { return c.now }
 	handler, err := c.server.handler(nil)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	c.handler = authztest.Tripwire(t, handler) // case A12: no handler forgets what it has promised to check
-	return c
+	c.handler = authztest.Tripwire(c.t, handler) // case A12: no handler forgets what it has promised to check
 }
 
 func (c *clocked) get() *httptest.ResponseRecorder {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
@@ -33,17 +35,24 @@ type credentials struct {
 
 // makeDemo fills an empty database with an account, its owner, two keys, some
 // data and an operator, and shows the secrets, which is the only time they can
-// be seen.
+// be seen. Of several servers that find the database empty one does.
 func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Writer) error {
 	if accounts, err := s.Accounts().List(ctx, "", 1); err != nil || len(accounts) > 0 {
 		return err
 	}
-	file, err := demoFile(path) // before there is anything to lose
+	file, err := newDemoFile(path) // before there is anything to lose
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer file.discard()
 	now := s.now()
+	err = s.Accounts().Create(ctx, operatorsAccount(now))
+	if errors.Is(err, store.ErrConflict) { // another one was first
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	account := store.Account{
 		ID: keyfmt.NewID("acct_", now), Name: "Demo", Status: authz.Active, Plan: "standard", Created: now.UTC(),
 	}
@@ -101,26 +110,48 @@ have been printed, traffic is not encrypted, and the pepper lies beside the
 database. Start with --demo=false, behind TLS, with --pepper-file elsewhere.
 
 `, made.LiveKey, made.TestKey, url, made.Email, made.Password, made.OperatorEmail, made.OperatorPassword)
-	if file == nil {
+	return file.write(made)
+}
+
+// A demoFile is where the credentials go, under another name until they are in
+// it: nobody reads half of it, and who makes no demo leaves none.
+type demoFile struct {
+	path string
+	temp *os.File
+}
+
+// newDemoFile returns nil where no file is wanted.
+func newDemoFile(path string) (*demoFile, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	return &demoFile{path, f}, err
+}
+
+func (f *demoFile) write(c credentials) error {
+	if f == nil {
 		return nil
 	}
-	text, err := json.MarshalIndent(made, "", "  ")
+	text, err := json.MarshalIndent(c, "", "  ")
 	if err == nil {
-		_, err = file.Write(append(text, '\n'))
+		_, err = f.temp.Write(append(text, '\n'))
+	}
+	if err == nil {
+		err = f.temp.Close()
+	}
+	if err == nil {
+		err = os.Rename(f.temp.Name(), f.path)
 	}
 	return err
 }
 
-// demoFile opens the file for the credentials, nil where none is wanted.
-func demoFile(path string) (*os.File, error) {
-	if path == "" {
-		return nil, nil
+// discard removes what was not written.
+func (f *demoFile) discard() {
+	if f != nil {
+		f.temp.Close()
+		os.Remove(f.temp.Name())
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err == nil {
-		err = f.Chmod(0o600) // it may have been there
-	}
-	return f, err
 }
 
 // demoProjects are the ids that seed 001 scopes a key to, so that its request

@@ -26,7 +26,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	return deskOn(t, "memory")
+	return deskOn(t, kept(t))
 }
 
 func deskOn(t *testing.T, database string) *desk {

@@ -5,16 +5,17 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/examples/server/database"
 )
 
 // documents is the data of the application behind the gate: small JSON
 // documents in collections, each in one account and environment, so that test
 // keys see test data only.
-type documents struct{ db *sql.DB }
+type documents struct{ db *database.DB }
 
 // A tenant is whose data a request is about. It comes from the credential,
 // never from the request.
@@ -29,37 +30,22 @@ type document struct {
 
 var errNoDocument = errors.New("no such document")
 
-func newDocuments(ctx context.Context, db *sql.DB) (*documents, error) {
-	db.SetMaxOpenConns(1) // an in-memory database is one connection
-	_, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS server_documents (
-		account     TEXT NOT NULL,
-		environment TEXT NOT NULL,
-		collection  TEXT NOT NULL,
-		parent      TEXT NOT NULL,
-		id          TEXT NOT NULL,
-		body        TEXT NOT NULL,
-		created     INTEGER NOT NULL, -- microseconds since 1970
-		PRIMARY KEY (account, environment, collection, parent, id)
-	) STRICT, WITHOUT ROWID`)
-	return &documents{db}, err
-}
-
 // list returns up to limit documents by id, after the one given, whose parent
 // is parent (any, for "*") and whose id or parent, as key says, is visible.
 // The filter is in the query, so that pages are full.
 func (d *documents) list(ctx context.Context, t tenant, collection, parent, key string, visible authz.Set, after string, limit int) ([]document, error) {
-	query := `SELECT id, parent, body, created FROM server_documents
-		WHERE account = ? AND environment = ? AND collection = ? AND id > ?`
-	args := []any{t.account, t.environment, collection, after}
-	if parent != "*" {
-		query += ` AND parent = ?`
-		args = append(args, parent)
+	var args []any
+	arg := func(v any) string {
+		args = append(args, v)
+		return "?" + strconv.Itoa(len(args))
 	}
-	query += ` AND ` + visible.Where(key, func(id any) string {
-		args = append(args, id)
-		return "?"
-	})
-	rows, err := d.db.QueryContext(ctx, query+` ORDER BY id LIMIT ?`, append(args, limit)...)
+	query := `SELECT id, parent, body, created FROM server_documents WHERE account = ` + arg(t.account) +
+		` AND environment = ` + arg(t.environment) + ` AND collection = ` + arg(collection) + ` AND id > ` + arg(after)
+	if parent != "*" {
+		query += ` AND parent = ` + arg(parent)
+	}
+	query += ` AND ` + visible.Where(key, arg)
+	rows, err := d.db.Rows(ctx, query+` ORDER BY id LIMIT `+arg(limit), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -76,18 +62,23 @@ func (d *documents) list(ctx context.Context, t tenant, collection, parent, key 
 }
 
 func (d *documents) count(ctx context.Context, t tenant, collection, parent string) (n int, err error) {
-	err = d.db.QueryRowContext(ctx, `SELECT count(*) FROM server_documents
-		WHERE account = ? AND environment = ? AND collection = ? AND parent = ?`,
+	err = d.db.Row(ctx, `SELECT count(*) FROM server_documents
+		WHERE account = ?1 AND environment = ?2 AND collection = ?3 AND parent = ?4`,
 		t.account, t.environment, collection, parent).Scan(&n)
 	return n, err
 }
 
+// one is the condition for a single document.
+const one = ` WHERE account = ?1 AND environment = ?2 AND collection = ?3 AND parent = ?4 AND id = ?5`
+
 func (d *documents) get(ctx context.Context, t tenant, collection, parent, id string) (document, error) {
-	doc, err := scan(d.db.QueryRowContext(ctx, `SELECT id, parent, body, created FROM server_documents
-		WHERE account = ? AND environment = ? AND collection = ? AND parent = ? AND id = ?`,
-		t.account, t.environment, collection, parent, id))
+	return found(ctx, d.db.Conn, ``, t.account, t.environment, collection, parent, id)
+}
+
+func found(ctx context.Context, c database.Conn, lock string, key ...any) (document, error) {
+	doc, err := scan(c.Row(ctx, `SELECT id, parent, body, created FROM server_documents`+one+lock, key...))
 	if errors.Is(err, sql.ErrNoRows) {
-		return doc, errNoDocument
+		err = errNoDocument
 	}
 	return doc, err
 }
@@ -100,62 +91,65 @@ func scan(row interface{ Scan(...any) error }) (doc document, err error) {
 	return doc, err
 }
 
-// add stores a document. Where it has a project, the project must exist: that
-// is checked in the same statement.
+// add stores a document. Where it has a project, the project must exist, and
+// goes on to until that is done.
 func (d *documents) add(ctx context.Context, t tenant, collection string, doc document) error {
-	res, err := d.db.ExecContext(ctx, `INSERT INTO server_documents
-		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ?3 NOT IN ('data', 'analyses') OR EXISTS (
-			SELECT 1 FROM server_documents WHERE account = ?1 AND environment = ?2 AND collection = 'projects' AND parent = '' AND id = ?4)`,
-		t.account, t.environment, collection, doc.Parent, doc.ID, string(doc.Body), doc.Created.UnixMicro())
-	return oneRow(res, err)
+	if !database.Holds(doc.Parent) {
+		return errNoDocument
+	}
+	return met(d.db.Exec(ctx, `INSERT INTO server_documents (account, environment, collection, parent, id, body, created)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, CAST(?7 AS BIGINT) WHERE CAST(?3 AS TEXT) NOT IN ('data', 'analyses') OR EXISTS (
+			SELECT 1 FROM server_documents WHERE account = ?1 AND environment = ?2 AND collection = 'projects' AND parent = '' AND id = ?4 /*pg FOR SHARE */)`,
+		t.account, t.environment, collection, doc.Parent, doc.ID, string(doc.Body), doc.Created.UnixMicro()))
 }
 
 // update sets the fields given and returns the document as it is then. A
-// field set to null goes (RFC 7396).
-func (d *documents) update(ctx context.Context, t tenant, collection, parent, id string, fields map[string]any) (document, error) {
-	patch, err := json.Marshal(fields)
-	if err != nil {
-		return document{}, err
-	}
-	doc, err := scan(d.db.QueryRowContext(ctx, `UPDATE server_documents SET body = json_patch(body, ?)
-		WHERE account = ? AND environment = ? AND collection = ? AND parent = ? AND id = ?
-		RETURNING id, parent, body, created`,
-		string(patch), t.account, t.environment, collection, parent, id))
-	if errors.Is(err, sql.ErrNoRows) {
-		return doc, errNoDocument
-	}
+// field set to nil goes (RFC 7396).
+func (d *documents) update(ctx context.Context, t tenant, collection, parent, id string, fields map[string]any) (doc document, err error) {
+	err = d.db.Do(ctx, func(tx database.Tx) error {
+		key := []any{t.account, t.environment, collection, parent, id}
+		var body map[string]json.RawMessage
+		if doc, err = found(ctx, tx.Conn, ` /*pg FOR UPDATE */`, key...); err == nil {
+			err = json.Unmarshal(doc.Body, &body)
+		}
+		if err != nil {
+			return err
+		}
+		merged := map[string]any{}
+		for name, value := range body {
+			merged[name] = value
+		}
+		for name, value := range fields {
+			if merged[name] = value; value == nil {
+				delete(merged, name)
+			}
+		}
+		if doc.Body, err = json.Marshal(merged); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE server_documents SET body = ?6`+one, append(key, string(doc.Body))...)
+		return err
+	})
 	return doc, err
 }
 
 // remove deletes a document, and with a project what is in it.
 func (d *documents) remove(ctx context.Context, t tenant, collection, parent, id string) error {
-	tx, err := d.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := oneRow(tx.ExecContext(ctx, `DELETE FROM server_documents
-		WHERE account = ? AND environment = ? AND collection = ? AND parent = ? AND id = ?`,
-		t.account, t.environment, collection, parent, id)); err != nil {
-		return err
-	}
-	if collection == projects {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM server_documents
-			WHERE account = ? AND environment = ? AND collection IN ('data', 'analyses') AND parent = ?`,
-			t.account, t.environment, id); err != nil {
-			return err
+	return d.db.Do(ctx, func(tx database.Tx) error {
+		err := met(tx.Exec(ctx, `DELETE FROM server_documents`+one, t.account, t.environment, collection, parent, id))
+		if err == nil && collection == projects {
+			_, err = tx.Exec(ctx, `DELETE FROM server_documents
+				WHERE account = ?1 AND environment = ?2 AND collection IN ('data', 'analyses') AND parent = ?3`,
+				t.account, t.environment, id)
 		}
-	}
-	return tx.Commit()
+		return err
+	})
 }
 
-func oneRow(res sql.Result, err error) error {
-	if err != nil {
-		return fmt.Errorf("documents: %w", err)
-	}
-	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
-		return errNoDocument
+// met returns errNoDocument where a statement has changed nothing.
+func met(changed int64, err error) error {
+	if err == nil && changed == 0 {
+		err = errNoDocument
 	}
 	return err
 }

@@ -7,22 +7,27 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 )
 
 // A config is what the operator sets, by flag or by environment: --pepper-file
 // is TOLLGATE_PEPPER_FILE. A flag wins.
 type config struct {
-	database   string // "sqlite:FILE" or "memory"
-	pepperFile string
+	database      string // "postgres://…", "sqlite:FILE" or "memory"
+	redis         string // where sessions are; "": in the database
+	redisReplicas int
+	pepperFile    string
 
 	// of serve alone
-	listen       string
-	demo         bool
-	demoFile     string
-	trusted      string
-	origins      string
-	leakKeys     string
-	privateHooks bool
+	listen         string
+	listenDatabase string // where it hears of changes; "": the database
+	outageLease    time.Duration
+	demo           bool
+	demoFile       string
+	trusted        string
+	origins        string
+	leakKeys       string
+	privateHooks   bool
 }
 
 // githubKeys is where GitHub publishes what it signs leak reports with.
@@ -37,6 +42,7 @@ const usage = `usage: server [serve] [flags]
        server requests list|approve ID|reject ID [flags]
        server users create --email EMAIL [flags]
        server users list|invite ID|suspend ID|unsuspend ID [flags]
+       server migrate [--to VERSION] [--print] [flags]
 
 Every flag can be set in the environment: --pepper-file is TOLLGATE_PEPPER_FILE.
 "server keys create --help" lists the flags of a command.
@@ -51,13 +57,17 @@ func newFlags(name string, c *config, stderr io.Writer) *flag.FlagSet {
 		fmt.Fprint(stderr, usage)
 		f.PrintDefaults()
 	}
-	f.StringVar(&c.database, "database", "sqlite:tollgate.db", "`sqlite:FILE`, or memory, which ends with the process")
+	f.StringVar(&c.database, "database", "sqlite:tollgate.db", "`sqlite:FILE`, postgres://USER:PASSWORD@HOST/DATABASE (others see no password in TOLLGATE_DATABASE), or memory, which ends with the process")
+	f.StringVar(&c.redis, "redis", "", "keep sessions in Redis or Valkey: `URL`, as in redis://HOST, redis+sentinel://HOST,…/MASTER or redis+cluster://HOST,…; rediss with TLS")
+	f.IntVar(&c.redisReplicas, "redis-replicas", 0, "acknowledge the end of a session when `N` replicas have it, so that no failover undoes it")
 	f.StringVar(&c.pepperFile, "pepper-file", "tollgate.pepper", "`FILE` with the secret that keys are digested under; made at first start. Back it up apart from the database")
 	return f
 }
 
 func (c *config) serveFlags(f *flag.FlagSet) {
 	f.StringVar(&c.listen, "listen", "localhost:8080", "`ADDRESS` to serve on")
+	f.StringVar(&c.listenDatabase, "listen-database", "", "hear of changes at this `URL`: straight to Postgres, where --database leads to a pooler")
+	f.DurationVar(&c.outageLease, "outage-lease", 0, "let known credentials in for this long while the store cannot be reached; part of the bound on revocation")
 	f.BoolVar(&c.demo, "demo", true, "on an empty database, make a demo account and print its keys")
 	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")

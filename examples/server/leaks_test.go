@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/leak"
 	"medtwin.ai/tollgate/keyfmt"
 )
@@ -181,8 +182,8 @@ func TestLeak(t *testing.T) {
 
 	p.stop() // case T1
 	files, err := filepath.Glob(filepath.Join(dir, "tollgate.db*"))
-	if err != nil || len(files) == 0 {
-		t.Fatal(err)
+	if err != nil || (len(files) == 0) != databasetest.OnPostgres(t) {
+		t.Fatal(err, files)
 	}
 	texts := map[string]string{"log": p.logs.String()}
 	for _, f := range files {
@@ -222,7 +223,7 @@ func TestLeakOutage(t *testing.T) {
 		t.Errorf("%d", a.status)
 	}
 	var sealed []byte
-	if err := c.db.QueryRow(`SELECT sealed FROM server_leak_reports`).Scan(&sealed); err != nil || strings.Contains(string(sealed), c.key[8:]) {
+	if err := c.db.Row(t.Context(), `SELECT sealed FROM server_leak_reports`).Scan(&sealed); err != nil || strings.Contains(string(sealed), c.key[8:]) {
 		t.Errorf("%v; what waits is not sealed: %q", err, sealed)
 	}
 	scanner.down.Store(false)

@@ -6,6 +6,7 @@
 //	go run ./examples/server accounts …      manages accounts
 //	go run ./examples/server requests …      decides requests for access
 //	go run ./examples/server users …         manages the people in them
+//	go run ./examples/server migrate         makes or updates the tables in Postgres
 //	go run ./examples/server help            lists flags and commands
 package main
 
@@ -43,6 +44,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return runRequests(ctx, args[1:], stdout, stderr)
 		case "users":
 			return runUsers(ctx, args[1:], stdout, stderr)
+		case "migrate":
+			return runMigrate(ctx, args[1:], stdout, stderr)
 		case "serve":
 			args = args[1:]
 		case "help":

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"medtwin.ai/tollgate/authn/login"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/examples/server/database"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -18,29 +20,22 @@ import (
 // invites somebody could accept the invitation himself. So another account
 // that adds the same address may not get that user, but only the operator, who
 // sends his invitations to the address.
-type people struct{ db *sql.DB }
-
-func newPeople(ctx context.Context, db *sql.DB) (*people, error) {
-	_, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS server_people (
-		user    TEXT NOT NULL PRIMARY KEY,
-		account TEXT NOT NULL -- that has made him
-	) STRICT, WITHOUT ROWID`)
-	return &people{db}, err
-}
+type people struct{ db *database.DB }
 
 // vouch notes that an account has made a user, "" that the operator knows him.
+// Without its quotes "user" would be the role of a connection to Postgres.
 func (p *people) vouch(ctx context.Context, user, account string) (err error) {
 	if account == "" {
-		_, err = p.db.ExecContext(ctx, `DELETE FROM server_people WHERE user = ?`, user)
+		_, err = p.db.Exec(ctx, `DELETE FROM server_people WHERE "user" = ?1`, user)
 	} else {
-		_, err = p.db.ExecContext(ctx, `INSERT INTO server_people (user, account) VALUES (?, ?)`, user, account)
+		_, err = p.db.Exec(ctx, `INSERT INTO server_people ("user", account) VALUES (?1, ?2)`, user, account)
 	}
 	return err
 }
 
 // voucher returns the account that has made a user, "" for the operator.
 func (p *people) voucher(ctx context.Context, user string) (account string, err error) {
-	err = p.db.QueryRowContext(ctx, `SELECT account FROM server_people WHERE user = ?`, user).Scan(&account)
+	err = p.db.Row(ctx, `SELECT account FROM server_people WHERE "user" = ?1`, user).Scan(&account)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -132,9 +127,13 @@ func (s *server) addOperator(ctx context.Context, email, text string) error {
 }
 
 func (s *server) ensureOperators(ctx context.Context) error {
-	err := s.Accounts().Create(ctx, store.Account{ID: operators, Name: "Operators", Status: authz.Active, Created: s.now().UTC()})
+	err := s.Accounts().Create(ctx, operatorsAccount(s.now()))
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}
 	return err
+}
+
+func operatorsAccount(now time.Time) store.Account {
+	return store.Account{ID: operators, Name: "Operators", Status: authz.Active, Created: now.UTC()}
 }

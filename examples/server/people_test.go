@@ -42,11 +42,16 @@ func credentialsBody(email, password string) string {
 	return string(b)
 }
 
-// text returns a member of a JSON object, "" where there is none.
-func text(body, name string) string {
-	var v map[string]any
+// text returns a member of a JSON object, or of one within, "" where there is
+// none.
+func text(body string, path ...string) string {
+	var v any
 	json.Unmarshal([]byte(body), &v)
-	s, _ := v[name].(string)
+	for _, name := range path {
+		object, _ := v.(map[string]any)
+		v = object[name]
+	}
+	s, _ := v.(string)
 	return s
 }
 

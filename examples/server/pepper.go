@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -92,18 +93,31 @@ can never be verified again: move the database away and issue new keys`, path)
 	return &s, nil
 }
 
-// makeSecrets makes the file: of two first starts at once, one does.
+// makeSecrets makes the file, unless there is one by then: of several first
+// starts at once, one does. Nobody sees half of it.
 func makeSecrets(path string) error {
 	p, root := keyfmt.GeneratePepper("new"), keyfmt.GeneratePepper(rootID)
 	sum := sha256.Sum256(p.Secret)
 	p.ID = hex.EncodeToString(sum[:4]) // so that two files never name different peppers alike
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name())
 	defer f.Close()
 	if _, err := fmt.Fprintf(f, "%s %x\n%s %x\n", p.ID, p.Secret, root.ID, root.Secret); err != nil {
 		return err
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) { // a rename would overwrite
+		return err
+	}
+	if d, err := os.Open(dir); err == nil { // its name must outlast a loss of power as well
+		d.Sync()
+		d.Close()
+	}
+	return nil
 }

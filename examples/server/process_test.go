@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 )
 
 // binary is the real program, built once.
@@ -31,7 +33,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := databasetest.Main(m)
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
 	}
@@ -73,6 +75,9 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
+	if url := postgresOf(t, dir); url != "" {
+		cmd.Env = append(os.Environ(), "TOLLGATE_DATABASE="+url)
+	}
 	return cmd
 }
 

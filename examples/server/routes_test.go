@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/authz/authztest"
+	"medtwin.ai/tollgate/examples/server/database"
 	"medtwin.ai/tollgate/keyfmt"
 )
 
@@ -31,23 +32,20 @@ func TestRoutes(t *testing.T) {
 // condition in the query.
 func TestPagesOfWhatIsVisible(t *testing.T) {
 	c := newClocked(t, "enterprise", "100000-M")
-	tx, err := c.db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback()
 	var mine []string
-	for i := range 10_000 {
-		id := keyfmt.NewID("proj_", c.now.Add(time.Duration(i)*time.Millisecond))
-		if i%4000 == 1234 {
-			mine = append(mine, id)
+	if err := c.db.Do(t.Context(), func(tx database.Tx) error {
+		for i := range 10_000 {
+			id := keyfmt.NewID("proj_", c.now.Add(time.Duration(i)*time.Millisecond))
+			if i%4000 == 1234 {
+				mine = append(mine, id)
+			}
+			if _, err := tx.Exec(t.Context(), `INSERT INTO server_documents VALUES ('acct_1', 'live', 'projects', '', ?1, ?2, ?3)`,
+				id, fmt.Sprintf(`{"name":"Study %d"}`, i), c.now.UnixMicro()); err != nil {
+				return err
+			}
 		}
-		if _, err := tx.ExecContext(t.Context(), `INSERT INTO server_documents VALUES ('acct_1', 'live', 'projects', '', ?, ?, ?)`,
-			id, fmt.Sprintf(`{"name":"Study %d"}`, i), c.now.UnixMicro()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	grant := c.everything()

@@ -48,6 +48,8 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 			return err
 		}
 	}
+	s.log.InfoContext(ctx, "serving", slog.String("url", url),
+		slog.String("max_revocation_delay", max(s.keys.MaxRevocationDelay(), s.sessions.MaxRevocationDelay()).String()))
 	fmt.Fprintf(stdout, "serving on %s\n", url)
 	return s.serve(ctx, listener, handler)
 }

@@ -37,6 +37,7 @@ type server struct {
 	hooks     *webhook.Sender
 	leaks     *leak.Receiver
 	requests  *accessRequests
+	readiness *readiness
 
 	crossOrigin *http.CrossOriginProtection // which pages may use cookies here
 
@@ -63,7 +64,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 		return nil, errors.New("--trusted-proxies: " + err.Error())
 	}
 	s.addr = ratelimit.ClientAddr(trusted...)
-	b, err := openBackend(c.database)
+	b, err := openBackend(ctx, c.database, c.listenDatabase)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +74,12 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 			b.Close()
 		}
 	}()
+	if c.redis != "" {
+		if err := s.keepSessions(c, log); err != nil {
+			return nil, err
+		}
+	}
+	s.readiness = &readiness{dependencies: b.dependencies(), log: log, now: time.Now}
 	used, err := usedPepper(ctx, s.backend)
 	if err != nil {
 		return nil, err
@@ -81,12 +88,14 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 		return nil, err
 	}
 	if s.sessions, err = session.New(session.Config{
-		Store: s.Sessions(), Users: s.Users(), Memberships: s.Memberships(), Accounts: s.Accounts(), Changes: s.stores,
-		Model: s.model, Roles: s.role, Format: s.session, Peppers: s.peppers, Environments: []string{live, test}, Logger: log,
+		Store: s.Sessions(), Users: s.Users(), Memberships: s.Memberships(), Accounts: s.Accounts(), Changes: s.sessionChanges(),
+		Model: s.model, Roles: s.role, Format: s.session, Peppers: s.peppers, Environments: []string{live, test}, OutageLease: c.outageLease, Logger: log,
 	}); err != nil {
 		return nil, err
 	}
-	if s.keys, err = apikey.New(s.keyConfig()); err != nil {
+	keys := s.keyConfig()
+	keys.OutageLease = c.outageLease
+	if s.keys, err = apikey.New(keys); err != nil {
 		return nil, err
 	}
 	if s.passwords, err = password.New(password.Config{Words: []string{"medtwin", "tollgate"}, Logger: log}); err != nil {
@@ -101,7 +110,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 	}); err != nil {
 		return nil, err
 	}
-	if s.requests, err = newAccessRequests(ctx, s.db); err != nil {
+	if s.requests, err = newAccessRequests(s.db); err != nil {
 		return nil, err
 	}
 	s.leaks, err = leak.New(leak.Config{

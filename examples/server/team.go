@@ -16,11 +16,20 @@ import (
 )
 
 // team is who belongs to an account. Changes go one after the other, so that
-// of two owners who unmake each other at once one stays. In several processes
-// both may succeed: the operator then makes an owner with "users create".
+// of two owners who unmake each other at once one stays. Several processes on
+// one file of SQLite may let both succeed: the operator then makes an owner
+// with "users create".
 type team struct {
 	*server
 	one sync.Mutex
+}
+
+// alone runs f while nobody else changes the account's team. Of the pool it
+// holds one connection, whoever else waits in this process.
+func (t *team) alone(ctx context.Context, account string, f func() error) error {
+	t.one.Lock()
+	defer t.one.Unlock()
+	return t.db.Alone(ctx, "team of "+account, f)
 }
 
 // declareTeam: whoever changes a team has proved who he is a short while ago,
@@ -101,7 +110,11 @@ func (t *team) add(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, _ := caller(r)
-	added, err := t.join(r.Context(), &p, login.Email(body.Email), body.Name, body.Role, body.Projects)
+	var added teammate
+	err := t.alone(r.Context(), p.Account, func() (err error) {
+		added, err = t.join(r.Context(), &p, login.Email(body.Email), body.Name, body.Role, body.Projects)
+		return err
+	})
 	if err != nil {
 		t.fail(w, r, err)
 		return
@@ -127,8 +140,6 @@ func (t *team) join(ctx context.Context, by *authn.Principal, email, name, role 
 	if ids != nil {
 		m.Scope = map[string]authz.Set{projects: authz.Of(ids...)}
 	}
-	t.one.Lock()
-	defer t.one.Unlock()
 	if err := errors.Join(t.makesSense(m), t.may(ctx, by, m)); err != nil {
 		return teammate{}, err
 	}
@@ -189,7 +200,7 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, _ := caller(r)
-	m, err := t.change(r.Context(), &p, r.PathValue("user"), func(m *store.Membership) {
+	set := func(m *store.Membership) {
 		if body.Role != nil {
 			m.Role = *body.Role
 		}
@@ -200,6 +211,11 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 		default:
 			m.Scope = map[string]authz.Set{projects: authz.Of(*body.Projects.value...)}
 		}
+	}
+	var m store.Membership
+	err := t.alone(r.Context(), p.Account, func() (err error) {
+		m, err = t.change(r.Context(), &p, r.PathValue("user"), set)
+		return err
 	})
 	var user store.User
 	if err == nil {
@@ -219,8 +235,6 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 
 // change gives a member another role or other projects.
 func (t *team) change(ctx context.Context, by *authn.Principal, user string, set func(*store.Membership)) (store.Membership, error) {
-	t.one.Lock()
-	defer t.one.Unlock()
 	old, err := t.Memberships().Get(ctx, by.Account, user)
 	if err != nil {
 		return old, err
@@ -248,7 +262,13 @@ func (t *team) change(ctx context.Context, by *authn.Principal, user string, set
 func (t *team) remove(w http.ResponseWriter, r *http.Request) {
 	p, _ := caller(r)
 	user := r.PathValue("user")
-	ended, err := t.leave(r.Context(), &p, user)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience) // what begins here ends
+	defer cancel()
+	var ended []string
+	err := t.alone(ctx, p.Account, func() (err error) {
+		ended, err = t.leave(r.Context(), &p, user)
+		return err
+	})
 	for _, id := range ended {
 		t.record(r, "key.revoked", id, memberRemoved)
 	}
@@ -265,8 +285,6 @@ const memberRemoved = "member removed"
 // leave returns the ids of the keys that it has revoked. They would open
 // nothing without the membership, but would again once he is back.
 func (t *team) leave(ctx context.Context, by *authn.Principal, user string) (ended []string, err error) {
-	t.one.Lock()
-	defer t.one.Unlock()
 	m, err := t.Memberships().Get(ctx, by.Account, user)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,28 @@
 package leak
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"medtwin.ai/tollgate/examples/server/database"
+)
+
+func (rc *Receiver) DB() *database.DB { return rc.db }
+
+// CatchUp handles what waits now.
+func (rc *Receiver) CatchUp(ctx context.Context) error {
+	rc.keys.refresh(ctx, current)
+	return rc.catchUp(ctx)
+}
+
+// Hold claims the report that waits.
+func (rc *Receiver) Hold(ctx context.Context) error {
+	var c claim
+	if err := rc.db.Row(ctx, `SELECT id FROM server_leak_reports`).Scan(&c.id); err != nil {
+		return err
+	}
+	return rc.hold(ctx, &c)
+}
 
 // Look returns when Run has gone over what waits, after this was called: the
 // second wake-up is taken after it has done so for the first.
@@ -25,6 +47,7 @@ const (
 	Pause           = pause
 	Current         = current
 	Expiry          = expiry
+	Lease           = lease
 	MaxBody         = maxBody
 	MaxMatches      = maxMatches
 	MaxWaiting      = maxWaiting

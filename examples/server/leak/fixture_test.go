@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
-	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -18,15 +17,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	_ "modernc.org/sqlite"
-
+	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/leak"
 	"medtwin.ai/tollgate/problem"
 )
@@ -135,47 +133,39 @@ func (s *source) count() int {
 	return s.fetches
 }
 
-// open opens a database as the server does.
-func open(t testing.TB, path string) *sql.DB {
-	t.Helper()
-	settings := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(wal)", "synchronous(full)"}, "_txlock": {"immediate"}}
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(path)+"?"+settings.Encode())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.SetMaxOpenConns(1)
-	t.Cleanup(func() { db.Close() })
-	return db
-}
-
 // A server is a receiver over HTTP, and what it was told of.
 type server struct {
 	*leak.Receiver
 	url   string
 	clock *clock
 	log   *buffer
-	db    *sql.DB
-	path  string
+	db    *database.DB
+	name  string // of the database
 
 	mu    sync.Mutex
-	ours  map[string]bool   // the tokens that are known
-	calls map[string][]call // by token
-	err   error             // of every Report
+	ours  map[string]bool          // the tokens that are known
+	calls map[string][]call        // by token
+	err   error                    // of every Report
+	each  func(token string) error // instead; nil: none
 }
 
 type call struct{ url, source string }
 
 func newServer(t testing.TB, keysURL string, set func(*leak.Config)) *server {
 	t.Helper()
-	s := &server{clock: &clock{now: t0}, log: &buffer{}, path: filepath.Join(t.TempDir(), "db"),
+	s := &server{clock: &clock{now: t0}, log: &buffer{}, name: databasetest.Name(t),
 		ours: map[string]bool{"mt_live_ours": true}, calls: map[string][]call{}}
-	s.db = open(t, s.path)
+	db, err := databasetest.Open(t.Context(), s.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	s.db = db
 	c := leak.Config{DB: s.db, Seal: seal, KeysURL: keysURL, Now: s.clock.Now, Report: s.report,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if set != nil {
 		set(&c)
 	}
-	var err error
 	if s.Receiver, err = leak.New(c); err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +176,12 @@ func newServer(t testing.TB, keysURL string, set func(*leak.Config)) *server {
 }
 
 func (s *server) report(_ context.Context, token, url, source string) (bool, error) {
+	s.mu.Lock()
+	each := s.each
+	s.mu.Unlock()
+	if each != nil {
+		return false, each(token)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[token] = append(s.calls[token], call{url, source})
@@ -224,10 +220,31 @@ func (s *server) run(t testing.TB) {
 
 func (s *server) rows(t testing.TB) (n int) {
 	t.Helper()
-	if err := s.db.QueryRow(`SELECT count(*) FROM server_leak_reports`).Scan(&n); err != nil {
+	if err := s.db.Row(t.Context(), `SELECT count(*) FROM server_leak_reports`).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// fill has other reports wait, of so many bytes each.
+func (s *server) fill(t testing.TB, reports, bytes int) {
+	t.Helper()
+	zeros := `zeroblob(?3)`
+	if database.IsPostgres(s.name) {
+		zeros = `decode(repeat('00', CAST(?3 AS INTEGER)), 'hex')`
+	}
+	if err := s.db.Do(t.Context(), func(tx database.Tx) error {
+		for i := range reports {
+			id := sha256.Sum256([]byte(strconv.Itoa(i)))
+			if _, err := tx.Exec(t.Context(), `INSERT INTO server_leak_reports (id, received, sealed) VALUES (?1, ?2, `+zeros+`)`,
+				id[:], t0.Add(time.Hour).UnixMicro(), bytes); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // counts adds up what the log says of reports that waited.

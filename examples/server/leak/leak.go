@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,13 +19,14 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"medtwin.ai/tollgate/examples/server/database"
 )
 
 // Config says what a [Receiver] works with.
 type Config struct {
-	// DB is a SQLite database of one connection. New makes the table
-	// server_leak_reports in it. Required.
-	DB *sql.DB
+	// DB has the table server_leak_reports. Required.
+	DB *database.DB
 
 	// Seal is a secret of 32 bytes that is not in the database. Reports that
 	// wait are encrypted under it; with another one they are lost. Required.
@@ -59,7 +59,7 @@ type Config struct {
 
 // A Receiver is the handler of leak reports. It is safe for concurrent use.
 type Receiver struct {
-	db     *sql.DB
+	db     *database.DB
 	seal   cipher.AEAD
 	keys   *keyring
 	report func(ctx context.Context, token, url, source string) (bool, error)
@@ -72,7 +72,7 @@ type Receiver struct {
 	work     time.Duration // for a report while its sender waits
 }
 
-// New returns a receiver and makes its table. What waits is handled once
+// New returns a receiver. What waits is handled once
 // [Receiver.Run] runs.
 func New(c Config) (*Receiver, error) {
 	var errs []error
@@ -106,9 +106,6 @@ func New(c Config) (*Receiver, error) {
 	}
 	seal, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return nil, fmt.Errorf("leak: %w", err)
-	}
-	if _, err := c.DB.ExecContext(context.Background(), schema); err != nil {
 		return nil, fmt.Errorf("leak: %w", err)
 	}
 	return &Receiver{

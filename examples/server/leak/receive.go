@@ -72,7 +72,7 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 	// What has begun is brought to its end, whether or not the sender waits.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rc.work)
 	defer cancel()
-	verdicts, err := rc.handle(ctx, body)
+	verdicts, err := rc.handle(ctx, body, ctx.Err)
 	if err != nil && ctx.Err() != nil {
 		err = rc.keep(context.WithoutCancel(ctx), "", "", body)
 		select {

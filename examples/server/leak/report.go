@@ -76,16 +76,16 @@ type verdict struct {
 	Label string `json:"label"`
 }
 
-// handle passes on what is in the body of a report that has been verified.
-// After an error it can be done again from the start.
-func (rc *Receiver) handle(ctx context.Context, body []byte) ([]verdict, error) {
+// handle passes on what is in the body of a report that has been verified, as
+// long as on returns nil. After an error it can be done again from the start.
+func (rc *Receiver) handle(ctx context.Context, body []byte, on func() error) ([]verdict, error) {
 	matches, err := parse(body)
 	if err != nil {
 		return nil, err
 	}
 	verdicts := make([]verdict, 0, len(matches)) // [] in JSON, not null
 	for _, m := range matches {
-		if err := ctx.Err(); err != nil {
+		if err := on(); err != nil {
 			return nil, err
 		}
 		known, err := rc.report(ctx, m.Token, m.URL, m.Source)

@@ -2,6 +2,7 @@ package leak
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -9,6 +10,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"medtwin.ai/tollgate/examples/server/database"
 )
 
 const (
@@ -16,14 +19,8 @@ const (
 	maxWaitingBytes = 64 << 20 // of all of them
 	expiry          = 7 * 24 * time.Hour
 	poll            = 10 * time.Second
+	lease           = time.Minute // of a report to one process; then that has died
 )
-
-const schema = `CREATE TABLE IF NOT EXISTS server_leak_reports (
-	id       BLOB NOT NULL PRIMARY KEY, -- SHA-256 of what is sealed
-	received INTEGER NOT NULL,          -- microseconds since 1970
-	sealed   BLOB NOT NULL              -- AES-256-GCM
-) STRICT;
-CREATE INDEX IF NOT EXISTS server_leak_reports_received ON server_leak_reports (received, id)`
 
 // keep acknowledges a report that Run will handle, one that waits already as
 // well. A report whose key is "" has been verified. Where the table is full it
@@ -33,15 +30,21 @@ func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte
 	plain := bytes.Join([][]byte{[]byte(key), []byte(signature), body}, []byte("\n")) // headers hold no newline
 	id := sha256.Sum256(plain)
 	sealed := rc.seal.Seal(nil, nil, plain, id[:])
-	res, err := rc.db.ExecContext(ctx, `INSERT INTO server_leak_reports (id, received, sealed) SELECT ?1, ?2, ?3
-		WHERE (SELECT count(*) < ?4 AND coalesce(sum(length(sealed)), 0) + length(?3) <= ?5 FROM server_leak_reports)
-		OR EXISTS (SELECT 1 FROM server_leak_reports WHERE id = ?1) ON CONFLICT DO UPDATE SET id = id`,
-		id[:], rc.now().UnixMicro(), sealed, maxWaiting, maxWaitingBytes)
+	var kept int64
+	err := rc.db.Do(ctx, func(tx database.Tx) (err error) {
+		if err = tx.Lock(ctx, "leak reports"); err == nil { // which are counted
+			kept, err = tx.Exec(ctx, `INSERT INTO server_leak_reports (id, received, sealed) SELECT ?1, CAST(?2 AS BIGINT), ?3
+				WHERE (SELECT count(*) < ?4 AND coalesce(sum(length(sealed)), 0) + ?6 <= ?5 FROM server_leak_reports)
+				OR EXISTS (SELECT 1 FROM server_leak_reports WHERE id = ?1) ON CONFLICT (id) DO UPDATE SET id = excluded.id`,
+				id[:], rc.now().UnixMicro(), sealed, maxWaiting, maxWaitingBytes, len(sealed))
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("leak: %w", err)
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, errFull)
+	if kept == 0 {
+		return errFull
 	}
 	return errLater
 }
@@ -65,9 +68,10 @@ func (rc *Receiver) Run(ctx context.Context) error {
 	}
 }
 
-// catchUp handles what waits, the oldest first. It drops what turns out to be
-// from somebody else, and what could not be verified within a week, and says
-// how many those were: in one line, since anybody can send such.
+// catchUp handles what waits, the oldest first, and what no other process is
+// handling. It drops what turns out to be from somebody else, and what could
+// not be verified within a week, and says how many those were: in one line,
+// since anybody can send such.
 func (rc *Receiver) catchUp(ctx context.Context) error {
 	handled, dropped := 0, 0
 	defer func() {
@@ -76,47 +80,108 @@ func (rc *Receiver) catchUp(ctx context.Context) error {
 		}
 	}()
 	var received int64
-	var id, sealed []byte
+	id := []byte{}
 	for {
-		err := rc.db.QueryRowContext(ctx, `SELECT id, received, sealed FROM server_leak_reports
-			WHERE (received, id) > (?, ?) ORDER BY received, id LIMIT 1`, received, id).Scan(&id, &received, &sealed)
+		var sealed []byte
+		err := rc.db.Row(ctx, `SELECT id, received, sealed FROM server_leak_reports
+			WHERE (received, id) > (?1, ?2) AND busy <= ?3 ORDER BY received, id LIMIT 1`,
+			received, id, rc.now().UnixMicro()).Scan(&id, &received, &sealed)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("leak: %w", err)
 		}
-		err = rc.settle(ctx, id, sealed)
 		var why *refusal
+		body, bad := rc.open(ctx, id, sealed)
 		switch {
+		case errors.Is(bad, errSource) && rc.now().Sub(time.UnixMicro(received)) <= expiry:
+			continue // the key of the next one may be here
+		case bad != nil && !errors.Is(bad, errSource) && !errors.As(bad, &why):
+			return bad
+		}
+		if bad != nil {
+			n, err := rc.db.Exec(ctx, `DELETE FROM server_leak_reports WHERE id = ?1 AND busy <= ?2`, id, rc.now().UnixMicro())
+			if err != nil {
+				return fmt.Errorf("leak: %w", err)
+			}
+			dropped += int(n)
+			continue
+		}
+		switch err := rc.alone(ctx, id, body); {
 		case err == nil:
 			handled++
-		case errors.As(err, &why), errors.Is(err, errSource) && rc.now().Sub(time.UnixMicro(received)) > expiry:
+		case errors.As(err, &why):
 			dropped++
-		case errors.Is(err, errSource):
-			continue // the key of the next one may be here
-		default:
+		case !errors.Is(err, errTaken):
 			return err
-		}
-		if _, err := rc.db.ExecContext(ctx, `DELETE FROM server_leak_reports WHERE id = ?`, id); err != nil {
-			return fmt.Errorf("leak: %w", err)
 		}
 	}
 }
 
-// settle verifies a report that has waited, and handles it.
-func (rc *Receiver) settle(ctx context.Context, id, sealed []byte) error {
+var errTaken = errors.New("leak: another process handles the report")
+
+// alone handles a report that has been verified, and is then done with it
+// unless it has to be done again.
+func (rc *Receiver) alone(ctx context.Context, id, body []byte) error {
+	c := &claim{id: id}
+	if err := rc.hold(ctx, c); err != nil {
+		return err
+	}
+	_, err := rc.handle(ctx, body, func() error { return rc.hold(ctx, c) })
+	end := `DELETE FROM server_leak_reports`
+	if why := (*refusal)(nil); err != nil && !errors.As(err, &why) {
+		end = `UPDATE server_leak_reports SET busy = 0`
+	}
+	// Whether or not ctx has ended.
+	_, bad := rc.db.Exec(context.WithoutCancel(ctx), end+` WHERE id = ?1 AND busy = ?2`, id, c.until.UnixMicro())
+	if bad != nil {
+		bad = fmt.Errorf("leak: %w", bad)
+	}
+	return cmp.Or(err, bad)
+}
+
+// A claim keeps other processes from a report.
+type claim struct {
+	id    []byte
+	until time.Time // zero: it has not begun
+}
+
+// hold begins a claim, or makes one last on that is half over.
+func (rc *Receiver) hold(ctx context.Context, c *claim) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	now, begun := rc.now(), !c.until.IsZero()
+	if begun && c.until.Sub(now) > lease/2 {
+		return nil
+	}
+	until, was := now.Add(lease).Truncate(time.Microsecond), int64(0)
+	if begun {
+		was = c.until.UnixMicro()
+	}
+	n, err := rc.db.Exec(ctx, `UPDATE server_leak_reports SET busy = ?2 WHERE id = ?1 AND (busy = ?3 OR ?3 = 0 AND busy <= ?4)`,
+		c.id, until.UnixMicro(), was, now.UnixMicro())
+	switch {
+	case err != nil:
+		return fmt.Errorf("leak: %w", err)
+	case n == 0:
+		return errTaken
+	}
+	c.until = until
+	return nil
+}
+
+// open returns the body of a report that has waited, once it is verified.
+func (rc *Receiver) open(ctx context.Context, id, sealed []byte) (body []byte, err error) {
 	plain, err := rc.seal.Open(nil, nil, sealed, id)
 	if err != nil { // sealed under another secret: nobody can tell what it was
-		return errSignature
+		return nil, errSignature
 	}
 	key, rest, _ := bytes.Cut(plain, []byte("\n"))
 	signature, body, _ := bytes.Cut(rest, []byte("\n"))
 	if len(key) > 0 {
-		if err := rc.verify(ctx, string(key), string(signature), body); err != nil {
-			return err
-		}
+		err = rc.verify(ctx, string(key), string(signature), body)
 	}
-	_, err = rc.handle(ctx, body)
-	return err
+	return body, err
 }

@@ -132,11 +132,7 @@ func TestFlood(t *testing.T) {
 	if a := s.signed(t, "k1", key, report); a.status != 202 {
 		t.Fatal(a.status)
 	}
-	_, err := s.db.Exec(`WITH RECURSIVE i(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM i WHERE n < ?)
-		INSERT INTO server_leak_reports SELECT randomblob(32), ?, randomblob(50) FROM i`, leak.MaxWaiting, t0.Add(time.Hour).UnixMicro())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.fill(t, leak.MaxWaiting-1, 50)
 	refused := func(when string) {
 		t.Helper()
 		if a := s.signed(t, "k2", key, `[{"token":"x"}]`); a.status != 503 || a.header.Get("Retry-After") != "30" {
@@ -147,12 +143,10 @@ func TestFlood(t *testing.T) {
 	if a := s.signed(t, "k1", key, report); a.status != 503 {
 		t.Errorf("the same under a new signature: %d", a.status) // it is another one
 	}
-	if _, err := s.db.Exec(`DELETE FROM server_leak_reports WHERE received > ?`, t0.UnixMicro()); err != nil {
+	if _, err := s.db.Exec(t.Context(), `DELETE FROM server_leak_reports WHERE received > ?1`, t0.UnixMicro()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.db.Exec(`INSERT INTO server_leak_reports VALUES (randomblob(32), ?, zeroblob(?))`, t0.Add(time.Hour).UnixMicro(), leak.MaxWaitingBytes); err != nil {
-		t.Fatal(err)
-	}
+	s.fill(t, 1, leak.MaxWaitingBytes)
 	refused("64 MiB wait")
 	s.run(t)
 	src.set(false, map[string]string{"k1": encode(t, key.Public())})

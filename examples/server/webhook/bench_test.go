@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"testing"
 
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/webhook"
 )
 
 // An event for two endpoints, one of which has its share of the backlog.
 func BenchmarkEnqueue(b *testing.B) {
-	s := newSender(b, file(b), nil)
+	s := newSender(b, databasetest.Name(b), nil)
 	full, _ := s.add(b, "acct_1", "http://localhost/full")
 	s.add(b, "acct_1", "http://localhost/live")
 	s.fill(b, full.ID, webhook.MaxPending/2)
@@ -23,7 +24,7 @@ func BenchmarkEnqueue(b *testing.B) {
 
 // From the queueing of an event to its arrival, one after the other.
 func BenchmarkDeliver(b *testing.B) {
-	s := newSender(b, file(b), nil)
+	s := newSender(b, databasetest.Name(b), nil)
 	r := newReceiver(b, nil)
 	s.add(b, "acct_1", r.URL)
 	s.run(b)

@@ -6,68 +6,40 @@ import (
 	"fmt"
 	"strings"
 	"time"
-)
 
-// Times are microseconds since 1970; 0 is never.
-const schema = `
-CREATE TABLE IF NOT EXISTS server_webhooks (
-	id        TEXT NOT NULL PRIMARY KEY,
-	account   TEXT NOT NULL,
-	url       TEXT NOT NULL,
-	kinds     TEXT NOT NULL,              -- with spaces between; none: all
-	created   INTEGER NOT NULL,
-	attempted INTEGER NOT NULL DEFAULT 0, -- when the latest attempt began
-	busy      INTEGER NOT NULL DEFAULT 0, -- until when an attempt may be under way
-	delivered INTEGER NOT NULL DEFAULT 0, -- when the latest success was
-	failed    INTEGER NOT NULL DEFAULT 0, -- when the latest failure was
-	failures  INTEGER NOT NULL DEFAULT 0, -- since the latest success
-	error     TEXT NOT NULL DEFAULT '',   -- of the latest failure
-	dropped   INTEGER NOT NULL DEFAULT 0,
-	gone      INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX IF NOT EXISTS server_webhooks_account ON server_webhooks (account);
-CREATE TABLE IF NOT EXISTS server_deliveries (
-	endpoint TEXT NOT NULL,
-	event    TEXT NOT NULL,
-	body     TEXT NOT NULL,              -- '' once settled
-	attempts INTEGER NOT NULL DEFAULT 0,
-	due      INTEGER,                    -- NULL once settled: delivered or given up
-	settled  INTEGER NOT NULL DEFAULT 0,
-	error    TEXT NOT NULL DEFAULT '',   -- of the latest attempt; '' once delivered
-	PRIMARY KEY (endpoint, event)
-) STRICT;
-CREATE INDEX IF NOT EXISTS server_deliveries_due ON server_deliveries (endpoint, due) WHERE due IS NOT NULL`
+	"medtwin.ai/tollgate/examples/server/database"
+)
 
 // A batch is statements that take effect together. After one fails the others
 // do nothing.
 type batch struct {
 	ctx context.Context
-	tx  *sql.Tx
+	tx  database.Tx
 	err error
 }
 
 // do executes a statement and returns how many rows it changed.
-func (b *batch) do(query string, args ...any) (changed int64) {
-	if b.err != nil {
-		return 0
-	}
-	var res sql.Result
-	if res, b.err = b.tx.ExecContext(b.ctx, query, args...); b.err == nil {
-		changed, b.err = res.RowsAffected()
+func (b *batch) do(statement string, args ...any) (changed int64) {
+	if b.err == nil {
+		changed, b.err = b.tx.Exec(b.ctx, statement, args...)
 	}
 	return changed
 }
 
+// lock keeps others from an account's endpoints: from adding, removing and
+// queueing, not from delivering.
+func (b *batch) lock(account string) {
+	if b.err == nil {
+		b.err = b.tx.Lock(b.ctx, "webhooks of "+account)
+	}
+}
+
 func (s *Sender) together(ctx context.Context, statements func(*batch)) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err == nil {
-		defer tx.Rollback()
+	err := s.db.Do(ctx, func(tx database.Tx) error {
 		b := &batch{ctx: ctx, tx: tx}
 		statements(b)
-		if err = b.err; err == nil {
-			err = tx.Commit()
-		}
-	}
+		return b.err
+	})
 	if err != nil {
 		err = fmt.Errorf("webhook: %w", err)
 	}

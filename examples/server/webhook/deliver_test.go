@@ -15,13 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/webhook"
 )
 
 // What is sent verifies with the specification's own library, and with the
 // secret of its endpoint alone.
 func TestDeliver(t *testing.T) {
-	s := newSender(t, file(t), func(c *webhook.Config) { c.Now = time.Now })
+	s := newSender(t, databasetest.Name(t), func(c *webhook.Config) { c.Now = time.Now })
 	s.run(t)
 	all, some := newReceiver(t, nil), newReceiver(t, nil)
 	_, secretAll := s.add(t, "acct_1", all.URL+"/hooks?token=1")
@@ -77,7 +78,7 @@ func TestDeliver(t *testing.T) {
 // time, each time with a timestamp and signature of now; then never more, and
 // its owner can see why.
 func TestRetry(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	e, secret := s.add(t, "acct_1", r.URL)
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
@@ -131,7 +132,7 @@ func TestRetryAfter(t *testing.T) {
 		"120": 120 * time.Second, "9999999999": 5 * time.Hour, "-1": 5 * time.Second, "soon": 5 * time.Second,
 	} {
 		t.Run(header, func(t *testing.T) {
-			s := newSender(t, file(t), nil)
+			s := newSender(t, databasetest.Name(t), nil)
 			r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", header)
 				w.WriteHeader(http.StatusTooManyRequests)
@@ -141,7 +142,7 @@ func TestRetryAfter(t *testing.T) {
 			s.run(t)
 			eventually(t, "the failure to be recorded", func() bool { return s.only(t, "acct_1").Failures == 1 })
 			var due int64
-			if err := s.db.QueryRow(`SELECT due FROM server_deliveries`).Scan(&due); err != nil {
+			if err := s.db.Row(t.Context(), `SELECT due FROM server_deliveries`).Scan(&due); err != nil {
 				t.Fatal(err)
 			}
 			if got := time.UnixMicro(due).Sub(t0); got < want || got > want*5/4 {
@@ -153,7 +154,7 @@ func TestRetryAfter(t *testing.T) {
 
 // An endpoint that answers 410 hears no more, of what was queued either.
 func TestGone(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
 	s.add(t, "acct_1", r.URL)
 	for i := range 3 {
@@ -170,7 +171,7 @@ func TestGone(t *testing.T) {
 // Endpoints that hang hold up neither the others of their account nor those of
 // others, when they are new and when they are known to fail.
 func TestSlowEndpoints(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	free := make(chan struct{})
 	slow := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -199,7 +200,7 @@ func TestSlowEndpoints(t *testing.T) {
 	}
 	stop()
 
-	if _, err := s.db.Exec(`UPDATE server_webhooks SET failures = 1 WHERE url = ?`, slow.URL); err != nil {
+	if _, err := s.db.Exec(t.Context(), `UPDATE server_webhooks SET failures = 1 WHERE url = ?1`, slow.URL); err != nil {
 		t.Fatal(err)
 	}
 	for _, account := range []string{"acct_3", "acct_4", "acct_5"} { // all of whose endpoints fail
@@ -207,7 +208,7 @@ func TestSlowEndpoints(t *testing.T) {
 			s.add(t, account, slow.URL)
 		}
 		s.enqueue(t, account, "evt_1", "key.created")
-		if _, err := s.db.Exec(`UPDATE server_webhooks SET failures = 1 WHERE account = ?`, account); err != nil {
+		if _, err := s.db.Exec(t.Context(), `UPDATE server_webhooks SET failures = 1 WHERE account = ?1`, account); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -224,8 +225,8 @@ func TestSlowEndpoints(t *testing.T) {
 // What another process queues is delivered without being asked, and by one of
 // two that run.
 func TestOtherProcess(t *testing.T) {
-	path := file(t)
-	a, b, other := newSender(t, path, nil), newSender(t, path, nil), newSender(t, path, nil)
+	name := databasetest.Name(t)
+	a, b, other := newSender(t, name, nil), newSender(t, name, nil), newSender(t, name, nil)
 	r := newReceiver(t, nil)
 	a.add(t, "acct_1", r.URL)
 	a.run(t)
@@ -246,7 +247,7 @@ func TestOtherProcess(t *testing.T) {
 // An attempt that is cut off by the end of Run does not count, and is made
 // again by the next.
 func TestStop(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	answer := make(chan struct{})
 	r := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -271,13 +272,13 @@ func TestStop(t *testing.T) {
 // What is settled is forgotten after a week, so that the table does not grow
 // for ever.
 func TestSweep(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	r := newReceiver(t, nil)
 	s.add(t, "acct_1", r.URL)
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
 	s.run(t)
 	rows := func() (n int) {
-		if err := s.db.QueryRow(`SELECT count(*) FROM server_deliveries`).Scan(&n); err != nil {
+		if err := s.db.Row(t.Context(), `SELECT count(*) FROM server_deliveries`).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -294,7 +295,7 @@ func TestSweep(t *testing.T) {
 
 // Without a database nothing is acknowledged and Run waits.
 func TestOutage(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	s.add(t, "acct_1", "http://localhost")
 	s.db.Close()
 	s.run(t)

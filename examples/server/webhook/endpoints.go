@@ -55,8 +55,9 @@ func (s *Sender) Add(ctx context.Context, account, rawURL string, kinds []string
 	e := Endpoint{ID: keyfmt.NewID("whk_", now), URL: rawURL, Kinds: kinds, Created: now.UTC()}
 	var made int64
 	err := s.together(ctx, func(b *batch) {
+		b.lock(account) // they are counted
 		made = b.do(`INSERT INTO server_webhooks (id, account, url, kinds, created)
-			SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM server_webhooks WHERE account = ?2) < ?6`,
+			SELECT ?1, ?2, ?3, ?4, CAST(?5 AS BIGINT) WHERE (SELECT count(*) FROM server_webhooks WHERE account = ?2) < ?6`,
 			e.ID, account, e.URL, strings.Join(kinds, " "), now.UnixMicro(), maxEndpoints)
 	})
 	if err == nil && made == 0 {
@@ -70,10 +71,10 @@ func (s *Sender) Add(ctx context.Context, account, rawURL string, kinds []string
 
 // List returns the account's endpoints, the oldest first, and how they fare.
 func (s *Sender) List(ctx context.Context, account string) ([]Endpoint, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, url, kinds, created, dropped, failures, error, failed, delivered, gone,
+	rows, err := s.db.Rows(ctx, `SELECT id, url, kinds, created, dropped, failures, error, failed, delivered, gone,
 		(SELECT count(*) FROM server_deliveries WHERE endpoint = w.id AND due IS NOT NULL),
 		(SELECT count(*) FROM server_deliveries WHERE endpoint = w.id AND due IS NULL AND error <> '')
-		FROM server_webhooks w WHERE account = ? ORDER BY id`, account)
+		FROM server_webhooks w WHERE account = ?1 ORDER BY id`, account)
 	return collect(rows, err, func(e *Endpoint) []any {
 		return []any{&e.ID, &e.URL, words{&e.Kinds}, micros{&e.Created}, &e.Dropped, &e.Failures, &e.Error,
 			micros{&e.Failed}, micros{&e.Delivered}, micros{&e.Gone}, &e.Pending, &e.Dead}
@@ -85,7 +86,8 @@ func (s *Sender) List(ctx context.Context, account string) ([]Endpoint, error) {
 func (s *Sender) Remove(ctx context.Context, account, id string) error {
 	var removed int64
 	err := s.together(ctx, func(b *batch) {
-		removed = b.do(`DELETE FROM server_webhooks WHERE account = ? AND id = ?`, account, id)
+		b.lock(account) // so that nothing is queued for it meanwhile
+		removed = b.do(`DELETE FROM server_webhooks WHERE account = ?1 AND id = ?2`, account, id)
 		b.do(`DELETE FROM server_deliveries WHERE endpoint = ?1 AND NOT EXISTS (SELECT 1 FROM server_webhooks WHERE id = ?1)`, id)
 	})
 	if err == nil && removed == 0 {

@@ -5,19 +5,16 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"database/sql"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	_ "modernc.org/sqlite"
-
+	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/webhook"
 )
 
@@ -59,18 +56,6 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-func file(t testing.TB) string { return filepath.Join(t.TempDir(), "db") }
-
-// open opens a database as the server does.
-func open(path string) (*sql.DB, error) {
-	settings := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(wal)", "synchronous(full)"}, "_txlock": {"immediate"}}
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(path)+"?"+settings.Encode())
-	if err == nil {
-		db.SetMaxOpenConns(1)
-	}
-	return db, err
-}
-
 func secret(endpoint string) []byte {
 	mac := hmac.New(sha256.New, []byte("from outside the database"))
 	mac.Write([]byte(endpoint))
@@ -82,12 +67,12 @@ type sender struct {
 	*webhook.Sender
 	clock *clock
 	log   *buffer
-	db    *sql.DB
+	db    *database.DB
 }
 
-func newSender(t testing.TB, path string, set func(*webhook.Config)) *sender {
+func newSender(t testing.TB, name string, set func(*webhook.Config)) *sender {
 	t.Helper()
-	db, err := open(path)
+	db, err := databasetest.Open(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +116,7 @@ func (s *sender) later(d time.Duration) {
 func (s *sender) attempted(t testing.TB) time.Time {
 	t.Helper()
 	var at int64
-	if err := s.db.QueryRow(`SELECT max(attempted) FROM server_webhooks`).Scan(&at); err != nil {
+	if err := s.db.Row(t.Context(), `SELECT max(attempted) FROM server_webhooks`).Scan(&at); err != nil {
 		t.Fatal(err)
 	}
 	return time.UnixMicro(at)
@@ -156,7 +141,7 @@ func (s *sender) enqueue(t testing.TB, account, id, kind string) {
 // fill gives an endpoint n pending deliveries.
 func (s *sender) fill(t testing.TB, endpoint string, n int) {
 	t.Helper()
-	_, err := s.db.Exec(`WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < ?2)
+	_, err := s.db.Exec(t.Context(), `WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < ?2)
 		INSERT INTO server_deliveries (endpoint, event, body, due) SELECT ?1, 'old_' || n, '{}', 1 FROM i`, endpoint, n)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/webhook"
 )
 
@@ -39,8 +40,8 @@ func TestPublic(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
-	strict := newSender(t, file(t), func(c *webhook.Config) { c.AllowPrivate = false })
-	local := newSender(t, file(t), nil)
+	strict := newSender(t, databasetest.Name(t), func(c *webhook.Config) { c.AllowPrivate = false })
+	local := newSender(t, databasetest.Name(t), nil)
 	for _, tt := range []struct {
 		url           string
 		strict, local bool
@@ -90,7 +91,7 @@ func TestURLs(t *testing.T) {
 // when private ones were allowed is refused as well; and the owner learns
 // nothing of our network from how it failed.
 func TestPrivateIsNeverDialed(t *testing.T) {
-	path := file(t)
+	name := databasetest.Name(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -109,9 +110,9 @@ func TestPrivateIsNeverDialed(t *testing.T) {
 	}()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 
-	before := newSender(t, path, nil)
+	before := newSender(t, name, nil)
 	before.add(t, "acct_http", "http://"+listener.Addr().String())
-	s := newSender(t, path, func(c *webhook.Config) { c.AllowPrivate = false })
+	s := newSender(t, name, func(c *webhook.Config) { c.AllowPrivate = false })
 	for account, url := range map[string]string{
 		"acct_known":   "https://localhost:" + port,
 		"acct_unknown": "https://no-such-name.invalid",
@@ -140,7 +141,7 @@ func TestPrivateIsNeverDialed(t *testing.T) {
 
 // A redirect is a failure: it would lead past the checks of the URL.
 func TestRedirect(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	target := newReceiver(t, nil)
 	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, target.URL, http.StatusTemporaryRedirect)
@@ -157,7 +158,7 @@ func TestRedirect(t *testing.T) {
 // case T7: a receiver that answers for ever or never costs no memory and no
 // more than the time of an attempt.
 func TestHostileReceivers(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	s.SetTimeout(2 * time.Second)
 	written := make(chan int64, 1)
 	endless := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -197,8 +198,8 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 // case T1: no secret of an endpoint is in the database or in the log.
 func TestNothingIsDisclosed(t *testing.T) {
-	path := file(t)
-	s := newSender(t, path, nil)
+	name := databasetest.Name(t)
+	s := newSender(t, name, nil)
 	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("webhook-id") == "evt_1" {
 			w.WriteHeader(http.StatusGone)
@@ -217,7 +218,7 @@ func TestNothingIsDisclosed(t *testing.T) {
 	if !strings.Contains(haystack, e.ID) || strings.Contains(haystack, "hunter2") {
 		t.Errorf("the log:\n%s", haystack)
 	}
-	files, err := filepath.Glob(path + "*")
+	files, err := filepath.Glob(strings.TrimPrefix(name, "sqlite:") + "*")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no database: %v", err)
 	}

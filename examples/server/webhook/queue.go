@@ -53,14 +53,16 @@ func (s *Sender) Enqueue(ctx context.Context, account string, e Event) error {
 	if err != nil || len(body) > maxBody {
 		return fmt.Errorf("%w: want at most %d bytes of JSON", ErrInvalid, maxBody)
 	}
-	const hears = `account = ?1 AND gone = 0 AND (kinds = '' OR instr(' ' || kinds || ' ', ' ' || ?2 || ' '))`
+	const hears = `account = ?1 AND gone = 0 AND (kinds = '' OR replace(' ' || kinds || ' ', ' ' || CAST(?2 AS TEXT) || ' ', '') <> ' ' || kinds || ' ')`
 	var dropped int64
 	err = s.together(ctx, func(b *batch) {
+		b.lock(account) // what is pending is counted
 		b.do(`WITH all_of_it AS MATERIALIZED (SELECT id, (SELECT count(*) FROM server_deliveries WHERE endpoint = w.id AND due IS NOT NULL) AS pending
 				FROM server_webhooks w WHERE account = ?1 AND gone = 0)
-			INSERT OR IGNORE INTO server_deliveries (endpoint, event, body, due)
-			SELECT id, ?3, ?4, ?5 FROM server_webhooks JOIN all_of_it USING (id) WHERE `+hears+`
-				AND pending < ?6 / (SELECT count(*) FROM all_of_it) AND (SELECT sum(pending) + count(*) FROM all_of_it) <= ?6`,
+			INSERT INTO server_deliveries (endpoint, event, body, due)
+			SELECT id, ?3, ?4, CAST(?5 AS BIGINT) FROM server_webhooks JOIN all_of_it USING (id) WHERE `+hears+`
+				AND pending < CAST(?6 AS BIGINT) / (SELECT count(*) FROM all_of_it) AND (SELECT sum(pending) + count(*) FROM all_of_it) <= ?6
+			ON CONFLICT DO NOTHING`,
 			account, e.Kind, e.ID, string(body), s.now().UnixMicro(), maxPending)
 		dropped = b.do(`UPDATE server_webhooks SET dropped = dropped + 1 WHERE `+hears+`
 			AND NOT EXISTS (SELECT 1 FROM server_deliveries WHERE endpoint = id AND event = ?3)`, account, e.Kind, e.ID)
@@ -78,59 +80,75 @@ func (s *Sender) Enqueue(ctx context.Context, account string, e Event) error {
 	return nil
 }
 
+// A claim is of an endpoint, to one attempt.
+type claim struct {
+	endpoint string
+	until    int64 // tells it from the next one's
+}
+
 // claim takes up to n endpoints for which something is due and no attempt is
 // under way, in this or another process: those that fail or those that do
 // not, the one served longest ago first.
-func (s *Sender) claim(ctx context.Context, failing bool, n int) ([]string, error) {
+func (s *Sender) claim(ctx context.Context, failing bool, n int) ([]claim, error) {
 	now := s.now()
-	rows, err := s.db.QueryContext(ctx, `UPDATE server_webhooks SET attempted = ?1, busy = ?2 WHERE id IN (
-		SELECT id FROM server_webhooks w WHERE busy <= ?1 AND (failures > 0) = ?3
-			AND EXISTS (SELECT 1 FROM server_deliveries WHERE endpoint = w.id AND due <= ?1)
-		ORDER BY attempted LIMIT ?4) RETURNING id`,
+	rows, err := s.db.Rows(ctx, `WITH free AS MATERIALIZED (
+			SELECT id FROM server_webhooks w WHERE busy <= ?1 AND (failures > 0) = ?3
+				AND EXISTS (SELECT 1 FROM server_deliveries WHERE endpoint = w.id AND due <= ?1)
+			ORDER BY attempted LIMIT ?4 /*pg FOR UPDATE OF w SKIP LOCKED */)
+		UPDATE server_webhooks SET attempted = ?1, busy = ?2 WHERE busy <= ?1 AND id IN (SELECT id FROM free) RETURNING id, busy`,
 		now.UnixMicro(), now.Add(lease).UnixMicro(), failing, n)
-	return collect(rows, err, func(id *string) []any { return []any{id} })
+	return collect(rows, err, func(c *claim) []any { return []any{&c.endpoint, &c.until} })
 }
+
+// freed ends the claim that lasts until ?2, and none that has begun since.
+const freed = `busy = CASE busy WHEN ?2 THEN 0 ELSE busy END`
 
 // A delivery is one event on its way to one endpoint.
 type delivery struct {
-	endpoint, event, url string
-	body                 []byte
-	attempts             int // that failed
+	claim
+	account, event, url string
+	body                []byte
+	attempts            int // that failed
 }
 
 // due returns what has been due longest at an endpoint, or sql.ErrNoRows.
-func (s *Sender) due(ctx context.Context, endpoint string) (delivery, error) {
-	d := delivery{endpoint: endpoint}
-	err := s.db.QueryRowContext(ctx, `SELECT event, url, body, attempts FROM server_deliveries
-		JOIN server_webhooks ON id = endpoint WHERE endpoint = ? AND due <= ? ORDER BY due LIMIT 1`,
-		endpoint, s.now().UnixMicro()).Scan(&d.event, &d.url, &d.body, &d.attempts)
+func (s *Sender) due(ctx context.Context, c claim) (delivery, error) {
+	d := delivery{claim: c}
+	err := s.db.Row(ctx, `SELECT account, event, url, body, attempts FROM server_deliveries
+		JOIN server_webhooks ON id = endpoint WHERE endpoint = ?1 AND due <= ?2 ORDER BY due LIMIT 1`,
+		c.endpoint, s.now().UnixMicro()).Scan(&d.account, &d.event, &d.url, &d.body, &d.attempts)
 	return d, err
 }
 
 // record settles a delivery that arrived. One that failed it postpones or
-// gives up, and with it all others of its endpoint if that is gone.
+// gives up, and with it all others of its endpoint if that is gone. All
+// transactions change endpoints before deliveries, so that no two of them wait
+// for each other.
 func (s *Sender) record(ctx context.Context, d delivery, f *failure) error {
 	now := s.now()
 	at := now.UnixMicro()
 	return s.together(ctx, func(b *batch) {
-		const settle = `UPDATE server_deliveries SET due = NULL, settled = ?, body = '', error = ? WHERE endpoint = ?`
+		const settle = `UPDATE server_deliveries SET due = NULL, settled = ?2, body = '', error = ?3 WHERE endpoint = ?1`
 		if f == nil {
-			b.do(settle+` AND event = ?`, at, "", d.endpoint, d.event)
-			b.do(`UPDATE server_webhooks SET busy = 0, failures = 0, delivered = ? WHERE id = ?`, at, d.endpoint)
+			b.do(`UPDATE server_webhooks SET `+freed+`, failures = 0, delivered = ?3 WHERE id = ?1`, d.endpoint, d.until, at)
+			b.do(settle+` AND event = ?4`, d.endpoint, at, "", d.event)
 			return
 		}
 		n := d.attempts + 1
+		if f.gone {
+			b.lock(d.account) // so that nothing is queued for it meanwhile
+			b.do(`UPDATE server_webhooks SET gone = ?2 WHERE id = ?1`, d.endpoint, at)
+		}
+		b.do(`UPDATE server_webhooks SET `+freed+`, failures = failures + 1, failed = ?3, error = ?4 WHERE id = ?1`, d.endpoint, d.until, at, f.text)
 		switch {
 		case f.gone:
-			b.do(settle+` AND due IS NOT NULL`, at, f.text, d.endpoint)
-			b.do(`UPDATE server_webhooks SET gone = ? WHERE id = ?`, at, d.endpoint)
+			b.do(settle+` AND due IS NOT NULL`, d.endpoint, at, f.text)
 		case n >= maxAttempts:
-			b.do(settle+` AND event = ?`, at, f.text, d.endpoint, d.event)
-		default:
-			b.do(`UPDATE server_deliveries SET attempts = ?, due = ?, error = ? WHERE endpoint = ? AND event = ?`,
-				n, now.Add(max(delay(n), f.wait)).UnixMicro(), f.text, d.endpoint, d.event)
+			b.do(settle+` AND due IS NOT NULL AND event = ?4`, d.endpoint, at, f.text, d.event)
+		default: // unless another attempt, made when this one was taken for dead, has settled it
+			b.do(`UPDATE server_deliveries SET attempts = ?3, due = ?4, error = ?5 WHERE endpoint = ?1 AND event = ?2 AND due IS NOT NULL`,
+				d.endpoint, d.event, n, now.Add(max(delay(n), f.wait)).UnixMicro(), f.text)
 		}
-		b.do(`UPDATE server_webhooks SET busy = 0, failures = failures + 1, failed = ?, error = ? WHERE id = ?`, at, f.text, d.endpoint)
 		if b.err == nil && (f.gone || n >= maxAttempts) {
 			s.log.WarnContext(ctx, "webhook delivery given up", slog.String("endpoint", d.endpoint), slog.String("event", d.event),
 				slog.Int("attempts", n), slog.String("error", f.text), slog.Bool("gone", f.gone))

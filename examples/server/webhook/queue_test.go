@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/webhook"
 )
 
@@ -20,24 +22,15 @@ func TestNew(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "DB") || !strings.Contains(err.Error(), "Secret") {
 		t.Errorf("New with nothing: %v", err)
 	}
-	db, err := open(file(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	for _, n := range []int{0, 23, 65} {
-		if _, err := webhook.New(webhook.Config{DB: db, Secret: func(string) []byte { return make([]byte, n) }}); err == nil {
+		if _, err := webhook.New(webhook.Config{DB: new(database.DB), Secret: func(string) []byte { return make([]byte, n) }}); err == nil {
 			t.Errorf("a secret of %d bytes passes", n)
 		}
-	}
-	db.Close()
-	if _, err := webhook.New(webhook.Config{DB: db, Secret: secret}); err == nil {
-		t.Error("a closed database passes")
 	}
 }
 
 func TestAccountsAreApart(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	e, _ := s.add(t, "acct_1", "http://localhost")
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
 	if list, err := s.List(t.Context(), "acct_2"); err != nil || len(list) != 0 {
@@ -55,13 +48,13 @@ func TestAccountsAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left int
-	if err := s.db.QueryRow(`SELECT count(*) FROM server_deliveries`).Scan(&left); err != nil || left != 0 {
+	if err := s.db.Row(t.Context(), `SELECT count(*) FROM server_deliveries`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d deliveries of no endpoint, %v", left, err)
 	}
 }
 
 func TestInvalid(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	for _, kinds := range [][]string{{""}, {"key created"}, {strings.Repeat("x", 65)}, {"key.*"}, strings.Split(strings.Repeat("a", 33), "")} {
 		_, _, err := s.Add(t.Context(), "acct_1", "http://localhost", kinds, t0)
 		if same := len(kinds) == 33; errors.Is(err, webhook.ErrInvalid) == same {
@@ -83,7 +76,7 @@ func TestInvalid(t *testing.T) {
 }
 
 func TestQuota(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	var wg sync.WaitGroup
 	errs := make(chan error, 3*webhook.MaxEndpoints)
 	for range cap(errs) {
@@ -111,7 +104,7 @@ func TestQuota(t *testing.T) {
 // An account's backlog is bounded, and a dead endpoint has no more than its
 // share of it.
 func TestBacklog(t *testing.T) {
-	s := newSender(t, file(t), nil)
+	s := newSender(t, databasetest.Name(t), nil)
 	dead, _ := s.add(t, "acct_1", "http://localhost/dead")
 	s.add(t, "acct_1", "http://localhost/live")
 	s.fill(t, dead.ID, webhook.MaxPending/2-1)
@@ -151,16 +144,16 @@ func TestBacklog(t *testing.T) {
 const victim = "WEBHOOK_TEST_VICTIM" // the database of a process that is going to be killed
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(victim); path != "" {
-		fmt.Fprintln(os.Stderr, toil(context.Background(), path))
+	if name := os.Getenv(victim); name != "" {
+		fmt.Fprintln(os.Stderr, toil(context.Background(), name))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(databasetest.Main(m))
 }
 
 // toil queues events for ever, says so after each, and delivers them.
-func toil(ctx context.Context, path string) error {
-	db, err := open(path)
+func toil(ctx context.Context, name string) error {
+	db, err := databasetest.Open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -181,13 +174,13 @@ func toil(ctx context.Context, path string) error {
 // case T8: kill -9 in the middle of queueing and delivering loses no event that
 // was acknowledged.
 func TestKill(t *testing.T) {
-	path := file(t)
+	name := databasetest.Name(t)
 	r := newReceiver(t, nil)
-	s := newSender(t, path, nil)
+	s := newSender(t, name, nil)
 	s.add(t, "acct_1", r.URL)
 
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), victim+"="+path)
+	cmd.Env = append(os.Environ(), victim+"="+name)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

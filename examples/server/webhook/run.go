@@ -33,13 +33,13 @@ func (s *Sender) Run(ctx context.Context) error {
 			if n == 0 {
 				continue
 			}
-			endpoints, err := s.claim(ctx, failing, n)
+			claims, err := s.claim(ctx, failing, n)
 			errs = append(errs, err)
-			free[failing] -= len(endpoints)
-			for _, endpoint := range endpoints {
+			free[failing] -= len(claims)
+			for _, c := range claims {
 				attempts.Go(func() {
-					if err := s.attempt(ctx, endpoint); err != nil {
-						s.log.ErrorContext(ctx, "webhook attempt not recorded, will be made again", slog.String("endpoint", endpoint), slog.Any("err", err))
+					if err := s.attempt(ctx, c); err != nil {
+						s.log.ErrorContext(ctx, "webhook attempt not recorded, will be made again", slog.String("endpoint", c.endpoint), slog.Any("err", err))
 					}
 					done <- failing
 				})
@@ -47,7 +47,8 @@ func (s *Sender) Run(ctx context.Context) error {
 		}
 		if now := s.now(); now.Sub(swept) >= time.Hour {
 			errs = append(errs, s.together(ctx, func(b *batch) {
-				b.do(`DELETE FROM server_deliveries WHERE due IS NULL AND settled < ?`, now.Add(-keep).UnixMicro())
+				b.do(`DELETE FROM server_deliveries WHERE (endpoint, event) IN (SELECT endpoint, event FROM server_deliveries
+					WHERE due IS NULL AND settled < ?1 /*pg FOR UPDATE SKIP LOCKED */)`, now.Add(-keep).UnixMicro())
 			}))
 			swept = now
 		}
@@ -69,9 +70,9 @@ func (s *Sender) Run(ctx context.Context) error {
 
 // attempt makes one attempt at an endpoint that was claimed, and records it
 // even when ctx has ended meanwhile. One that was cut off does not count.
-func (s *Sender) attempt(ctx context.Context, endpoint string) error {
+func (s *Sender) attempt(ctx context.Context, c claim) error {
 	record := context.WithoutCancel(ctx)
-	d, err := s.due(ctx, endpoint)
+	d, err := s.due(ctx, c)
 	if err == nil {
 		if f := s.post(ctx, d); f == nil || ctx.Err() == nil {
 			return s.record(record, d, f)
@@ -81,6 +82,6 @@ func (s *Sender) attempt(ctx context.Context, endpoint string) error {
 		err = nil // the endpoint was removed, or Run ends
 	}
 	return errors.Join(err, s.together(record, func(b *batch) {
-		b.do(`UPDATE server_webhooks SET busy = 0 WHERE id = ?`, endpoint)
+		b.do(`UPDATE server_webhooks SET `+freed+` WHERE id = ?1`, c.endpoint, c.until)
 	}))
 }

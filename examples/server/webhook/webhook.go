@@ -9,21 +9,19 @@
 package webhook
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"medtwin.ai/tollgate/examples/server/database"
 )
 
 // Config says what a [Sender] works with.
 type Config struct {
-	// DB is a SQLite database of one connection, whose transactions begin
-	// IMMEDIATE. New makes the tables server_webhooks and server_deliveries.
-	// Required.
-	DB *sql.DB
+	// DB has the tables server_webhooks and server_deliveries. Required.
+	DB *database.DB
 
 	// Secret derives the signing secret of an endpoint, 24 to 64 bytes, from
 	// its id and from something that is not in the database: nothing that is
@@ -49,7 +47,7 @@ type Config struct {
 // A Sender keeps endpoints and what is to be delivered to them. It is safe for
 // concurrent use, also by several processes on one database.
 type Sender struct {
-	db      *sql.DB
+	db      *database.DB
 	secret  func(string) []byte
 	private bool
 	log     *slog.Logger
@@ -58,7 +56,7 @@ type Sender struct {
 	wake    chan struct{} // something may be due
 }
 
-// New returns a sender and makes its tables. It sends once [Sender.Run] runs.
+// New returns a sender. It sends once [Sender.Run] runs.
 func New(c Config) (*Sender, error) {
 	var errs []error
 	if c.DB == nil {
@@ -77,9 +75,6 @@ func New(c Config) (*Sender, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if _, err := c.DB.ExecContext(context.Background(), schema); err != nil {
-		return nil, fmt.Errorf("webhook: %w", err)
 	}
 	return &Sender{
 		db: c.DB, secret: c.Secret, private: c.AllowPrivate, log: c.Logger, now: c.Now,

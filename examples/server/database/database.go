@@ -1,0 +1,142 @@
+// Package database has the server's own tables, beside those of the library,
+// in SQLite or Postgres, and runs statements on them that are written once.
+//
+// A statement numbers its arguments (?1), names tables as SQLite does
+// (server_documents; in Postgres they are in the schema tollgate_server, which
+// is named before each, so that nothing depends on search_path), and has what
+// only Postgres needs in a comment (/*pg FOR UPDATE */).
+//
+// SQLite has one writer at a time. Postgres has many, and each statement sees
+// what was committed before it began. So what is read and then written is
+// locked (FOR UPDATE), what is counted and then added to is done under
+// [Tx.Lock], and what is claimed is claimed by one UPDATE.
+package database
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A DB is an open database. It is safe for concurrent use.
+type DB struct {
+	Conn
+	sql  *sql.DB
+	pool *pgxpool.Pool // nil: SQLite
+
+	listen *pgx.ConnConfig // of the streams of changes; nil: as the pool's
+}
+
+// Pool returns the connections to Postgres, nil for SQLite.
+func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+
+// Close closes the database, after the calls under way.
+func (d *DB) Close() error {
+	err := d.sql.Close()
+	if d.pool != nil {
+		d.pool.Close()
+	}
+	return err
+}
+
+// A Conn runs statements: on the database, or in a transaction.
+type Conn struct {
+	sql interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+	postgres bool
+}
+
+// Exec returns how many rows a statement has changed.
+func (c Conn) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	res, err := c.sql.ExecContext(ctx, c.text(statement), c.args(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Rows returns what a statement finds.
+func (c Conn) Rows(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	return c.sql.QueryContext(ctx, c.text(statement), c.args(args)...)
+}
+
+// Row returns the first that a statement finds; its Scan may return
+// [sql.ErrNoRows].
+func (c Conn) Row(ctx context.Context, statement string, args ...any) *sql.Row {
+	return c.sql.QueryRowContext(ctx, c.text(statement), c.args(args)...)
+}
+
+// args replaces texts that Postgres cannot hold with NULL, which is equal to
+// nothing that is in there.
+func (c Conn) args(args []any) []any {
+	for i, a := range args {
+		if s, ok := a.(string); ok && c.postgres && !Holds(s) {
+			args[i] = nil
+		}
+	}
+	return args
+}
+
+// Holds reports whether either database can hold a text. Postgres knows no
+// U+0000 and checks the encoding.
+func Holds(text string) bool {
+	return strings.IndexByte(text, 0) < 0 && strings.ToValidUTF8(text, "") == text
+}
+
+// A Tx is a transaction.
+type Tx struct{ Conn }
+
+// Do runs f in a transaction, which is committed when f returns nil.
+func (d *DB) Do(ctx context.Context, f func(Tx) error) error {
+	tx, err := d.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := f(Tx{Conn{tx, d.postgres}}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (d *DB) begin(ctx context.Context) (*sql.Tx, error) {
+	var options sql.TxOptions
+	if d.postgres {
+		options.Isolation = sql.LevelReadCommitted
+	}
+	return d.sql.BeginTx(ctx, &options)
+}
+
+// Lock keeps other transactions that take the lock of the same name, in any
+// process, waiting until this one has ended. In SQLite they all wait anyway.
+func (t Tx) Lock(ctx context.Context, name string) error {
+	if !t.postgres {
+		return nil
+	}
+	_, err := t.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(?1, 0))`, schema+" "+name)
+	return err
+}
+
+// Alone runs f while no other process runs one under the same name. f is not in
+// a transaction; in Postgres a connection of the pool is held meanwhile, until
+// ctx ends at the latest. On SQLite it just runs: there is one process.
+func (d *DB) Alone(ctx context.Context, name string, f func() error) error {
+	if !d.postgres {
+		return f()
+	}
+	tx, err := d.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // there is nothing in it but the lock
+	if err := (Tx{Conn{tx, true}}).Lock(ctx, name); err != nil {
+		return err
+	}
+	return f()
+}

@@ -1,0 +1,190 @@
+package database_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"medtwin.ai/tollgate/adapters/pgstore"
+	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(databasetest.Main(m)) }
+
+func postgres(t *testing.T, url string) *database.DB {
+	t.Helper()
+	db, err := database.Postgres(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The newest version comes with the library's newest.
+func TestVersions(t *testing.T) {
+	sql, err := database.SQL(database.Newest())
+	must(t, err)
+	all := pgstore.Migrations("")
+	if !strings.Contains(sql, all[len(all)-1].Up) {
+		t.Errorf("version %d of the database lacks version %d of the library's schema", database.Newest(), len(all))
+	}
+}
+
+// Of several that find an empty database at once one makes the tables; and who
+// does it again, or in another way, comes to the same.
+func TestMigrate(t *testing.T) {
+	ctx := t.Context()
+	url := databasetest.Postgres(t)
+	db := postgres(t, url)
+	for round := range 3 {
+		var all sync.WaitGroup
+		for i := range 8 {
+			other := postgres(t, url)
+			all.Go(func() {
+				do := other.Prepare
+				if i%2 == 1 {
+					do = func(ctx context.Context) error { return other.Migrate(ctx, database.Newest()) }
+				}
+				if err := do(ctx); err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		all.Wait()
+		if _, err := db.Library(ctx); err != nil {
+			t.Error(err)
+		}
+		if round == 1 { // the third finds nothing again
+			must(t, db.Migrate(ctx, 0))
+			must(t, db.Migrate(ctx, 0))
+		}
+	}
+	want := structure(t, url)
+
+	printed := databasetest.Postgres(t)
+	sql, err := database.SQL(database.Newest())
+	must(t, err)
+	psql := exec.Command(databasetest.Server().Bin("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", printed)
+	psql.Stdin = strings.NewReader(sql)
+	if out, err := psql.CombinedOutput(); err != nil {
+		t.Fatalf("psql: %v\n%s", err, out)
+	}
+	if d := cmp.Diff(want, structure(t, printed)); d != "" {
+		t.Errorf("what is printed makes something else (-migrate +print):\n%s", d)
+	}
+	must(t, postgres(t, printed).Prepare(ctx))
+	for _, v := range []int{-1, database.Newest() + 1} {
+		if err := db.Migrate(ctx, v); err == nil || !strings.Contains(err.Error(), "no version") {
+			t.Errorf("version %d: %v", v, err)
+		}
+		if _, err := database.SQL(v); err == nil {
+			t.Errorf("version %d is printed", v)
+		}
+	}
+}
+
+// structure is a database without what is in it.
+func structure(t *testing.T, url string) string {
+	t.Helper()
+	db := postgres(t, url)
+	rows, err := db.Rows(t.Context(), `
+		SELECT format('%s.%s.%s %s %s %s', table_schema, table_name, column_name, data_type, is_nullable, column_default), collation_name IS NULL
+			FROM information_schema.columns WHERE table_schema LIKE 'tollgate%'
+		UNION ALL SELECT indexdef, true FROM pg_indexes WHERE schemaname LIKE 'tollgate%'
+		UNION ALL SELECT format('version %s', version), true FROM tollgate_server.migrations
+		UNION ALL SELECT format('version %s of the library', version), true FROM tollgate.migrations
+		ORDER BY 1`)
+	must(t, err)
+	defer rows.Close()
+	var lines []string
+	for rows.Next() {
+		var line, plain string
+		must(t, rows.Scan(&line, &plain))
+		lines = append(lines, line+" "+plain)
+	}
+	must(t, rows.Err())
+	return strings.Join(lines, "\n")
+}
+
+// A database of another release is left alone, and what is to be done is said.
+func TestOtherRelease(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change string
+		want   error
+	}{
+		"older":               {`DELETE FROM tollgate_server.migrations`, database.ErrOlder},
+		"newer":               {`INSERT INTO tollgate_server.migrations VALUES (1000, 1000)`, database.ErrNewer},
+		"older library":       {`DELETE FROM tollgate.migrations`, database.ErrOlder},
+		"newer library":       {`INSERT INTO tollgate.migrations VALUES (1000, 'later', 1000)`, database.ErrNewer},
+		"newer, for us too":   {`INSERT INTO tollgate_server.migrations VALUES (1000, 1); INSERT INTO tollgate.migrations VALUES (1000, 'later', 1)`, nil},
+		"older library alone": {`DELETE FROM tollgate.migrations; DROP SCHEMA tollgate_server CASCADE`, database.ErrOlder},
+		"library alone":       {`DROP SCHEMA tollgate_server CASCADE`, nil},
+		"empty schemas":       {`DROP SCHEMA tollgate, tollgate_server CASCADE; CREATE SCHEMA tollgate; CREATE SCHEMA tollgate_server`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := postgres(t, databasetest.Postgres(t))
+			must(t, db.Prepare(t.Context()))
+			_, err := db.Pool().Exec(t.Context(), tt.change)
+			must(t, err)
+			if err = db.Prepare(t.Context()); err == nil {
+				_, err = db.Library(t.Context())
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if tt.want == database.ErrOlder && !strings.Contains(err.Error(), "run: server migrate") {
+				t.Errorf("%v", err)
+			}
+			if err := db.Migrate(t.Context(), database.Newest()); errors.Is(err, database.ErrNewer) != strings.HasPrefix(name, "newer") {
+				t.Errorf("Migrate: %v", err)
+			}
+		})
+	}
+}
+
+// A role that may create nothing serves what is in place, and makes nothing.
+func TestRoleWithoutCreate(t *testing.T) {
+	ctx := t.Context()
+	const role = "tollgate_test_server"
+	must(t, databasetest.Server().Exec(ctx, `CREATE ROLE `+role+` LOGIN PASSWORD 'low'`))
+	t.Cleanup(func() {
+		if err := databasetest.Server().Exec(context.Background(), `DROP ROLE `+role); err != nil {
+			t.Error(err)
+		}
+	})
+	url := databasetest.Postgres(t)
+	at := strings.Index(url, "@")
+	low := "postgres://" + role + ":low" + url[at:]
+	if err := postgres(t, low).Prepare(ctx); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("an empty database: %v", err)
+	}
+	db := postgres(t, url)
+	must(t, db.Prepare(ctx))
+	_, err := db.Pool().Exec(ctx, `GRANT USAGE ON SCHEMA tollgate, tollgate_server TO `+role+`;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tollgate, tollgate_server TO `+role)
+	must(t, err)
+	served := postgres(t, low)
+	must(t, served.Prepare(ctx))
+	if _, err := served.Library(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := served.Exec(ctx, `INSERT INTO server_people ("user", account) VALUES (?1, ?2)`, "user_1", "acct_1"); err != nil {
+		t.Error(err)
+	}
+	must(t, served.Migrate(ctx, database.Newest())) // there is nothing to do
+}

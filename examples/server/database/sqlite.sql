@@ -1,0 +1,71 @@
+-- Times are microseconds since 1970; 0 is never.
+
+CREATE TABLE IF NOT EXISTS server_documents (
+	account     TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	collection  TEXT NOT NULL,
+	parent      TEXT NOT NULL,
+	id          TEXT NOT NULL,
+	body        TEXT NOT NULL, -- a JSON object
+	created     INTEGER NOT NULL,
+	PRIMARY KEY (account, environment, collection, parent, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS server_people (
+	user    TEXT NOT NULL PRIMARY KEY,
+	account TEXT NOT NULL -- that has made him
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS server_access_requests (
+	id              TEXT NOT NULL PRIMARY KEY,
+	status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'approved', 'rejected')),
+	organization    TEXT NOT NULL,
+	use_case        TEXT NOT NULL,
+	expected_volume TEXT NOT NULL,
+	email           TEXT NOT NULL,
+	name            TEXT NOT NULL,
+	created         INTEGER NOT NULL,
+	claimed         INTEGER NOT NULL DEFAULT 0, -- since when it is being approved
+	account         TEXT NOT NULL DEFAULT '',   -- that approving it makes
+	decided         INTEGER NOT NULL DEFAULT 0,
+	decided_by      TEXT NOT NULL DEFAULT '',
+	reason          TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX IF NOT EXISTS server_access_requests_status ON server_access_requests (status, id);
+
+CREATE TABLE IF NOT EXISTS server_webhooks (
+	id        TEXT NOT NULL PRIMARY KEY,
+	account   TEXT NOT NULL,
+	url       TEXT NOT NULL,
+	kinds     TEXT NOT NULL,              -- with spaces between; none: all
+	created   INTEGER NOT NULL,
+	attempted INTEGER NOT NULL DEFAULT 0, -- when the latest attempt began
+	busy      INTEGER NOT NULL DEFAULT 0, -- until when an attempt may be under way
+	delivered INTEGER NOT NULL DEFAULT 0, -- when the latest success was
+	failed    INTEGER NOT NULL DEFAULT 0, -- when the latest failure was
+	failures  INTEGER NOT NULL DEFAULT 0, -- since the latest success
+	error     TEXT NOT NULL DEFAULT '',   -- of the latest failure
+	dropped   INTEGER NOT NULL DEFAULT 0,
+	gone      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS server_webhooks_account ON server_webhooks (account);
+
+CREATE TABLE IF NOT EXISTS server_deliveries (
+	endpoint TEXT NOT NULL,
+	event    TEXT NOT NULL,
+	body     TEXT NOT NULL,              -- '' once settled
+	attempts INTEGER NOT NULL DEFAULT 0,
+	due      INTEGER,                    -- NULL once settled: delivered or given up
+	settled  INTEGER NOT NULL DEFAULT 0,
+	error    TEXT NOT NULL DEFAULT '',   -- of the latest attempt; '' once delivered
+	PRIMARY KEY (endpoint, event)
+) STRICT;
+CREATE INDEX IF NOT EXISTS server_deliveries_due ON server_deliveries (endpoint, due) WHERE due IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS server_leak_reports (
+	id       BLOB NOT NULL PRIMARY KEY,          -- SHA-256 of what is sealed
+	received INTEGER NOT NULL,
+	sealed   BLOB NOT NULL,                      -- AES-256-GCM
+	busy     INTEGER NOT NULL DEFAULT 0          -- until when it may be being handled
+) STRICT;
+CREATE INDEX IF NOT EXISTS server_leak_reports_received ON server_leak_reports (received, id);

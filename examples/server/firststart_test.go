@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/examples/server/database/databasetest"
+)
+
+// Of servers that are started at once on nothing at all, one makes the demo
+// and tells of it, and all serve it under one pepper.
+func TestFirstStart(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, name string) {
+		const servers = 4
+		dir := t.TempDir()
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		var urls, told []string
+		var failed bytes.Buffer
+		for range servers {
+			cmd := program(t, dir, "--database", name, "--listen", "127.0.0.1:0", "--demo-file", "demo.json")
+			cmd.Stderr = &lockedLog{}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				cmd.Process.Signal(syscall.SIGTERM)
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("%v\n%v", err, cmd.Stderr)
+				}
+			})
+			all.Go(func() {
+				text := ""
+				for lines := bufio.NewScanner(out); lines.Scan(); text += lines.Text() + "\n" {
+					if url, ok := strings.CutPrefix(lines.Text(), "serving on "); ok {
+						mu.Lock()
+						defer mu.Unlock()
+						urls = append(urls, url)
+						if text != "" {
+							told = append(told, text)
+						}
+						return
+					}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				failed.WriteString(text + cmd.Stderr.(*lockedLog).String())
+			})
+		}
+		all.Wait()
+		if len(urls) != servers || len(told) != 1 {
+			t.Fatalf("%d of %d serve, %d tell of a demo\n%s", len(urls), servers, len(told), failed.String())
+		}
+		p := &process{t: t, dir: dir}
+		p.load()
+		for _, url := range urls {
+			p.BaseURL = url
+			for path, want := range map[string]string{"/v1/projects": "proj_abc123", "/v1/rubrics": "Clarity (live)"} {
+				if a := p.get(path, p.LiveKey); a.status != 200 || strings.Count(a.body, want) != 1 {
+					t.Errorf("%s%s: %d %s", url, path, a.status, a.body)
+				}
+			}
+		}
+		if !strings.Contains(told[0], p.LiveKey) {
+			t.Errorf("the demo file is of another demo than\n%s", told[0])
+		}
+		p.login(p.Email, p.Password)
+		p.login(p.OperatorEmail, p.OperatorPassword)
+		files, err := fs.Glob(os.DirFS(dir), "*")
+		if err != nil || strings.Join(files, " ") != "demo.json tollgate.pepper" {
+			t.Errorf("left in the folder: %v, %v", files, err)
+		}
+	})
+}
+
+// Of many that make the pepper file at once one does, and nobody reads half of
+// it.
+func TestPepperIsMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pepper")
+	var all sync.WaitGroup
+	var made [50]*secrets
+	for i := range made {
+		all.Go(func() {
+			var err error
+			if made[i], err = loadSecrets(path, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for _, s := range made {
+		if s == nil || s.newest != made[0].newest || !bytes.Equal(s.root, made[0].root) {
+			t.Fatal("two of them have different secrets")
+		}
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+		t.Errorf("left in the folder: %v, %v", files, err)
+	}
+}
+
+// The command makes the tables; on those of another release nothing else does
+// anything, and it is said what to do.
+func TestMigrateCommand(t *testing.T) {
+	url := postgres(t)
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := program(t, t.TempDir(), args...)
+		cmd.Env = append(os.Environ(), "TOLLGATE_DATABASE="+url)
+		out, err := cmd.CombinedOutput()
+		if (err == nil) != (len(out) > 0 && !strings.HasPrefix(string(out), "server: ")) {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	for range 2 {
+		if out := run("migrate"); out != "the database has version 1\n" {
+			t.Errorf("%s", out)
+		}
+	}
+	db, err := database.Postgres(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	change := func(sql string) {
+		t.Helper()
+		if _, err := db.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(`DELETE FROM server_migrations`)
+	if out := run("keys", "list"); !strings.Contains(out, "run: server migrate") {
+		t.Errorf("%s", out)
+	}
+	change(`INSERT INTO server_migrations VALUES (9, 9)`)
+	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"migrate"}} {
+		if out := run(args...); !strings.Contains(out, "newer release") {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
+	change(`UPDATE server_migrations SET version = 1, since = 1`)
+	if out := run("migrate", "--to", "0"); out != "the database has version 0\n" {
+		t.Errorf("%s", out)
+	}
+	if out := run("users", "list"); !strings.HasPrefix(out, "ID") {
+		t.Errorf("an empty database: %s", out)
+	}
+	sql, err := database.SQL(database.Newest())
+	if out := run("migrate", "--print"); err != nil || out != sql {
+		t.Errorf("%v, printed %d bytes, want %d", err, len(out), len(sql))
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// case T8: whether a server is told to stop under load or killed, no key,
+// revocation or log-out that it has acknowledged is lost; and when it is told,
+// no use either.
+func TestServerEnds(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"told": syscall.SIGTERM, "killed": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, postgres(t), redisServer(t).URL())
+			defer f.logs()
+			var mu sync.Mutex
+			live, ended, used := map[string]bool{}, map[string]bool{}, map[string]string{} // credentials; ids and their accounts
+			note := func(m map[string]bool, token string) {
+				mu.Lock()
+				defer mu.Unlock()
+				m[token] = true
+			}
+			var makers []account
+			for range 20 {
+				a := f.account(0)
+				for range 20 {
+					a.keys = append(a.keys, f.session(store.User{ID: a.owner}, a.id))
+				}
+				makers = append(makers, a)
+			}
+			var acknowledged atomic.Int64
+			var all sync.WaitGroup
+			for _, m := range makers {
+				all.Go(func() {
+					for _, other := range m.keys { // until there is no answer
+						a := f.do(f.a, "POST", "/v1/api-keys", m.session, `{"name": "made", "permissions": ["read"]}`)
+						if a.status != 201 {
+							return
+						}
+						id, key := text(a.body, "id"), text(a.body, "key")
+						use := f.do(f.a, "GET", "/v1/whoami", key, "")
+						if acknowledged.Add(1)%2 == 0 {
+							note(live, key)
+							if use.status == 200 { // of what is revoked no use is written
+								mu.Lock()
+								used[id] = m.id
+								mu.Unlock()
+							}
+						} else if f.do(f.a, "DELETE", "/v1/api-keys/"+id, m.session, "").status == 204 {
+							note(ended, key)
+						}
+						if f.do(f.a, "POST", "/v1/auth/logout", other, "").status == 204 {
+							note(ended, other)
+						}
+					}
+				})
+			}
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for acknowledged.Load() < 100 {
+				<-tick.C
+			}
+			if err := f.a.cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			all.Wait()
+			if err := f.a.cmd.Wait(); err != nil && signal == syscall.SIGTERM {
+				t.Errorf("the server ended with %v", err)
+			}
+			for token := range live {
+				if !f.passes(f.b, token) {
+					t.Error("a key that was acknowledged is lost")
+				}
+			}
+			for token := range ended {
+				if f.passes(f.b, token) {
+					t.Error("what was acknowledged as ended is not")
+				}
+			}
+			unseen := 0
+			for id, account := range used {
+				if k, err := f.desk.KeyAdmin().Get(t.Context(), account, id); err != nil || k.Used.IsZero() {
+					unseen++
+				}
+			}
+			t.Logf("%d keys, %d ended, %d used, %d uses lost", len(live), len(ended), len(used), unseen)
+			if unseen > 0 && signal == syscall.SIGTERM {
+				t.Errorf("%d uses were lost", unseen)
+			}
+			if acknowledged.Load() == 400 {
+				t.Error("all was over before the server ended")
+			}
+		})
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A dependency is what the server cannot do its work without.
+type dependency struct {
+	name  string // as the answer calls it: "database"
+	check func(context.Context) error
+}
+
+// readiness tells whether everything is there that requests need. It asks once
+// a second at most: anybody may ask it.
+type readiness struct {
+	dependencies []dependency
+	log          *slog.Logger
+	now          func() time.Time
+
+	mu      sync.Mutex
+	checked time.Time
+	down    map[string]bool
+}
+
+// dependencies are those of a backend.
+func (b *backend) dependencies() []dependency {
+	d := dependency{"database", func(ctx context.Context) error {
+		_, err := b.Accounts().List(ctx, "", 1)
+		return err
+	}}
+	if s, ok := b.stores.(interface{ Ready(context.Context) error }); ok {
+		d.check = s.Ready
+	}
+	if b.redis == nil {
+		return []dependency{d}
+	}
+	return []dependency{d, {"redis", b.redis.Ready}}
+}
+
+const (
+	readyFor     = time.Second
+	readyTimeout = 2 * time.Second // of every check, all at once
+)
+
+// missing returns the names of the dependencies that are down. The reason is
+// for the log, which has it once.
+func (c *readiness) missing() map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down != nil && c.now().Sub(c.checked) < readyFor {
+		return c.down
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout) // for all who ask meanwhile
+	defer cancel()
+	errs := make([]error, len(c.dependencies))
+	var checks sync.WaitGroup
+	for i, d := range c.dependencies {
+		checks.Go(func() { errs[i] = d.check(ctx) })
+	}
+	checks.Wait()
+	down := make(map[string]bool)
+	for i, d := range c.dependencies {
+		if errs[i] != nil {
+			down[d.name] = true
+		}
+		if down[d.name] != c.down[d.name] {
+			level := slog.LevelInfo
+			if errs[i] != nil {
+				level = slog.LevelError
+			}
+			c.log.Log(ctx, level, "readiness", slog.String("dependency", d.name), slog.Bool("ready", errs[i] == nil), slog.Any("err", errs[i]))
+		}
+	}
+	c.checked, c.down = c.now(), down
+	return down
+}
+
+// ready tells whoever starts or replaces a replica whether it can do its work,
+// and which dependency is missing. A load balancer that heeds it takes all
+// replicas away at once when the database goes, though they could go on for
+// those whom they know: for it there is GET /health.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	status, checks := http.StatusOK, make(map[string]string)
+	down := s.readiness.missing()
+	for _, d := range s.readiness.dependencies {
+		checks[d.name] = "ok"
+		if down[d.name] {
+			checks[d.name], status = "unavailable", http.StatusServiceUnavailable
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	s.respond(w, r, status, map[string]any{"ready": status == http.StatusOK, "checks": checks})
+}
