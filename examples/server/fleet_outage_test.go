@@ -21,7 +21,7 @@ type outage[S any] struct {
 	until      func(*traffic) func(count) bool // it has shown all that it does
 }
 
-// Whatever happens to Postgres under 200 requests in flight: nobody is told 401
+// Whatever happens to Postgres, when it is killed under 200 requests in flight: nobody is told 401
 // who should not be, nobody passes who was not verified, who is known goes on,
 // for the outage lease at b and for the lease at a, and no acknowledged write
 // is lost.
@@ -39,7 +39,11 @@ func TestPostgresOutage(t *testing.T) {
 		}, func(*pgtest.Server) error { return locked.Close(context.Background()) }, (*traffic).othersNotice},
 	} {
 		t.Run(o.name, func(t *testing.T) {
-			t.Parallel()
+			l := heavy
+			if o.name != "killed" {
+				l = light
+				t.Parallel()
+			}
 			server, err := pgtest.Start(pgtest.Config{Durable: true})
 			if err != nil {
 				t.Fatal(err)
@@ -47,7 +51,7 @@ func TestPostgresOutage(t *testing.T) {
 			defer server.Close()
 			f := newFleet(t, server.URL("pool_max_conns=8"), "", "--outage-lease", "5m")
 			defer f.logs()
-			run := f.run(f.account(200).keys)
+			run := f.run(l, f.account(200).keys)
 			run.drill("database", func() error { return o.down(server) }, func() error { return o.back(server) }, o.until(run))
 			run.end()
 		})
@@ -69,7 +73,7 @@ func TestRedisOutage(t *testing.T) {
 			defer server.Close()
 			f := newFleet(t, postgres(t), server.URL(), "--outage-lease", "5m")
 			defer f.logs()
-			run := f.run(f.sessions(200))
+			run := f.run(light, f.sessions(200))
 			during := run.drill("redis", func() error { return o.down(server) }, func() error { return o.back(server) }, o.until(run))
 			if n := during["strangers"][503]; n > 0 {
 				t.Errorf("%d who came with a key noticed", n)
@@ -105,7 +109,7 @@ func TestRedisFailover(t *testing.T) {
 			url, kill := setup(t)
 			f := newFleet(t, postgres(t), url, "--outage-lease", "5m")
 			defer f.logs()
-			run := f.run(f.sessions(200))
+			run := f.run(light, f.sessions(200))
 			run.drill("", kill, func() error { return nil }, run.healed)
 			run.end()
 		})
@@ -166,7 +170,7 @@ func (t *traffic) leaseEnded() func(count) bool {
 
 // othersNotice: those who are not known have to wait, and nobody else.
 func (t *traffic) othersNotice() func(count) bool {
-	return func(n count) bool { return n("strangers", 503) > 50 && n("known to a", 200) > 1000 }
+	return func(n count) bool { return n("strangers", 503) > 20 && n("known to a", 200) > 1000 }
 }
 
 // healed: people can log in again, on every server of a cluster.

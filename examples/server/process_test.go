@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -33,6 +34,8 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "4") // the drills, which wait more than they work
 	code := databasetest.Main(m)
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Traffic is 200 requests in flight, all the time: of those who are known to
-// the server, of strangers with keys that were never issued, and of people who
+// Traffic is many requests in flight, all the time: of those who are known to
+// the servers, of strangers with keys that were never issued, and of people who
 // make and revoke keys.
 type traffic struct {
 	*fleet
@@ -28,21 +28,26 @@ type traffic struct {
 	wrong   []string
 }
 
-const (
-	knownWorkers    = 120
-	strangerWorkers = 40
-	makerWorkers    = 40
+// A load is how many do what at the same time, and how long each pauses.
+type load struct {
+	known, strangers, makers int
+	pause                    time.Duration
+}
+
+var (
+	heavy = load{120, 40, 40, 0} // 200 requests in flight, and no moment without
+	light = load{30, 10, 20, 20 * time.Millisecond}
 )
 
 // run begins the traffic, at both servers. Its accounts are made before.
-func (f *fleet) run(known []string) *traffic {
+func (f *fleet) run(l load, known []string) *traffic {
 	f.t.Helper()
 	t := &traffic{fleet: f, known: known, ended: make(chan struct{}), answers: make(map[string]map[int]int), made: make(map[string]bool), passed: make(map[string]time.Time)}
 	for range 2000 {
 		t.strangers = append(t.strangers, f.desk.formats[live].Generate().Reveal())
 	}
-	var makers []account
-	for range makerWorkers {
+	var makers []account // many, for each may make 60 requests a minute
+	for range 200 {
 		makers = append(makers, f.account(0))
 	}
 	for _, k := range known {
@@ -55,17 +60,19 @@ func (f *fleet) run(known []string) *traffic {
 	var turn atomic.Int64
 	work := func(do func(i int64)) {
 		t.all.Go(func() {
+			pause := time.NewTicker(max(1, l.pause))
+			defer pause.Stop()
 			for {
 				select {
 				case <-t.ended:
 					return
-				default:
+				case <-pause.C:
 					do(turn.Add(1))
 				}
 			}
 		})
 	}
-	for range knownWorkers {
+	for range l.known {
 		work(func(i int64) {
 			p, who := f.a, "known to a"
 			if i%2 == 0 {
@@ -74,13 +81,13 @@ func (f *fleet) run(known []string) *traffic {
 			t.note(who, f.do(p, "GET", "/v1/whoami", known[i%int64(len(known))], ""), 200, 429, 503)
 		})
 	}
-	for range strangerWorkers {
+	for range l.strangers {
 		work(func(i int64) {
 			t.note("strangers", f.do(f.b, "GET", "/v1/whoami", t.strangers[i%int64(len(t.strangers))], ""), 401, 503)
 		})
 	}
-	for _, m := range makers {
-		work(func(i int64) { t.make(m, i) })
+	for range l.makers {
+		work(func(i int64) { t.make(makers[i%int64(len(makers))], i) })
 	}
 	return t
 }
