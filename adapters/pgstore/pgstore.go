@@ -58,6 +58,7 @@ type Store struct {
 	conn      // statements on the pool
 
 	listen              *pgx.ConnConfig
+	elsewhere           bool                                         // listen is not the pool's
 	before              func(context.Context, *pgx.ConnConfig) error // each of its connections; may be nil
 	heartbeat, patience time.Duration
 }
@@ -83,7 +84,7 @@ func connect(c Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		pool: c.Pool, listen: cmp.Or(c.Listen, config.ConnConfig), before: config.BeforeConnect,
+		pool: c.Pool, listen: cmp.Or(c.Listen, config.ConnConfig), elsewhere: c.Listen != nil, before: config.BeforeConnect,
 		heartbeat: cmp.Or(c.Heartbeat, time.Second),
 	}
 	s.patience = patience * s.heartbeat

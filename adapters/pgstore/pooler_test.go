@@ -186,6 +186,25 @@ func TestWatchThroughPooler(t *testing.T) {
 	}
 }
 
+// A watch at another database would hear its own heartbeats, and no change.
+func TestListenElsewhere(t *testing.T) {
+	listen, err := pgx.ParseConfig(server.URL("dbname=template1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config(t)
+	c.Listen = listen
+	s := open(t, c)
+	s.patience = time.Second
+	w := &calls{c: make(chan string, 10)}
+	if err := s.Watch(t.Context(), w); !errors.Is(err, errElsewhere) {
+		t.Errorf("Watch: %v", err)
+	}
+	if len(w.c) > 0 || !w.alive().IsZero() {
+		t.Errorf("Watch said %d things, and was alive at %v", len(w.c), w.alive())
+	}
+}
+
 // The pooler is one: without that mode a statement is prepared on one
 // connection and executed on another.
 func TestPooler(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"medtwin.ai/tollgate/store"
 )
@@ -17,6 +18,8 @@ const (
 	patience = 10               // heartbeats for which one of them may stay away
 	dialing  = 10 * time.Second // for which a connection may take to come about
 )
+
+var errElsewhere = errors.New("Listen leads to another database: what is notified where the records are is not heard there")
 
 var errDeaf = errors.New("a notification did not come back in time: " +
 	"the database hangs, or Listen goes through a pooler in transaction mode")
@@ -87,7 +90,28 @@ func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error
 			return nil, err
 		}
 	}
-	return t, nil
+	if s.elsewhere {
+		err = t.same(ctx, s)
+	}
+	return t, err
+}
+
+// same returns an error where the ear is not at the database that the pool
+// leads to. There it would hear its own heartbeats for ever, and no change.
+func (t *stream) same(ctx context.Context, s *Store) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.patience, errElsewhere)
+	defer cancel()
+	_, err := s.pool.Exec(ctx, `SELECT pg_notify($1, '')`, t.channel)
+	for heard := false; err == nil && !heard; {
+		var n *pgconn.Notification
+		if n, err = t.ear.WaitForNotification(ctx); err == nil {
+			heard = n.Channel == t.channel
+		}
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // listen reports what it hears. The first heartbeat shows that the stream is

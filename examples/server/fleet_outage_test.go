@@ -21,10 +21,10 @@ type outage[S any] struct {
 	until      func(*traffic) func(count) bool // it has shown all that it does
 }
 
-// Whatever happens to Postgres, when it is killed under 200 requests in flight: nobody is told 401
-// who should not be, nobody passes who was not verified, who is known goes on,
-// for the outage lease at b and for the lease at a, and no acknowledged write
-// is lost.
+// Whatever happens to Postgres, nobody is told 401 who should not be, nobody
+// passes who was not verified, who is known goes on, for the outage lease at b
+// and for the lease at a, and no acknowledged write is lost. It is killed under
+// 200 requests in flight.
 func TestPostgresOutage(t *testing.T) {
 	var locked *pgx.Conn // by the one drill that does
 	for _, o := range []outage[*pgtest.Server]{

@@ -128,22 +128,24 @@ func (f *fleet) do(p *process, method, path, token, body string) answer {
 
 // passes reports whether a server lets a token in.
 func (f *fleet) passes(p *process, token string) bool {
-	switch f.do(p, "GET", "/v1/whoami", token, "").status {
-	case 200, 429: // it is known, and asks too often
-		return true
-	}
-	return false
+	return in(f.do(p, "GET", "/v1/whoami", token, "").status)
 }
 
+// in reports whether whoever got this status was let in: 429 is for who is
+// known, and asks too often.
+func in(status int) bool { return status == 200 || status == 429 }
+
 // refused asks every so often until a token is refused. It returns when the
-// last request that passed and the one that was refused were begun.
-func (f *fleet) refused(p *process, token string, every, most time.Duration) (passed, refused time.Time) {
+// last request that passed and the one that was refused were begun, and how
+// that was answered.
+func (f *fleet) refused(p *process, token string, every, most time.Duration) (passed, refused time.Time, status int) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for late := time.Now().Add(most); ; <-tick.C {
 		refused = time.Now()
-		if !f.passes(p, token) || refused.After(late) {
-			return passed, refused
+		status = f.do(p, "GET", "/v1/whoami", token, "").status
+		if !in(status) || refused.After(late) {
+			return passed, refused, status
 		}
 		passed = refused
 	}

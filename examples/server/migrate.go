@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -41,7 +42,12 @@ func runMigrate(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	defer b.Close()
-	if err := b.db.Migrate(ctx, *to); err != nil {
+	err = b.db.Migrate(ctx, *to)
+	if errors.Is(err, database.ErrNewer) && *to == database.Newest() && b.db.Prepare(ctx) == nil {
+		fmt.Fprintln(stdout, "the database is of a newer release, and this one works with it")
+		return nil // so that a deployment can go back to it
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "the database has version %d\n", *to)

@@ -21,9 +21,13 @@ type readiness struct {
 	log          *slog.Logger
 	now          func() time.Time
 
-	mu      sync.Mutex
+	turn    chan struct{} // holds one while the fields below are used
 	checked time.Time
 	down    map[string]bool
+}
+
+func newReadiness(dependencies []dependency, log *slog.Logger, now func() time.Time) *readiness {
+	return &readiness{dependencies: dependencies, log: log, now: now, turn: make(chan struct{}, 1)}
 }
 
 // dependencies are those of a backend.
@@ -48,13 +52,17 @@ const (
 
 // missing returns the names of the dependencies that are down. The reason is
 // for the log, which has it once.
-func (c *readiness) missing() map[string]bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.down != nil && c.now().Sub(c.checked) < readyFor {
-		return c.down
+func (c *readiness) missing(ctx context.Context) (map[string]bool, error) {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout) // for all who ask meanwhile
+	if c.down != nil && c.now().Sub(c.checked) < readyFor {
+		return c.down, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout) // for all who wait meanwhile
 	defer cancel()
 	errs := make([]error, len(c.dependencies))
 	var checks sync.WaitGroup
@@ -76,7 +84,7 @@ func (c *readiness) missing() map[string]bool {
 		}
 	}
 	c.checked, c.down = c.now(), down
-	return down
+	return down, nil
 }
 
 // ready tells whoever starts or replaces a replica whether it can do its work,
@@ -85,7 +93,11 @@ func (c *readiness) missing() map[string]bool {
 // those whom they know: for it there is GET /health.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	status, checks := http.StatusOK, make(map[string]string)
-	down := s.readiness.missing()
+	down, err := s.readiness.missing(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	for _, d := range s.readiness.dependencies {
 		checks[d.name] = "ok"
 		if down[d.name] {

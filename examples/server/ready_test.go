@@ -18,13 +18,10 @@ func TestReady(t *testing.T) {
 	asked := 0
 	var down error
 	var log bytes.Buffer
-	s := &server{readiness: &readiness{
-		dependencies: []dependency{
-			{"database", func(context.Context) error { asked++; return nil }},
-			{"redis", func(context.Context) error { return down }},
-		},
-		log: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now },
-	}}
+	s := &server{readiness: newReadiness([]dependency{
+		{"database", func(context.Context) error { asked++; return nil }},
+		{"redis", func(context.Context) error { return down }},
+	}, slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return now })}
 	for _, tt := range []struct {
 		down   error
 		after  time.Duration

@@ -77,8 +77,10 @@ func redisClient(text string) (redis.UniversalClient, error) {
 	}
 	first, _, several := strings.Cut(hosts, ",")
 	u, err := url.Parse(scheme + "://" + user + first + rest[end:])
-	if err != nil {
-		return nil, errors.New("no URL; " + redisForms) // err would repeat it
+	// What is wrong may be a password with a character that it cannot have, of
+	// which nothing is repeated.
+	if err != nil || strings.ContainsAny(rest[end:], "@#") {
+		return nil, errors.New("no URL of Redis, or a password in which / ? # @ are not written %2F %3F %23 %40; " + redisForms)
 	}
 
 	var o redis.UniversalOptions
@@ -112,6 +114,9 @@ func redisClient(text string) (redis.UniversalClient, error) {
 	p, err := redis.ParseURL(u.String())
 	if err != nil {
 		return nil, err
+	}
+	if p.DB < 0 || query.Has("db") && strings.Trim(u.Path, "/") != "" {
+		return nil, errors.New("the number of the database is given twice, or negative; " + redisForms)
 	}
 	p.ContextTimeoutEnabled = true // or a Redis that hangs outlives every deadline
 	switch kind {

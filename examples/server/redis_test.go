@@ -79,6 +79,8 @@ func TestRedisURLRefused(t *testing.T) {
 		"redis+sentinel://:secret@one/", "redis+cluster://:secret@one/1", "redis+cluster://:secret@one?db=1",
 		"redis://:secret@one,two/0", "redis+cluster://:secret@one,,two", "redis+cluster://:secret@", "redis+cluster://:secret@:7000",
 		"redis://:secret@one/zero", "redis://:secret@one/0?pool=7", "redis://:secret@one:port/0", "redis://:secret%zz@one/0", "redis://:secret@one/0/1",
+		"redis://admin:12/secret@one:6379/0", "redis://admin:12?secret@one/0", "redis://admin:12#secret@one/0", "redis+cluster://admin:12/secret@one",
+		"redis+sentinel://admin:12/secret@one/mymaster", "redis://:secret@one/1?db=2", "redis://:secret@one?db=-1",
 		"redis+sentinel://:secret@one/mymaster/zero", "redis+sentinel://one/mymaster?sentinel_password=secret&pool=7",
 	} {
 		client, err := redisClient(url)

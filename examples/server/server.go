@@ -74,12 +74,15 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 			b.Close()
 		}
 	}()
+	if c.redisReplicas < 0 || c.redisReplicas > 0 && c.redis == "" {
+		return nil, errors.New("--redis-replicas: want --redis, and a number of its replicas")
+	}
 	if c.redis != "" {
 		if err := s.keepSessions(c, log); err != nil {
 			return nil, err
 		}
 	}
-	s.readiness = &readiness{dependencies: b.dependencies(), log: log, now: time.Now}
+	s.readiness = newReadiness(b.dependencies(), log, time.Now)
 	used, err := usedPepper(ctx, s.backend)
 	if err != nil {
 		return nil, err
