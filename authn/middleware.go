@@ -29,7 +29,9 @@ type Authenticator interface {
 // embeds and not itself, so the Middleware goes by its Authenticate alone.
 type Recaller interface {
 	Authenticator
-	// Recall is Authenticate from memory alone; nil: not remembered. It is asked
+	// Recall is Authenticate from memory; nil: not remembered. It asks a store at
+	// most about what was remembered and may outlast an outage of that, and takes
+	// a bounded time, since it has no context that could end. It is asked
 	// without Credential.From, which takes time to tell, and where that is nil
 	// once more with it: so whom his address decides about is remembered, and
 	// his use noted, only with one that is admitted.
@@ -99,8 +101,8 @@ func New(c Config) (*Middleware, error) {
 	if slices.Contains(c.Authenticators, nil) {
 		return nil, errors.New("authn: Config.Authenticators has a nil entry")
 	}
-	// A caller whom an authenticator remembers costs no I/O, and is never held
-	// up by other people's failures. Only a Recaller itself is asked like that,
+	// A caller whom an authenticator remembers costs no I/O as a rule, and is never
+	// held up by other people's failures. Only a Recaller itself is asked like that,
 	// and not past one that is none: it may mean to refuse.
 	for _, a := range c.Authenticators {
 		k, ok := a.(Recaller)

@@ -10,11 +10,15 @@ import (
 // Join returns the changes of two stores as one stream, for a cache of answers
 // that come from both: sessions from one and users from the other. It is alive
 // as long as both are, and ends with either; watching again begins with Gap.
+// While one of them hangs, what the other says is reported all the same.
 func Join(a, b Changes) Changes { return joined{a, b} }
 
 type joined [2]Changes
 
 func (j joined) Watch(ctx context.Context, w Watcher) error {
+	if j[0] == nil || j[1] == nil {
+		return errors.New("store: one of two joined streams is nil")
+	}
 	all, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	m := &merger{w: w}
@@ -40,11 +44,11 @@ type merger struct {
 	mu    sync.Mutex
 	w     Watcher
 	up    [2]bool
+	begun bool // there was a Gap
 	alive [2]time.Time
 }
 
-// whole reports whether both streams are up. What comes before is passed over:
-// the Gap with which the second begins covers it.
+// whole reports whether both streams are up.
 func (m *merger) whole() bool { return m.up[0] && m.up[1] }
 
 // A half is the watcher of one of the two.
@@ -53,21 +57,29 @@ type half struct {
 	i int
 }
 
+// Gap passes on the first of both streams as one, once there are both. Any other
+// is a change, which does not wait for that: where it would be the first of the
+// joined stream, and so be taken for less, one goes before it.
 func (h *half) Gap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	change := h.up[h.i]
 	h.up[h.i] = true
-	if h.whole() {
+	if change && !h.begun {
 		h.w.Gap()
+	}
+	if change || h.whole() {
+		h.w.Gap()
+		h.begun = true
 	}
 }
 
+// Forget passes on what one says though the other is not up: its store may be
+// down, and what is known then outlasts that unless something is heard of it.
 func (h *half) Forget(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.whole() {
-		h.w.Forget(id)
-	}
+	h.w.Forget(id)
 }
 
 // Alive says of both streams what is true of the one that is behind.

@@ -66,10 +66,11 @@ func TestJoin(t *testing.T) {
 		want []string
 	}{
 		{"one gap for both", func(a, b store.Watcher) { a.Gap(); b.Gap() }, []string{"gap"}},
-		{"nothing while one is down", func(a, b store.Watcher) { a.Gap(); a.Forget("x"); a.Alive(at(1)) }, nil},
-		{"nor while the other is", func(a, b store.Watcher) { b.Gap(); b.Forget("x"); b.Alive(at(1)) }, nil},
+		{"no more than changes while one is down", func(a, b store.Watcher) { a.Gap(); a.Forget("x"); a.Alive(at(1)) }, []string{"forget x"}},
+		{"nor while the other is", func(a, b store.Watcher) { b.Gap(); b.Forget("x"); b.Alive(at(1)) }, []string{"forget x"}},
 		{"gaps of either", func(a, b store.Watcher) { a.Gap(); b.Gap(); a.Gap(); b.Gap() }, []string{"gap", "gap", "gap"}},
-		{"a gap before the other's first", func(a, b store.Watcher) { a.Gap(); a.Gap(); b.Gap() }, []string{"gap"}},
+		{"a change before the other's first", func(a, b store.Watcher) { a.Gap(); a.Gap() }, []string{"gap", "gap"}},
+		{"two, and the other's first", func(a, b store.Watcher) { a.Gap(); a.Gap(); a.Gap(); b.Gap() }, []string{"gap", "gap", "gap", "gap"}},
 		{"changes of either", func(a, b store.Watcher) { a.Gap(); b.Gap(); a.Forget("x"); b.Forget("y") },
 			[]string{"gap", "forget x", "forget y"}},
 		{"one alone is not alive", func(a, b store.Watcher) { a.Gap(); b.Gap(); a.Alive(at(1)); a.Alive(at(2)) }, []string{"gap"}},
@@ -126,6 +127,19 @@ func TestJoinEnds(t *testing.T) {
 					t.Errorf("the %s ends with %v, and the watch with %v", name, err, got)
 				}
 			})
+		}
+	}
+}
+
+// What is nil is an error of the watch, and ends no process.
+func TestJoinNil(t *testing.T) {
+	there := changes(func(ctx context.Context, w store.Watcher) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	for _, c := range []store.Changes{store.Join(nil, there), store.Join(there, nil), store.Join(nil, nil)} {
+		if err := c.Watch(t.Context(), &log{}); err == nil || t.Context().Err() != nil {
+			t.Errorf("%v watches: %v", c, err)
 		}
 	}
 }

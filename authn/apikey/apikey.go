@@ -168,7 +168,9 @@ func (k *Manager) Run(ctx context.Context) error { return k.memory.Run(ctx) }
 // (or whose account was suspended, or whose rights or owner's role changed) can
 // still pass on any node that uses the same store. It does not depend on
 // Changes or Run: those make it milliseconds, as a rule. It is Config.Lease, or
-// Config.OutageLease where that is longer.
+// Config.OutageLease where that is longer, and counted on the monotonic clock,
+// which stands still while a virtual machine is suspended: one that resumes goes
+// on where it was, and no longer than that.
 func (k *Manager) MaxRevocationDelay() time.Duration {
 	return max(k.config.Lease, k.config.OutageLease)
 }

@@ -111,6 +111,9 @@ func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.E
 	case errors.Is(err, store.ErrNotFound):
 		e.Err = authn.ErrRejected
 		return nil
+	case errors.Is(err, errUnsound):
+		unsure(e, err)
+		return nil
 	case err != nil:
 		return err
 	}
@@ -119,7 +122,8 @@ func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.E
 		proved := false
 		if key.Live(e.Read) {
 			if proved, err = k.prove(ctx, t, key); err != nil {
-				return err
+				unsure(e, err)
+				return nil
 			}
 		}
 		if !proved {
@@ -146,6 +150,12 @@ func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.E
 		e.Once = !k.settle(ctx, t, key, e.Read)
 	}
 	return nil
+}
+
+// unsure makes e say that nobody can tell, though the store has answered: who
+// sends wrong keys of other people must not be able to make it look down.
+func unsure(e *recall.Entry[*authn.Principal], err error) {
+	e.Err, e.Once = fmt.Errorf("%w: %w", authn.ErrUnavailable, err), true
 }
 
 // again is ask about a key that was verified before, wherever it came from.
@@ -179,6 +189,8 @@ func (k *Manager) find(ctx context.Context, t claim) (key store.Key, owner store
 	return sound(key, owner, err)
 }
 
+var errUnsound = errors.New("the store returned what does not belong together")
+
 // sound refuses what belongs to different people: only a faulty store would
 // say that.
 func sound(key store.Key, owner store.Owner, err error) (store.Key, store.Owner, error) {
@@ -187,9 +199,9 @@ func sound(key store.Key, owner store.Owner, err error) (store.Key, store.Owner,
 	case err != nil:
 		return store.Key{}, store.Owner{}, err
 	case key.ID == "" || key.Account != owner.Account.ID:
-		return store.Key{}, store.Owner{}, errors.New("the store returned a key and another's account")
+		return store.Key{}, store.Owner{}, fmt.Errorf("%w: a key and another's account", errUnsound)
 	case m.User != "" && (m.User != key.Owner || m.Account != key.Account):
-		return store.Key{}, store.Owner{}, errors.New("the store returned a key and another's membership")
+		return store.Key{}, store.Owner{}, fmt.Errorf("%w: a key and another's membership", errUnsound)
 	}
 	return key, owner, nil
 }

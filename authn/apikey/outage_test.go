@@ -147,18 +147,32 @@ func TestOutageLeaseEnds(t *testing.T) {
 	}
 }
 
-// A sign of life of the stream proves what is known once more. After a gap it
-// says nothing of what was known before, however often the stream breaks.
+// A sign of life of the stream proves what is known once more. Once it has broken
+// it says nothing of what was known before, but where it tells of a change without
+// saying of what, that ends everything.
 func TestOutageLeaseOfStream(t *testing.T) {
-	for _, gaps := range []int{0, 1, 40, 100} {
+	for name, tt := range map[string]struct {
+		breaks  int
+		changed bool
+	}{
+		"whole":           {},
+		"broken":          {breaks: 1},
+		"broken often":    {breaks: 4},
+		"a change":        {changed: true},
+		"broken, changed": {breaks: 2, changed: true},
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			stream := make(chan store.Watcher, 1)
+			stream, cut := make(chan store.Watcher, 1), make(chan error)
 			d := outlasting(t, func(k *apikey.Config, _ *authn.Config) {
 				k.Changes = watchFunc(func(ctx context.Context, w store.Watcher) error {
 					w.Gap()
 					stream <- w
-					<-ctx.Done()
-					return ctx.Err()
+					select {
+					case err := <-cut:
+						return err
+					case <-ctx.Done():
+						return ctx.Err()
+					}
 				})
 			})
 			ctx, cancel := context.WithCancel(t.Context())
@@ -172,19 +186,25 @@ func TestOutageLeaseOfStream(t *testing.T) {
 			time.Sleep(10 * time.Minute)
 			w.Alive(time.Now())
 			proved := time.Now()
-			for range gaps {
-				time.Sleep(time.Second)
+			for range tt.breaks {
+				cut <- errors.New("cut")
+				w = <-stream
+				w.Alive(time.Now())
+			}
+			want := error(nil)
+			if tt.changed { // a table was emptied
 				w.Gap()
 				w.Alive(time.Now())
+				want = authn.ErrUnavailable
 			}
 			d.lose()
 			d.now = proved.Add(time.Minute - 1)
-			if _, err := d.ask(token); err != nil && gaps < 64 { // of more not all are kept
-				t.Errorf("%d gaps: %v", gaps, err)
+			if _, err := d.ask(token); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", name, err, want)
 			}
 			d.now = proved.Add(time.Minute)
 			if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
-				t.Errorf("%d gaps, after the lease: %v", gaps, err)
+				t.Errorf("%s, after the lease: %v", name, err)
 			}
 			cancel()
 			synctest.Wait()

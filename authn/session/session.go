@@ -129,7 +129,8 @@ func New(c Config) (*Manager, error) {
 func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a session that has ended
-// can still pass on any node: see apikey.Manager.MaxRevocationDelay.
+// can still pass on any node: see apikey.Manager.MaxRevocationDelay, also for
+// the clock that it is counted on.
 func (m *Manager) MaxRevocationDelay() time.Duration {
 	return max(m.config.Lease, m.config.OutageLease)
 }
@@ -223,21 +224,26 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 	if err != nil {
 		return err
 	}
-	user, err := m.config.Users.Get(ctx, session.User)
-	if errors.Is(err, store.ErrNotFound) {
-		e.Err = authn.ErrRejected
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	e.About(session.ID, user.ID, session.Account)
-	switch {
-	case !session.Revoked.IsZero(), session.Epoch != user.Epoch, user.Status != authz.Active:
+	e.About(session.ID, session.User, session.Account)
+	e.Expires, e.Idle = session.Expires, session.Idle
+	e.Seen(later(session.Created, session.Seen))
+	switch { // before the users are asked, who may be in another store, which may be down
+	case !session.Revoked.IsZero():
 		e.Err = authn.ErrRevoked
 		return nil
-	case !e.Read.Before(session.Expires):
+	case e.Expired(e.Read):
 		e.Err = authn.ErrExpired
+		return nil
+	}
+	user, err := m.config.Users.Get(ctx, session.User)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		e.Err = authn.ErrRejected
+		return nil
+	case err != nil:
+		return err
+	case session.Epoch != user.Epoch, user.Status != authz.Active:
+		e.Err = authn.ErrRevoked
 		return nil
 	}
 	account, grants, err := m.membership(ctx, session)
@@ -245,8 +251,6 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 		return err
 	}
 	e.Value = &answer{cookie: session.Cookie}
-	e.Expires, e.Idle = session.Expires, session.Idle
-	e.Seen(later(session.Created, session.Seen))
 	rights := m.rights(account, grants)
 	for _, env := range m.config.Environments {
 		e.Value.principals = append(e.Value.principals, standsFor(session, account, rights, env))

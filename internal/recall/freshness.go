@@ -26,6 +26,7 @@ type freshness struct {
 	base    time.Time
 	last    atomic.Uint64 // number of the newest change
 	gap     atomic.Uint64 // number of the newest gap
+	floor   atomic.Uint64 // and of the newest in which something has changed
 	alive   atomic.Int64  // since base: all changes before are known; 0: never
 	buckets [numBuckets]atomic.Uint64
 
@@ -52,8 +53,14 @@ func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % numBuck
 // Forget implements store.Watcher.
 func (f *freshness) Forget(id string) { raise(&f.buckets[bucket(id)], f.last.Add(1)) }
 
-// Gap implements store.Watcher.
-func (f *freshness) Gap() {
+// Gap implements store.Watcher: something may have changed.
+func (f *freshness) Gap() { f.miss() }
+
+// Change is a Gap in which something has, nobody knows what.
+func (f *freshness) Change() { raise(&f.floor, f.miss()) }
+
+// miss returns the number of a gap that begins here.
+func (f *freshness) miss() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.last.Add(1)
@@ -63,6 +70,7 @@ func (f *freshness) Gap() {
 		f.gaps = slices.Delete(f.gaps, 0, 1)
 	}
 	raise(&f.gap, n)
+	return n
 }
 
 // Alive implements store.Watcher.
@@ -111,9 +119,11 @@ func (f *freshness) holds(e *mark, now time.Time) bool {
 	return alive > 0 && int64(now.Sub(f.base)) < alive+int64(f.lease)
 }
 
-// outlasts reports whether e may be used at now if the store is down.
+// outlasts reports whether e may be used at now if the store is down. A gap in
+// which something may have changed does not keep it from that: the stream breaks
+// with the store.
 func (f *freshness) outlasts(e *mark, now time.Time) bool {
-	return f.outage > 0 && !f.changed(e) && now.Sub(f.held(e)) < f.outage
+	return f.outage > 0 && !f.changed(e) && f.floor.Load() <= e.number && now.Sub(f.held(e)) < f.outage
 }
 
 // held returns when e held for sure: when it was read, or at a later sign of

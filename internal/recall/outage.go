@@ -2,8 +2,8 @@ package recall
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +14,11 @@ import (
 type outage[V any] struct {
 	down, asking atomic.Bool
 	again        func(context.Context, string, *Entry[V]) error
+
+	mu   sync.Mutex
+	err  error     // of the newest read, if it failed
+	said bool      // that it did is the last that was logged
+	when time.Time // that was
 }
 
 // patience is how long whoever begins such a read waits for it, so that a store
@@ -22,14 +27,31 @@ const patience = 50 * time.Millisecond
 
 // reached notes how a read has ended.
 func (m *Memory[V]) reached(ctx context.Context, err error) {
-	down := err != nil
-	if m.config.OutageLease == 0 || m.outage.down.Load() == down || m.outage.down.Swap(down) == down {
+	if m.config.OutageLease == 0 || err == nil && !m.outage.down.Load() {
 		return
 	}
-	if down {
-		m.config.Logger.ErrorContext(ctx, "store lost: who is known goes on", slog.Any("err", err), slog.Duration("lease", m.config.OutageLease))
-	} else {
-		m.config.Logger.InfoContext(ctx, "store found again")
+	m.outage.mu.Lock()
+	m.outage.err = err
+	m.outage.down.Store(err != nil)
+	m.outage.mu.Unlock()
+	m.outage.tell(ctx, &m.config)
+}
+
+// quiet is the least time between two outages that are logged, so that a store
+// that fails now and then floods no log.
+const quiet = 10 * time.Second
+
+// tell logs that an outage has begun, or that one that was logged has ended.
+func (o *outage[V]) tell(ctx context.Context, c *Config) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.err != nil && !o.said && time.Since(o.when) >= quiet:
+		o.said, o.when = true, time.Now()
+		c.Logger.ErrorContext(ctx, "store lost: who is known goes on", slog.Any("err", o.err), slog.Duration("lease", c.OutageLease))
+	case o.err == nil && o.said:
+		o.said = false
+		c.Logger.InfoContext(ctx, "store found again")
 	}
 }
 
@@ -41,7 +63,7 @@ func (m *Memory[V]) outlast(token string, e *Entry[V], now time.Time) *Entry[V] 
 		return nil
 	}
 	began := time.Now()
-	if err := m.ask(token, e.sum, now); err == nil {
+	if m.ask(token, e.sum, now) {
 		return m.holding(&e.sum, now)
 	}
 	now = now.Add(time.Since(began)) // the store may have hung
@@ -51,40 +73,45 @@ func (m *Memory[V]) outlast(token string, e *Entry[V], now time.Time) *Entry[V] 
 	return e
 }
 
-// ask asks the store about a token that is known, or says why it will not.
-func (m *Memory[V]) ask(token string, sum [32]byte, now time.Time) error {
-	ask := func() error {
-		_, err := m.share(context.Background(), sum, now, func(ctx context.Context, e *Entry[V]) error {
-			return m.outage.again(ctx, token, e)
-		})
-		return err
+// ask asks the store about a token that is known, and reports whether it has
+// answered. It takes no longer than Timeout, whatever the store does: whoever
+// asks has no context that could end.
+func (m *Memory[V]) ask(token string, sum [32]byte, now time.Time) bool {
+	down, most := m.outage.down.Load(), m.config.Timeout
+	if down {
+		if !m.outage.asking.CompareAndSwap(false, true) {
+			return false
+		}
+		most = min(most, patience)
 	}
-	if !m.outage.down.Load() {
-		return ask()
-	}
-	if !m.outage.asking.CompareAndSwap(false, true) {
-		return errLost
-	}
-	asked := make(chan error, 1)
+	answered := make(chan bool, 1)
 	go func() {
-		err := errLost
+		ctx, cancel := context.WithTimeout(context.Background(), m.config.Timeout) // of those who join a flight
+		ok := false
 		defer func() {
+			cancel()
 			if p := recover(); p != nil { // which for a request net/http would do
 				m.config.Logger.Error("store panicked", slog.Any("panic", p))
 			}
-			m.outage.asking.Store(false)
-			asked <- err
+			if down {
+				m.outage.asking.Store(false)
+			}
+			answered <- ok
 		}()
-		err = ask()
+		_, err := m.share(ctx, sum, now, func(ctx context.Context, e *Entry[V]) error {
+			return m.outage.again(ctx, token, e)
+		})
+		ok = err == nil
 	}()
-	wait := time.NewTimer(patience)
+	wait := time.NewTimer(most)
 	defer wait.Stop()
 	select {
-	case err := <-asked:
-		return err
+	case ok := <-answered:
+		return ok
 	case <-wait.C:
-		return errLost
+		if !down { // nor does it obey the read's context
+			m.reached(context.Background(), context.DeadlineExceeded)
+		}
+		return false
 	}
 }
-
-var errLost = errors.New("recall: store lost")

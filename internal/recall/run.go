@@ -21,6 +21,7 @@ func (m *Memory[V]) Run(ctx context.Context) error {
 		select {
 		case <-tick.C:
 			m.flush(ctx)
+			m.outage.tell(ctx, &m.config)
 		case <-ctx.Done():
 			watching.Wait()
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.Timeout)
@@ -39,14 +40,24 @@ func (m *Memory[V]) flush(ctx context.Context) {
 	}
 }
 
-// An ear is a freshness that tells when it hears something.
+// An ear is a freshness during one watch, which tells when it hears something.
 type ear struct {
 	*freshness
+	begun atomic.Bool
 	hears func()
 }
 
+// Gap implements store.Watcher. The first begins the watch.
+func (e *ear) Gap() {
+	if e.begun.Swap(true) {
+		e.freshness.Change()
+		return
+	}
+	e.freshness.Gap()
+}
+
 // Alive implements store.Watcher.
-func (e ear) Alive(at time.Time) {
+func (e *ear) Alive(at time.Time) {
 	e.freshness.Alive(at)
 	e.hears()
 }
@@ -54,16 +65,16 @@ func (e ear) Alive(at time.Time) {
 // watch keeps the stream up. While it is down answers end with their lease.
 func (m *Memory[V]) watch(ctx context.Context) {
 	var lost atomic.Bool
-	w := ear{&m.fresh, func() {
+	back := func() {
 		if lost.Load() && lost.Swap(false) {
 			m.config.Logger.InfoContext(ctx, "stream of changes is back")
 		}
-	}}
+	}
 	const first, most = 100 * time.Millisecond, 5 * time.Second
 	wait := first
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := m.config.Changes.Watch(ctx, w)
+		err := m.config.Changes.Watch(ctx, &ear{freshness: &m.fresh, hears: back})
 		if ctx.Err() != nil {
 			return
 		}

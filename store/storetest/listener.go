@@ -87,7 +87,10 @@ func (l *listener) ids() []string {
 	return ids
 }
 
-// watch begins a watch and waits for its first call. stop ends it.
+// opens is what begins a watch, or should: changes may come before.
+func opens(e event) bool { return e.call != "Forget" }
+
+// watch begins a watch and waits for its Gap. stop ends it.
 func (s *suite) watch(forget ...func(id string)) (l *listener, stop func()) {
 	s.Helper()
 	l = &listener{more: make(chan struct{})}
@@ -97,7 +100,7 @@ func (s *suite) watch(forget ...func(id string)) (l *listener, stop func()) {
 	ctx, cancel := context.WithCancel(s.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Watch(ctx, l) }()
-	if !l.wait(s.patience, func(e event) bool { return true }) || l.events[0].call != "Gap" {
+	if !l.wait(s.patience, opens) || l.events[slices.IndexFunc(l.events, opens)].call != "Gap" {
 		cancel()
 		var calls []string
 		for _, e := range l.events {
