@@ -128,7 +128,7 @@ func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate
 		return store.Key{}, errTimeless
 	}
 	err = v.s.change(ctx, "update", func(tx conn) error {
-		if err := tx.row(ctx, holdKey, key(account), key(id)).Scan(keyFields(&k)...); err != nil {
+		if err := tx.row(ctx, holdKey, key(account), key(id)).Scan(record(keyFields(&k))); err != nil {
 			return err
 		}
 		switch {
@@ -166,7 +166,7 @@ func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate
 		}
 		expires, disabled := when(k.Expires), when(k.Disabled)
 		k = store.Key{}
-		return tx.row(ctx, updateKey, account, id, u.Name, grant, addresses, expires, disabled).Scan(keyFields(&k)...)
+		return tx.row(ctx, updateKey, account, id, u.Name, grant, addresses, expires, disabled).Scan(record(keyFields(&k)))
 	})
 	if err != nil {
 		return store.Key{}, err
@@ -202,7 +202,7 @@ func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, re
 func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, deadline, now time.Time) error {
 	return v.s.change(ctx, "rotate", func(tx conn) error {
 		var old store.Key
-		if err := tx.row(ctx, holdKey, key(account), key(id)).Scan(keyFields(&old)...); err != nil {
+		if err := tx.row(ctx, holdKey, key(account), key(id)).Scan(record(keyFields(&old))); err != nil {
 			return err
 		}
 		if !old.Live(now) {

@@ -27,7 +27,6 @@ var files embed.FS
 type Migration struct {
 	Version  int // from 1, without holes
 	Name     string
-	Since    int // the oldest version whose programs work with this one
 	Up, Down string
 }
 
@@ -55,10 +54,10 @@ func Migrations(name string) []Migration {
 		if err != nil || version != len(list)+1 {
 			panic("pgstore: migrations/" + f.Name() + " is out of order")
 		}
-		since := max(1, version-1)
+		since := max(1, version-1) // the oldest version whose programs work with this one
 		record := fmt.Sprintf("\nINSERT INTO tollgate.migrations (version, name, since) VALUES (%d, '%s', %d);\n", version, name, since)
 		forget := fmt.Sprintf("DELETE FROM tollgate.migrations WHERE version = %d;\n\n", version)
-		list = append(list, Migration{version, name, since, s.fill(text(base+".up.sql") + record), s.fill(forget + text(base+".down.sql"))})
+		list = append(list, Migration{version, name, s.fill(text(base+".up.sql") + record), s.fill(forget + text(base+".down.sql"))})
 	}
 	return list
 }
@@ -95,12 +94,13 @@ func Migrate(ctx context.Context, c Config, version int) error {
 }
 
 func (s *Store) migrate(ctx context.Context, to int) error {
-	c, err := s.dial(ctx)
+	c, err := s.dial(ctx, s.pool.Config().ConnConfig) // not Listen, which may lead elsewhere
 	if err != nil {
 		return err
 	}
 	defer hangUp(c)
-	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+	// Whoever has waited for the lock has to see what was done meanwhile.
+	return pgx.BeginTxFunc(ctx, c, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		t := conn{tx, s.schema}
 		// Until the transaction ends, however it ends.
 		if _, err := t.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "tollgate migrates "+s.schema.name); err != nil {

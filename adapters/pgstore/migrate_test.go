@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -191,19 +192,26 @@ func TestMigrateIsAtomic(t *testing.T) {
 	}
 }
 
-// Processes that start together do not trip over each other.
+// Processes that start together do not trip over each other, however strictly
+// their transactions are kept apart by default.
 func TestMigrateTogether(t *testing.T) {
-	c := config(t)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			if err := Migrate(t.Context(), c, newest()); err != nil {
-				t.Error(err)
+	for _, isolation := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(isolation, func(t *testing.T) {
+			c := config(t)
+			strict := c
+			strict.URL = server.URL("default_transaction_isolation=" + url.PathEscape(isolation))
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
+					if err := Migrate(t.Context(), strict, newest()); err != nil {
+						t.Error(err)
+					}
+				})
 			}
+			wg.Wait()
+			newAccount(t, open(t, c))
 		})
 	}
-	wg.Wait()
-	newAccount(t, open(t, c))
 }
 
 // A role that may not make schemas migrates one that was made for it, and a

@@ -19,7 +19,7 @@ const (
 	dialing  = 10 * time.Second // for which a connection may take to come about
 )
 
-var errElsewhere = errors.New("Listen leads to another database: what is notified where the records are is not heard there")
+var errElsewhere = errors.New("what Listen gives leads to another database: what is notified where the records are is not heard there")
 
 var errDeaf = errors.New("a notification did not come back in time: " +
 	"the database hangs, or Listen goes through a pooler in transaction mode")
@@ -74,10 +74,10 @@ func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error
 			t.hangUp()
 		}
 	}()
-	if t.ear, err = s.dial(ctx); err != nil {
+	if t.ear, err = s.dial(ctx, s.listen); err != nil {
 		return nil, err
 	}
-	if t.lip, err = s.dial(ctx); err != nil {
+	if t.lip, err = s.dial(ctx, s.listen); err != nil {
 		return nil, err
 	}
 	// It says nothing for days, for which an operator may want to end sessions.
@@ -188,8 +188,8 @@ func (t *stream) hangUp() {
 }
 
 // dial makes a connection outside the pool.
-func (s *Store) dial(ctx context.Context) (*pgx.Conn, error) {
-	config := s.listen.Copy()
+func (s *Store) dial(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	config = config.Copy()
 	config.OnNotification = nil // else they would go there
 	if s.before != nil {
 		if err := s.before(ctx, config); err != nil {

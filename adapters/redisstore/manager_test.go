@@ -3,7 +3,6 @@ package redisstore
 import (
 	"cmp"
 	"context"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -132,30 +131,4 @@ func (f *fleet) start(t testing.TB, n *node) (store.Session, string) {
 func (n *node) enter(t testing.TB, token string, now time.Time) error {
 	_, err := n.Authenticate(t.Context(), authn.NewCredential("Session", token), now)
 	return err
-}
-
-// by is the caller whose session a token is.
-func (n *node) by(t testing.TB, token string) *authn.Principal {
-	t.Helper()
-	return must(n.Authenticate(t.Context(), authn.NewCredential("Session", token), time.Now()))(t)
-}
-
-// counting calls itself with every command.
-type counting func(redis.Cmder)
-
-func (c counting) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
-
-func (c counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error { c(cmd); return next(ctx, cmd) }
-}
-
-func (c counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		for _, cmd := range cmds {
-			c(cmd)
-		}
-		return next(ctx, cmds)
-	}
 }

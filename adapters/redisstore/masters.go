@@ -22,7 +22,8 @@ const witnessed = time.Minute
 
 var errUnsettled = errors.New("the cluster is changing, or a master has no slots")
 
-// masters returns the masters: one, or those of the cluster as it is now.
+// masters returns the masters: one, or those of the cluster as it is now, or as
+// the driver has last seen it where no server tells: it keeps that to itself.
 func (s *Store) masters(ctx context.Context) ([]master, error) {
 	if s.single != nil {
 		return []master{{s.single, s.names.witness(0)}}, nil

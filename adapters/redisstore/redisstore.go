@@ -16,7 +16,10 @@
 //
 // A master that was replaced, and does not know it, goes on serving those who
 // do not know it either, and they do not hear of what is revoked elsewhere: in a
-// cluster for the node time-out at most.
+// cluster for the node time-out at most. The driver asks the cluster for its
+// masters with every heartbeat; where no server tells (all time out, or CLUSTER
+// SLOTS is forbidden), it goes on with those that it knew, and what is revoked on
+// a new one is not heard of until it knows.
 //
 // [Config].Replicas is against both. Revocations wait for replicas, and so do
 // heartbeats: a master that has lost its replicas to another one keeps nothing

@@ -73,6 +73,45 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// A session that has ended stays so, and keeps what is known of it, also where
+// a script is stopped half-way.
+func TestHalfWritten(t *testing.T) {
+	t.Parallel()
+	for _, replicas := range []int{0, 1} {
+		t.Run(fmt.Sprintf("replicas %d", replicas), func(t *testing.T) {
+			sound := open(t, must(alone())(t).Client(t))
+			ended, used := login("u", 1), login("u", 2)
+			begin(t, sound, ended, used)
+			uses := []store.Use{{ID: used.ID, At: t0}}
+			if err := errors.Join(sound.Sessions().Revoke(t.Context(), "u", ended.ID, t0), sound.Sessions().Touch(t.Context(), uses)); err != nil {
+				t.Fatal(err)
+			}
+			if err := sound.client.Do(t.Context(), "acl", "setuser", "halfway", "on", ">secret", "~*", "&*", "+@all", "-hset").Err(); err != nil {
+				t.Fatal(err)
+			}
+			o := must(alone())(t).Options()
+			o.Username, o.Password = "halfway", "secret"
+			s := open(t, closing(t, redis.NewClient(o)), func(c *Config) { c.Prefix, c.Replicas = string(sound.names), replicas })
+			err := s.Sessions().Revoke(t.Context(), "u", ended.ID, t0.Add(time.Hour))
+			if again := replicas > 0; errors.Is(err, errReplicas) || (err != nil) != again { // it comes to the write first
+				t.Errorf("Revoke of what has ended: %v; is it written again? want %v", err, again)
+			}
+			if err := s.Sessions().Revoke(t.Context(), "u", used.ID, t0); err == nil {
+				t.Error("Revoke without the right to write")
+			}
+			if err := s.Sessions().Touch(t.Context(), []store.Use{{ID: used.ID, At: t0.Add(time.Minute)}}); err == nil {
+				t.Error("Touch without the right to write")
+			}
+			if got, err := s.Sessions().Find(t.Context(), ended.Digest); err != nil || !got.Revoked.Equal(t0) {
+				t.Errorf("what has ended at %v has ended at %v, error %v", t0, got.Revoked, err)
+			}
+			if got, err := s.Sessions().Find(t.Context(), used.Digest); err != nil || !got.Seen.Equal(t0) || !got.Revoked.IsZero() {
+				t.Errorf("what was seen at %v was seen at %v and has ended at %v, error %v", t0, got.Seen, got.Revoked, err)
+			}
+		})
+	}
+}
+
 // Who is not let in has learned nothing about sessions.
 func TestNotLetIn(t *testing.T) {
 	o := must(alone())(t).Options()

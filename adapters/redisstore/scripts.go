@@ -43,20 +43,23 @@ var (
 	// touch moves seen on. KEYS: record. ARGV: when.
 	//
 	// A script whose first write takes no memory, as HDEL, may go on with one
-	// that does, also where Redis is full.
+	// that does, also where Redis is full. No record has the field "-": so
+	// nothing is lost where the second write fails.
 	touch = redis.NewScript(`
 		local was = redis.call('HMGET', KEYS[1], 'sum', 'revoked', 'seen')
 		if not was[1] or was[2] or was[3] and tonumber(was[3]) >= tonumber(ARGV[1]) then return 0 end
-		redis.call('HDEL', KEYS[1], 'seen')
+		redis.call('HDEL', KEYS[1], '-')
 		redis.call('HSET', KEYS[1], 'seen', ARGV[1])
 		return 1`)
 
-	// revoke ends sessions of one user. KEYS: records. ARGV: when, channel, and
-	// the id of each. It returns for each -1: there is none, 0: it had ended
-	// before, 1: it ends now. HDEL is there for the same reason.
+	// revoke ends sessions of one user. KEYS: records. ARGV: when, channel,
+	// replicas to wait for, and the id of each. It returns for each -1: there is
+	// none, 0: it had ended before, 1: it ends now. HDEL is there for the same
+	// reason.
 	//
-	// One that had ended is written again, for it is the last write of its
-	// connection that WAIT waits for (since 7.2), and who tries again has to wait.
+	// One that had ended is written again where replicas are waited for: it is the
+	// last write of its connection that WAIT waits for (since 7.2), and who tries
+	// again has to wait.
 	revoke = redis.NewScript(`
 		local ended, again, at = {}
 		for i, key in ipairs(KEYS) do
@@ -66,14 +69,14 @@ var (
 			elseif was[2] then
 				ended[i], again, at = 0, key, was[2]
 			else
-				redis.call('HDEL', key, 'revoked')
+				redis.call('HDEL', key, '-')
 				redis.call('HSET', key, 'revoked', ARGV[1])
-				redis.call('PUBLISH', ARGV[2], ARGV[i + 2])
+				redis.call('PUBLISH', ARGV[2], ARGV[i + 3])
 				ended[i] = 1
 			end
 		end
-		if again then
-			redis.call('HDEL', again, 'revoked')
+		if again and ARGV[3] ~= '0' then
+			redis.call('HDEL', again, '-')
 			redis.call('HSET', again, 'revoked', at)
 		end
 		return ended`)

@@ -249,7 +249,7 @@ func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time
 }
 
 func (v sessions) revoke(ctx context.Context, user string, ids []string, now time.Time) ([]int64, error) {
-	c := call{args: []any{micros(now), v.s.names.changes()}}
+	c := call{args: []any{micros(now), v.s.names.changes(), v.s.replicas}}
 	for _, id := range ids {
 		c.keys, c.args = append(c.keys, v.s.names.session(user, id)), append(c.args, id)
 	}

@@ -70,9 +70,10 @@ type stream struct {
 	store *Store
 	ears  []*ear
 
-	mu sync.Mutex // orders the calls of w
-	w  store.Watcher
-	up bool // the first Gap was called
+	w store.Watcher
+
+	mu sync.Mutex // has the first Gap come before what any ear reports
+	up bool       // the first Gap was called
 }
 
 // An ear is a subscription at one master. What is said there must come back
@@ -87,7 +88,7 @@ type ear struct {
 	witness string // as the last heartbeat has found it
 
 	mu    sync.Mutex
-	await string        // the heartbeat under way
+	await string        // the heartbeat under way, "" between two
 	heard chan struct{} // closed when it is heard
 }
 
@@ -257,7 +258,7 @@ func (e *ear) listen(ctx context.Context) error {
 func (e *ear) hear(nonce string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if nonce == e.await { // the driver may have sent it twice
+	if nonce != "" && nonce == e.await { // the driver may have sent it twice, and others send anything
 		e.await = ""
 		close(e.heard)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -197,6 +198,69 @@ func TestSubscribedAgain(t *testing.T) {
 		}
 	case <-time.After(soon):
 		t.Error("it goes on")
+	}
+}
+
+// Whoever may publish can say anything on any channel, at any time, and does
+// no more harm than to have something forgotten.
+func TestJunk(t *testing.T) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			s, l := open(t, b.client(t)), newLedger()
+			stream := &stream{store: s, w: l}
+			defer stream.hangUp()
+			if err := stream.tune(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			junk := []string{"", "", "x", "user_1", strings.Repeat("A", 26), "\x00", "\xff", strings.Repeat("long", 10_000)}
+			litter := func(ctx context.Context) {
+				for _, e := range stream.ears {
+					node := e.master.node
+					channels, err := node.PubSubChannels(ctx, string(s.names)+"*").Result()
+					if ctx.Err() == nil && (err != nil || len(channels) < 2) {
+						t.Errorf("the channels are %q, error %v", channels, err)
+					}
+					for _, channel := range channels {
+						for _, message := range junk {
+							node.Publish(ctx, channel, message)
+						}
+					}
+				}
+			}
+			litter(t.Context()) // before the first heartbeat
+			var running sync.WaitGroup
+			for _, e := range stream.ears {
+				running.Go(func() { _ = e.listen(t.Context()) })
+			}
+			defer running.Wait()
+			defer stream.hangUp()
+			ctx, stop := context.WithCancel(t.Context())
+			running.Go(func() {
+				for ctx.Err() == nil { // during them
+					litter(ctx)
+				}
+			})
+			defer stop()
+			echo := func() {
+				t.Helper()
+				if _, err := stream.echo(t.Context()); err != nil {
+					t.Fatalf("a heartbeat: %v", err)
+				}
+			}
+			echo()
+			stream.gap(true)
+			for range 5 {
+				litter(t.Context()) // between two
+				echo()
+			}
+			l.forgets(t, "user_1")
+			n := len(l.all())
+			if err := s.Publish(t.Context(), "user_2"); err != nil {
+				t.Fatal(err)
+			}
+			echo()
+			l.hear(t, "a change", n, func(e event) bool { return e.id == "user_2" })
+		})
 	}
 }
 
