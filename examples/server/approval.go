@@ -62,7 +62,8 @@ func (s *server) approve(ctx context.Context, by actor, id string, t terms) (don
 	if err := s.complete(&t); err != nil {
 		return done, err
 	}
-	ctx = context.WithoutCancel(ctx) // who hangs up leaves nothing half-made
+	ctx, cancel := detached(ctx, patience) // who hangs up leaves nothing half-made
+	defer cancel()
 	since := s.now().UTC().Truncate(time.Microsecond)
 	q, err := s.requests.claim(ctx, id, since)
 	if err != nil {
@@ -70,6 +71,8 @@ func (s *server) approve(ctx context.Context, by actor, id string, t terms) (don
 	}
 	defer func() {
 		if err != nil {
+			ctx, cancel := detached(ctx, writing) // which may have ended
+			defer cancel()
 			if err := s.requests.release(ctx, id, since); err != nil {
 				s.log.ErrorContext(ctx, "access request not released", slog.String("request", id), slog.Any("err", err))
 			}
@@ -96,6 +99,8 @@ func (s *server) approve(ctx context.Context, by actor, id string, t terms) (don
 		return done, err
 	}
 	if err := s.requests.approved(ctx, id, by.id, since, s.now()); err != nil {
+		ctx, cancel := detached(ctx, writing)
+		defer cancel()
 		return done, errors.Join(err, s.keys.Revoke(ctx, authn.Operator(q.Account), key.ID, "approval not completed", s.now()))
 	}
 	s.note(ctx, by.event(q.Account, "account.created", q.Account, planNote(t.Plan, t.Limits)))
@@ -147,7 +152,9 @@ func (s *server) reject(ctx context.Context, by actor, id, reason string) error 
 	if !legible(reason, 1, 500) {
 		return invalid(http.StatusBadRequest, "invalid_field", "reason must be a text of 1 to 500 characters.")
 	}
-	ctx, reason = context.WithoutCancel(ctx), s.redacted(reason)
+	ctx, cancel := detached(ctx, patience)
+	defer cancel()
+	reason = s.redacted(reason)
 	q, err := s.requests.reject(ctx, id, by.id, reason, s.now())
 	if err != nil {
 		return err

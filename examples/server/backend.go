@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -104,9 +105,14 @@ func (b *backend) Close() {
 	}
 }
 
-// usedPepper returns the id of the pepper that the newest key of some account
-// was digested under, "" where there are no keys.
-func usedPepper(ctx context.Context, b *backend) (string, error) {
+// usedPepper returns the id of the pepper that keys are digested under: by the
+// fingerprints, or in a database of before there were any, by the newest key of
+// some account. It is "" where there is neither.
+func usedPepper(ctx context.Context, b *backend) (id string, err error) {
+	err = b.db.Row(ctx, `SELECT id FROM server_fingerprints WHERE turn > 0 ORDER BY turn DESC LIMIT 1`).Scan(&id)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, err
+	}
 	for after := ""; ; {
 		accounts, err := b.Accounts().List(ctx, after, 100)
 		if err != nil || len(accounts) == 0 {

@@ -37,8 +37,13 @@ type credentials struct {
 // data and an operator, and shows the secrets, which is the only time they can
 // be seen. Of several servers that find the database empty one does.
 func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Writer) error {
-	if accounts, err := s.Accounts().List(ctx, "", 1); err != nil || len(accounts) > 0 {
+	accounts, err := s.Accounts().List(ctx, "", 1)
+	if err != nil {
 		return err
+	}
+	if len(accounts) > 0 { // among them those of a first start that died half-way
+		s.log.InfoContext(ctx, "demo not made: there are accounts")
+		return nil
 	}
 	file, err := newDemoFile(path) // before there is anything to lose
 	if err != nil {

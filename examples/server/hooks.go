@@ -67,6 +67,10 @@ func (s *server) addHook(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_url", "url holds a key or a token."))
 		return
 	}
+	if hostOf(body.URL) == unknownPlace {
+		s.fail(w, r, invalid(http.StatusBadRequest, "invalid_url", "url must be an absolute URL with a host that can be written down."))
+		return
+	}
 	p, _ := caller(r)
 	e, secret, err := s.hooks.Add(r.Context(), p.Account, body.URL, body.Events, s.now())
 	switch {
@@ -99,11 +103,14 @@ func (s *server) removeHook(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// hostOf is what records have of a URL, whose rest may be a secret.
+const unknownPlace = "unknown place"
+
+// hostOf is what records have of a URL, whose rest may be a secret. In the host
+// %ff is a byte, which is no text.
 func hostOf(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || len(u.Hostname()) > 253 {
-		return "unknown place"
+	if err != nil || !legible(u.Hostname(), 1, 253) {
+		return unknownPlace
 	}
 	return u.Hostname()
 }

@@ -70,7 +70,20 @@ func (s *server) write(ctx context.Context, e store.Event) error {
 		e.ID = keyfmt.NewID("evt_", e.At)
 	}
 	e.Note = s.redacted(e.Note)
-	return appendEvent(context.WithoutCancel(ctx), s.backend, s.hooks, e) // who hangs up is written down all the same
+	ctx, cancel := detached(ctx, writing) // who hangs up is written down all the same
+	defer cancel()
+	return appendEvent(ctx, s.backend, s.hooks, e)
+}
+
+// writing is for how long something that has happened may take to be written
+// down.
+const writing = 4 * time.Second
+
+// detached is ctx for what is done whether or not the client hangs up, but not
+// for ever: a database that hangs keeps no connection, and no server from
+// ending.
+func detached(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }
 
 // appendEvent writes an event and, if it is about a key, queues it for the
@@ -112,6 +125,7 @@ type keyEvent struct {
 // belongs, as in "found mt_live_… in a public repository", and without most of
 // one.
 func (v vocabulary) redacted(text string) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "") // else Postgres would not take it
 	for _, f := range []keyfmt.Format{v.formats[live], v.formats[test], v.session} {
 		if strings.Contains(text, f.Prefix()) {
 			text = regexp.MustCompile(f.Prefix()+`[0-9A-Za-z]{12,}`).ReplaceAllString(text, f.Prefix()+"…")
@@ -168,6 +182,9 @@ func (s *server) warn(ctx context.Context) error {
 				return err
 			}
 			for _, k := range keys {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				ends := k.Expires.Format(time.RFC3339Nano)
 				s.note(ctx, store.Event{
 					ID:      eventID(later(k.Created, k.Expires.Add(-warnAhead)), "key.expiring", k.ID, ends),

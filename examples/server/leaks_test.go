@@ -292,3 +292,36 @@ func TestLeakAgain(t *testing.T) {
 		}
 	}
 }
+
+// case T5: a place that cannot be written down keeps no leaked key alive, and
+// no webhook from being told of.
+func TestPlacesThatCannotBeText(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, name string) {
+		c := clockedOn(t, name, "standard", "")
+		owner := c.owner()
+		for i, place := range []string{"%ff.example.com", "%00", "a%00.example.com", "%e2%80%ae.example.com", "a%0ab", "%20"} {
+			made := c.call("POST", "/v1/api-keys", owner, `{"name":"a","permissions":["read"]}`)
+			id, url := made.member(t, "id"), "https://"+place+"/x"
+			known, err := c.leaked(t.Context(), made.member(t, "key"), url, "content")
+			if key, bad := c.KeyAdmin().Get(t.Context(), "acct_1", id); !known || err != nil || bad != nil || key.Reason != "leaked: unknown place" {
+				t.Errorf("%s: %v, %v, %v, revoked at %v as %q", place, known, err, bad, key.Revoked, key.Reason)
+			}
+			events, err := c.Events().List(t.Context(), "acct_1", "", 100)
+			if told := fmt.Sprint(events); err != nil || !strings.Contains(told, "key.leaked "+id) || strings.Count(told, "found at unknown place (content)") != i+1 {
+				t.Errorf("%s: %v, %s", place, err, told)
+			}
+			if a := c.call("POST", "/v1/webhooks", owner, `{"url":"`+url+`"}`); a.status != 400 || !strings.Contains(a.body, "url must") {
+				t.Errorf("a webhook to place %d: %d %s", i, a.status, a.body)
+			}
+		}
+		// What people write of themselves, too.
+		c.person("viewer@example.com", roleViewer)
+		if a := c.login("viewer@example.com", secret, "User-Agent", "a\xff\x00b"); a.status != 200 {
+			t.Errorf("an agent that is no text: %d %s", a.status, a.body)
+		}
+	})
+	var v vocabulary
+	if got := v.redacted("a\x00b\xffc\xe2\x80d é"); got != "abcd é" {
+		t.Errorf("%q", got)
+	}
+}

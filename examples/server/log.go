@@ -19,9 +19,8 @@ import (
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		ctx, cancel := context.WithTimeout(r.Context(), patience)
-		defer cancel()
-		r = r.WithContext(ctx)
+		r, answered := patiently(r)
+		defer answered()
 		defer func() {
 			if v := recover(); v != nil {
 				s.log.ErrorContext(r.Context(), "panic", slog.String("request_id", problem.RequestID(r.Context())),
@@ -36,10 +35,6 @@ func (s *server) logged(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
-
-// patience is for how long a handler waits for its dependencies. It is less
-// than a client's, and than the server has to end.
-const patience = 8 * time.Second
 
 func (s *server) line(ctx context.Context, r *http.Request, took time.Duration) {
 	answered, failed := problem.FromContext(ctx)

@@ -184,7 +184,9 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 // noteUser writes an event about a person down in all accounts that he belongs
 // to.
 func (s *server) noteUser(ctx context.Context, e store.Event) {
-	members, err := s.Memberships().OfUser(context.WithoutCancel(ctx), e.Subject)
+	reading, cancel := detached(ctx, writing)
+	defer cancel()
+	members, err := s.Memberships().OfUser(reading, e.Subject)
 	if err != nil || len(members) == 0 {
 		members = []store.Membership{{}} // in the operator's log, then
 	}

@@ -33,6 +33,7 @@ type command func(f *flag.FlagSet) func(o *operator) error
 func runKeys(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return dispatch(ctx, "keys", args, stdout, stderr, map[string]command{
 		"create": createKey, "list": listKeys, "rotate": rotateKey, "revoke": revokeKey, "explain": explainKey,
+		"outdated": countOutdated,
 	})
 }
 

@@ -267,3 +267,14 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		return nil
 	}
 }
+
+// countOutdated says when an old pepper can go.
+func countOutdated(*flag.FlagSet) func(*operator) error {
+	return func(o *operator) error {
+		n, err := o.KeyAdmin().Outdated(o.ctx, o.newest, time.Now())
+		if err == nil {
+			fmt.Fprintf(o.stdout, "%d keys are not under pepper %s yet\n", n, o.newest)
+		}
+		return err
+	}
+}

@@ -110,10 +110,13 @@ func (s *server) adopt(ctx context.Context, user store.User) (store.User, error)
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return user, err
 	}
-	s.sessions.Forget(user.ID)
 	if err := s.people.vouch(ctx, user.ID, ""); err != nil {
 		return user, err
 	}
+	if _, err := s.Users().EndSessions(ctx, user.ID); err != nil { // nor is an invitation good that he got meanwhile
+		return user, err
+	}
+	s.sessions.Forget(user.ID)
 	return s.Users().Get(ctx, user.ID)
 }
 

@@ -21,6 +21,8 @@ type secrets struct {
 	peppers *keyfmt.Keyring
 	newest  string // id of the pepper that is used for new digests
 	root    []byte
+
+	fingerprints map[string][]byte // of the peppers, and of the root, by id
 }
 
 // rootID is the line of the file from which all but peppers is derived; without
@@ -38,17 +40,17 @@ func (s *secrets) derive(purpose string) []byte {
 }
 
 // loadSecrets reads a file of lines "id hex": the peppers, newest first, and
-// the root. used is the id of the pepper that a key in the database was
-// digested under, "" where there are no keys yet: only then is a missing file
-// made. A pepper that is missing or another one must not be used silently:
-// every key would stop working, and nobody would know why.
+// the root. used is the id of a pepper that keys in the database are digested
+// under, "" where nobody has served it yet: only then is a missing file made. A
+// pepper that is missing or another one must not be used silently: every key
+// would stop working, and nobody would know why.
 func loadSecrets(path, used string) (*secrets, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if used != "" {
-			return nil, fmt.Errorf(`the pepper file %s is missing, and the database holds keys that were digested under it.
-Restore it from its backup, or name it with --pepper-file. If it is lost, those keys
-can never be verified again: move the database away and issue new keys`, path)
+			return nil, fmt.Errorf(`the pepper file %s is missing, and the database was served with one, whose newest pepper is %q.
+Restore it from its backup, copy it from another server, or name it with --pepper-file. If it is lost,
+no key in the database can ever be verified again: move the database away and issue new keys`, path, used)
 		}
 		if err := makeSecrets(path); err != nil {
 			return nil, err
@@ -88,7 +90,11 @@ can never be verified again: move the database away and issue new keys`, path)
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if used != "" && !slices.ContainsFunc(peppers, func(p keyfmt.Pepper) bool { return p.ID == used }) {
-		return nil, fmt.Errorf("the keys in the database were digested under pepper %q, which is not in %s: name the file that has it with --pepper-file", used, path)
+		return nil, fmt.Errorf("keys in the database are digested under pepper %q, which is not in %s: name the file that has it with --pepper-file", used, path)
+	}
+	s.fingerprints = map[string][]byte{rootID: s.fingerprint(rootID, s.root)}
+	for _, p := range peppers {
+		s.fingerprints[p.ID] = s.fingerprint(p.ID, p.Secret)
 	}
 	return &s, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"sync"
 	"testing"
 
@@ -118,8 +119,13 @@ func TestIDsThatCannotBe(t *testing.T) {
 					t.Errorf("%s %s: %d %s", tt.method, tt.path, a.status, a.body)
 				}
 			}
-			if a := c.call("GET", "/v1/artifacts?after="+id, c.key, ""); a.status != 200 {
-				t.Errorf("a page after %s: %d %s", id, a.status, a.body)
+			for path, token := range map[string]string{
+				"/v1/artifacts": c.key, "/v1/api-keys": owner, "/v1/team": owner, "/v1/audit-log": owner, "/v1/auth/sessions": owner,
+				"/v1/operator/accounts": operator, "/v1/operator/access-requests": operator,
+			} {
+				if a := c.call("GET", path+"?after="+id, token, ""); a.status != 400 || !strings.Contains(a.body, "after must") {
+					t.Errorf("%s after %s: %d %s", path, id, a.status, a.body)
+				}
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/examples/server/database"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/store"
 )
@@ -72,7 +74,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			Status: http.StatusConflict, Code: "conflict", Detail: "It is not what it was, or has a successor: read it again.",
 		})
 	default:
-		s.log.ErrorContext(r.Context(), "request failed", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
+		level := slog.LevelError
+		if errors.Is(r.Context().Err(), context.Canceled) { // who hangs up is no outage
+			level = slog.LevelInfo
+		}
+		s.log.Log(r.Context(), level, "request failed", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
 		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
 }
@@ -100,5 +106,9 @@ func pageOf(r *http.Request) (after string, limit int, err error) {
 			return "", 0, invalid(http.StatusBadRequest, "invalid_limit", "limit must be a number from 1 to 200.")
 		}
 	}
-	return q.Get("after"), limit, nil
+	after = q.Get("after")
+	if !database.Holds(after) { // nothing comes after it on one database, and everything on the other
+		return "", 0, invalid(http.StatusBadRequest, "invalid_after", "after must be the next of a page.")
+	}
+	return after, limit, nil
 }

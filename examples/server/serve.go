@@ -6,15 +6,23 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
-const drain = 10 * time.Second // for requests in flight when it is told to stop
+// drain is for how long the server goes on when it is told to stop, whatever
+// hangs. Of it requests in flight have what is more than patience, and what is
+// to be written all but what closing the connections takes.
+const (
+	drain   = 10 * time.Second
+	serving = 8500 * time.Millisecond
+	closing = time.Second
+)
 
 func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c config
@@ -31,7 +39,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { within(closing, s.Close) }() // a database that hangs takes 15 seconds
 	handler, err := s.handler(list(c.origins).Items())
 	if err != nil {
 		return err
@@ -55,18 +63,26 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 }
 
 // serve runs until ctx ends; then it lets requests in flight finish and writes
-// the last uses.
+// the last uses. What could not be written in time is an error.
 func (s *server) serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var written sync.WaitGroup
-	for _, run := range []func(context.Context) error{s.keys.Run, s.sessions.Run, s.hooks.Run, s.leaks.Run, s.warnOfExpiry} {
-		written.Go(func() { run(background) })
+	defer stop()
+	writers := map[string]func(context.Context) error{
+		"uses of keys": s.keys.Run, "uses of sessions": s.sessions.Run,
+		"webhook attempts": s.hooks.Run, "leak reports": s.leaks.Run, "warnings of expiry": s.warnOfExpiry,
+	}
+	ends := make(chan string, len(writers)) // never blocks one that is late
+	for what, run := range writers {
+		go func() {
+			run(background)
+			ends <- what
+		}()
 	}
 	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		WriteTimeout:      45 * time.Second, // more than ReadTimeout, so that who is too slow is told
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -77,16 +93,44 @@ func (s *server) serve(ctx context.Context, listener net.Listener, handler http.
 	select {
 	case err = <-served:
 	case <-ctx.Done():
-		deadline, cancel := context.WithTimeout(background, drain)
-		err = srv.Shutdown(deadline)
+	}
+	told := time.Now()
+	if err == nil {
+		deadline, cancel := context.WithDeadline(background, told.Add(serving))
+		if err = srv.Shutdown(deadline); err != nil {
+			err = fmt.Errorf("requests in flight were cut off: %w", errors.Join(err, srv.Close()))
+		}
 		cancel()
 	}
 	stop() // after the last request: its use is written as well
-	written.Wait()
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	late := time.After(time.Until(told.Add(drain - closing)))
+	return errors.Join(err, finish(slices.Sorted(maps.Keys(writers)), ends, late))
+}
+
+// finish waits for all that end, and names those that are late.
+func finish(running []string, ends <-chan string, late <-chan time.Time) error {
+	for len(running) > 0 {
+		select {
+		case what := <-ends:
+			running = slices.DeleteFunc(running, func(s string) bool { return s == what })
+		case <-late:
+			return errors.New("not written in time: " + strings.Join(running, ", "))
+		}
 	}
-	return err
+	return nil
+}
+
+// within runs f and returns when it has, or after d.
+func within(d time.Duration, f func()) {
+	done := make(chan struct{})
+	go func() {
+		f()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(d):
+	}
 }
 
 func prefixes(list string) ([]netip.Prefix, error) {

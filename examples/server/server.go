@@ -83,11 +83,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 		}
 	}
 	s.readiness = newReadiness(b.dependencies(), log, time.Now)
-	used, err := usedPepper(ctx, s.backend)
-	if err != nil {
-		return nil, err
-	}
-	if s.secrets, err = loadSecrets(c.pepperFile, used); err != nil {
+	if s.secrets, err = openSecrets(ctx, c.pepperFile, s.backend); err != nil {
 		return nil, err
 	}
 	if s.sessions, err = session.New(session.Config{

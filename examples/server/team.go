@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
@@ -19,23 +18,12 @@ import (
 // of two owners who unmake each other at once one stays. Several processes on
 // one file of SQLite may let both succeed: the operator then makes an owner
 // with "users create".
-type team struct {
-	*server
-	one sync.Mutex
-}
-
-// alone runs f while nobody else changes the account's team. Of the pool it
-// holds one connection, whoever else waits in this process.
-func (t *team) alone(ctx context.Context, account string, f func() error) error {
-	t.one.Lock()
-	defer t.one.Unlock()
-	return t.db.Alone(ctx, "team of "+account, f)
-}
+type team struct{ *server }
 
 // declareTeam: whoever changes a team has proved who he is a short while ago,
 // as no key can.
 func (s *server) declareTeam(routes *authz.Routes) {
-	t := &team{server: s}
+	t := &team{s}
 	const recent = 10 * time.Minute
 	routes.Handle("GET /v1/team", authz.Need{ID: "team.list", Permission: admin, Cost: -1}, http.HandlerFunc(t.list))
 	routes.Handle("POST /v1/team", authz.Need{ID: "team.add", Permission: admin, Cost: -1, Recent: recent}, http.HandlerFunc(t.add))
@@ -111,10 +99,13 @@ func (t *team) add(w http.ResponseWriter, r *http.Request) {
 	}
 	p, _ := caller(r)
 	var added teammate
-	err := t.alone(r.Context(), p.Account, func() (err error) {
-		added, err = t.join(r.Context(), &p, login.Email(body.Email), body.Name, body.Role, body.Projects)
+	ctx, cancel := detached(r.Context(), patience) // what begins here ends
+	defer cancel()
+	err := t.alone(ctx, p.Account, func(in roster) (err error) {
+		added, err = t.join(ctx, in, &p, login.Email(body.Email), body.Name, body.Role, body.Projects)
 		return err
 	})
+	t.sessions.Forget(added.ID) // once it is committed, or may be
 	if err != nil {
 		t.fail(w, r, err)
 		return
@@ -128,7 +119,7 @@ func (t *team) add(w http.ResponseWriter, r *http.Request) {
 }
 
 // join makes the person with that address a member.
-func (t *team) join(ctx context.Context, by *authn.Principal, email, name, role string, ids []string) (teammate, error) {
+func (t *team) join(ctx context.Context, in roster, by *authn.Principal, email, name, role string, ids []string) (teammate, error) {
 	if !isEmail(email) || !legible(email, 3, 254) || strings.Contains(email, " ") {
 		return teammate{}, errEmail
 	}
@@ -155,12 +146,19 @@ func (t *team) join(ctx context.Context, by *authn.Principal, email, name, role 
 		if invitation, err = t.logins.Invite(ctx, user.ID, now); err != nil {
 			return teammate{}, err
 		}
+		// If the operator has begun to vouch meanwhile, it is not theirs to have.
+		// One that he begins to vouch for after this ends with it: see adopt.
+		if voucher, err = t.people.voucher(ctx, user.ID); err != nil {
+			return teammate{}, err
+		}
+		if voucher != by.Account {
+			invitation = ""
+		}
 	}
 	m.User = user.ID
-	if err := t.Memberships().Put(ctx, m); err != nil {
+	if err := in.add(ctx, m); err != nil {
 		return teammate{}, err
 	}
-	t.sessions.Forget(user.ID)
 	added := render(user, m)
 	if added.Invitation = invitation; voucher != by.Account {
 		added.Name = "" // of somebody whom others have named
@@ -213,10 +211,13 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	var m store.Membership
-	err := t.alone(r.Context(), p.Account, func() (err error) {
-		m, err = t.change(r.Context(), &p, r.PathValue("user"), set)
+	ctx, cancel := detached(r.Context(), patience) // what begins here ends
+	defer cancel()
+	err := t.alone(ctx, p.Account, func(in roster) (err error) {
+		m, err = t.change(ctx, in, &p, r.PathValue("user"), set)
 		return err
 	})
+	t.sessions.Forget(m.User)
 	var user store.User
 	if err == nil {
 		user, err = t.Users().Get(r.Context(), m.User)
@@ -234,7 +235,7 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 }
 
 // change gives a member another role or other projects.
-func (t *team) change(ctx context.Context, by *authn.Principal, user string, set func(*store.Membership)) (store.Membership, error) {
+func (t *team) change(ctx context.Context, in roster, by *authn.Principal, user string, set func(*store.Membership)) (store.Membership, error) {
 	old, err := t.Memberships().Get(ctx, by.Account, user)
 	if err != nil {
 		return old, err
@@ -252,9 +253,7 @@ func (t *team) change(ctx context.Context, by *authn.Principal, user string, set
 			return m, err
 		}
 	}
-	err = t.Memberships().Put(ctx, m)
-	t.sessions.Forget(user)
-	return m, err
+	return m, in.change(ctx, m)
 }
 
 // remove ends what a member may do in the account, with his own keys. Those of
@@ -262,13 +261,17 @@ func (t *team) change(ctx context.Context, by *authn.Principal, user string, set
 func (t *team) remove(w http.ResponseWriter, r *http.Request) {
 	p, _ := caller(r)
 	user := r.PathValue("user")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience) // what begins here ends
+	ctx, cancel := detached(r.Context(), patience) // what begins here ends
 	defer cancel()
+	err := t.alone(ctx, p.Account, func(in roster) error { return t.leave(ctx, in, &p, user) })
+	t.sessions.Forget(user)
 	var ended []string
-	err := t.alone(ctx, p.Account, func() (err error) {
-		ended, err = t.leave(r.Context(), &p, user)
-		return err
-	})
+	if err == nil || errors.Is(err, store.ErrNotFound) { // not found: the first time may have died half-way
+		var bad error
+		if ended, bad = t.endKeys(ctx, p.Account, user); bad != nil {
+			err = bad
+		}
+	}
 	for _, id := range ended {
 		t.record(r, "key.revoked", id, memberRemoved)
 	}
@@ -282,25 +285,25 @@ func (t *team) remove(w http.ResponseWriter, r *http.Request) {
 
 const memberRemoved = "member removed"
 
-// leave returns the ids of the keys that it has revoked. They would open
-// nothing without the membership, but would again once he is back.
-func (t *team) leave(ctx context.Context, by *authn.Principal, user string) (ended []string, err error) {
+func (t *team) leave(ctx context.Context, in roster, by *authn.Principal, user string) error {
 	m, err := t.Memberships().Get(ctx, by.Account, user)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := t.may(ctx, by, m); err != nil {
-		return nil, err
+		return err
 	}
 	if err := t.spare(ctx, m); err != nil {
-		return nil, err
+		return err
 	}
-	ctx = context.WithoutCancel(ctx) // what begins here ends
-	if err := t.Memberships().Remove(ctx, by.Account, user); err != nil {
-		return nil, err
-	}
-	t.sessions.Forget(user)
-	operator := authn.Operator(by.Account) // the caller may have been removing himself
+	return in.remove(ctx, m)
+}
+
+// endKeys revokes the keys of somebody who is no member any more, and returns
+// their ids. They open nothing without the membership, but would again once he
+// is back.
+func (t *team) endKeys(ctx context.Context, account, user string) (ended []string, err error) {
+	operator := authn.Operator(account) // the caller may have been removing himself
 	now := t.now()
 	for after := ""; ; {
 		keys, err := t.keys.List(ctx, operator, after, 200)

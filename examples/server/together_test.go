@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,17 @@ func TestDemoIsMadeOnce(t *testing.T) {
 	accounts, err := servers[0].Accounts().List(t.Context(), "", 9)
 	if err != nil || len(accounts) != 2 {
 		t.Errorf("%d accounts, %v", len(accounts), err)
+	}
+}
+
+// Where the first start has died half-way it is said why there is no demo.
+func TestDemoNotMade(t *testing.T) {
+	c := newClocked(t, "standard", "") // it has an account
+	var log, out strings.Builder
+	c.log = slog.New(slog.NewTextHandler(&log, nil))
+	err := c.makeDemo(t.Context(), "", "http://localhost", &out)
+	if err != nil || out.Len() > 0 || !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "demo not made: there are accounts") {
+		t.Errorf("%v, %q, %q", err, &out, &log)
 	}
 }
 

@@ -15,7 +15,9 @@ package database
 import (
 	"context"
 	"database/sql"
+	"hash/maphash"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,6 +30,8 @@ type DB struct {
 	pool *pgxpool.Pool // nil: SQLite
 
 	listen *pgx.ConnConfig // of the streams of changes; nil: as the pool's
+
+	places sync.Map // by number, each a chan struct{} that holds whoever is there: see Alone
 }
 
 // Pool returns the connections to Postgres, nil for SQLite.
@@ -123,20 +127,36 @@ func (t Tx) Lock(ctx context.Context, name string) error {
 	return err
 }
 
-// Alone runs f while no other process runs one under the same name. f is not in
-// a transaction; in Postgres a connection of the pool is held meanwhile, until
-// ctx ends at the latest. On SQLite it just runs: there is one process.
-func (d *DB) Alone(ctx context.Context, name string, f func() error) error {
+// Alone runs f while nobody else runs one under the same name, in this process
+// or another. In Postgres f runs in the transaction that holds the lock: what
+// it writes with tx is committed with the lock's end, or never. A statement on
+// another connection could come true long after that, if only Postgres hung
+// meanwhile, when others have been let in. On SQLite, where there is one
+// process, tx is no transaction.
+func (d *DB) Alone(ctx context.Context, name string, f func(tx Tx) error) error {
+	// Those with a place have one connection each, and there is another one for
+	// each, as f may need. Those under one name wait for the same place.
+	places := 1
+	if d.postgres {
+		places = max(1, int(d.pool.Stat().MaxConns())/2)
+	}
+	at, _ := d.places.LoadOrStore(maphash.String(seed, name)%uint64(places), make(chan struct{}, 1))
+	place := at.(chan struct{})
+	select {
+	case place <- struct{}{}:
+		defer func() { <-place }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if !d.postgres {
-		return f()
+		return f(Tx{d.Conn})
 	}
-	tx, err := d.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // there is nothing in it but the lock
-	if err := (Tx{Conn{tx, true}}).Lock(ctx, name); err != nil {
-		return err
-	}
-	return f()
+	return d.Do(ctx, func(tx Tx) error {
+		if err := tx.Lock(ctx, name); err != nil {
+			return err
+		}
+		return f(tx)
+	})
 }
+
+var seed = maphash.MakeSeed()

@@ -1,11 +1,15 @@
 package database_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -167,5 +171,65 @@ func TestPasswordIsNotTold(t *testing.T) {
 	db := postgres(t, wrong.String())
 	if err := db.Prepare(t.Context()); err == nil || strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), "authentication failed") {
 		t.Errorf("another password: %v", err)
+	}
+}
+
+// Who waits to be alone waits no longer than he likes.
+func TestAlone(t *testing.T) {
+	each(t, func(t *testing.T, db *database.DB) {
+		ctx, hangUp := context.WithCancel(t.Context())
+		err := db.Alone(t.Context(), "a", func(database.Tx) error {
+			done := make(chan error)
+			go func() {
+				done <- db.Alone(ctx, "a", func(database.Tx) error { return errors.New("not alone") })
+			}()
+			hangUp()
+			return <-done
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		vouched := func(user string) (n int) {
+			must(t, db.Row(t.Context(), `SELECT count(*) FROM server_people WHERE "user" = ?1`, user).Scan(&n))
+			return n
+		}
+		failed := errors.New("failed")
+		for user, end := range map[string]error{"user_1": nil, "user_2": failed} {
+			err := db.Alone(t.Context(), "a", func(tx database.Tx) error {
+				_, err := tx.Exec(t.Context(), `INSERT INTO server_people ("user", account) VALUES (?1, 'acct_1')`, user)
+				must(t, err)
+				return end
+			})
+			if !errors.Is(err, end) {
+				t.Error(err)
+			}
+		}
+		if vouched("user_1") != 1 || db.Pool() != nil && vouched("user_2") != 0 {
+			t.Error("what was written does not end as the transaction does")
+		}
+	})
+}
+
+// However many are alone at once, each under a name of its own, they leave
+// connections for what else they need.
+func TestAloneTogether(t *testing.T) {
+	for _, conns := range []string{"2", "3", "8"} {
+		db, err := databasetest.Open(t.Context(), databasetest.Postgres(t, "pool_max_conns="+conns))
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				if err := db.Alone(ctx, fmt.Sprint(i), func(database.Tx) error {
+					_, err := db.Exec(ctx, `DELETE FROM server_people`)
+					return err
+				}); err != nil {
+					t.Errorf("%s connections: %v", conns, err)
+				}
+			})
+		}
+		all.Wait()
+		cancel()
+		db.Close()
 	}
 }

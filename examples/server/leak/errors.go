@@ -24,6 +24,7 @@ var (
 	errSignature = &refusal{http.StatusForbidden, "invalid_signature", "The signature of the leak report does not verify."}
 	errInvalid   = &refusal{http.StatusBadRequest, "invalid_json", "The body is not a leak report."}
 	errTooLarge  = &refusal{http.StatusRequestEntityTooLarge, "body_too_large", "The leak report is too large: send it in parts."}
+	errLate      = &refusal{http.StatusRequestTimeout, "body_too_late", "The body did not arrive in time."}
 	errFull      = &refusal{http.StatusServiceUnavailable, "unavailable", "There is no room for the leak report: send it again."}
 )
 

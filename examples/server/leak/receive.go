@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -18,12 +19,13 @@ const (
 	maxBodies = 4               // larger ones, in memory at once
 	patience  = 5 * time.Second // for room for one of those
 	maxWork   = 8 * time.Second // while the sender waits
+	maxKeep   = 5 * time.Second // for the database to take a report
 )
 
 // ServeHTTP takes a report. Answers: 200 with the feedback list of GitHub's
 // format; 202 with an empty one where the report waits for its keys or takes
 // long; 403 where the signature does not verify, before anything is looked up;
-// 400 and 413 for what is no report; 503 where it was not taken and should be
+// 400, 408 and 413 for what is no report; 503 where it was not taken and should be
 // sent again.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
@@ -64,7 +66,7 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 		if _, err := parse(body); err != nil {
 			return nil, err // whatever the signature, it is no report
 		}
-		return nil, rc.keep(r.Context(), ids[0], signatures[0], body)
+		return nil, rc.later(r.Context(), ids[0], signatures[0], body)
 	}
 	if err != nil {
 		return nil, err
@@ -74,13 +76,21 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 	defer cancel()
 	verdicts, err := rc.handle(ctx, body, ctx.Err)
 	if err != nil && ctx.Err() != nil {
-		err = rc.keep(context.WithoutCancel(ctx), "", "", body)
+		err = rc.later(ctx, "", "", body)
 		select {
 		case rc.wake <- struct{}{}:
 		default: // Run has yet to see the last one
 		}
 	}
 	return verdicts, err
+}
+
+// later keeps a report, also when all the time that its sender has was spent on
+// waiting for the keys, or he has gone.
+func (rc *Receiver) later(ctx context.Context, id, signature string, body []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxKeep)
+	defer cancel()
+	return rc.keep(ctx, id, signature, body)
 }
 
 // verify returns nil for what the sender has signed, errSignature for what he
@@ -125,6 +135,8 @@ func (rc *Receiver) read(w http.ResponseWriter, r *http.Request) (body []byte, d
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, done, errTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, done, errLate
 	case err != nil && err != io.EOF: // it did not arrive
 		return nil, done, errInvalid
 	}

@@ -10,11 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -237,6 +240,43 @@ func TestSlowReport(t *testing.T) {
 		}
 	}
 	eventually(t, "an empty table", func() bool { return s.rows(t) == 0 })
+}
+
+// Who waits for the keys for as long as he can is acknowledged all the same.
+func TestKeptWithoutTheSender(t *testing.T) {
+	key := newKey(t)
+	src := newSource(t, nil)
+	src.set(true, nil)
+	s := newServer(t, src.URL, nil)
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader(report))
+	r.Header.Set("Github-Public-Key-Identifier", "k1")
+	r.Header.Set("Github-Public-Key-Signature", sign(t, key, report))
+	rec := httptest.NewRecorder()
+	s.ServeHTTP(rec, r)
+	if rec.Code != 202 || s.rows(t) != 1 {
+		t.Errorf("%d %s, %d wait", rec.Code, rec.Body, s.rows(t))
+	}
+}
+
+// case T7: a body that does not come is no report, and no outage.
+func TestLateBody(t *testing.T) {
+	key := newKey(t)
+	s := newServer(t, newSource(t, map[string]string{"k1": encode(t, key.Public())}).URL, nil)
+	for _, before := range []string{"", strings.Repeat(" ", leak.SmallBody)} {
+		r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(before), iotest.ErrReader(&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded})))
+		r.Header.Set("Github-Public-Key-Identifier", "k1")
+		r.Header.Set("Github-Public-Key-Signature", "AAAA")
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, r)
+		if rec.Code != 408 {
+			t.Errorf("after %d bytes: %d %s", len(before), rec.Code, rec.Body)
+		}
+	}
+	if log := s.log.String(); log != "" {
+		t.Errorf("the log: %s", log)
+	}
 }
 
 // Large bodies wait for room; small ones need none.

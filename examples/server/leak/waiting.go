@@ -19,7 +19,8 @@ const (
 	maxWaitingBytes = 64 << 20 // of all of them
 	expiry          = 7 * 24 * time.Hour
 	poll            = 10 * time.Second
-	lease           = time.Minute // of a report to one process; then that has died
+	lease           = time.Minute     // of a report to one process; then that has died
+	ending          = 4 * time.Second // for its claim to end, though Run does; else it ends with the lease
 )
 
 // keep acknowledges a report that Run will handle, one that waits already as
@@ -133,8 +134,9 @@ func (rc *Receiver) alone(ctx context.Context, id, body []byte) error {
 	if why := (*refusal)(nil); err != nil && !errors.As(err, &why) {
 		end = `UPDATE server_leak_reports SET busy = 0`
 	}
-	// Whether or not ctx has ended.
-	_, bad := rc.db.Exec(context.WithoutCancel(ctx), end+` WHERE id = ?1 AND busy = ?2`, id, c.until.UnixMicro())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ending)
+	defer cancel()
+	_, bad := rc.db.Exec(ctx, end+` WHERE id = ?1 AND busy = ?2`, id, c.until.UnixMicro())
 	if bad != nil {
 		bad = fmt.Errorf("leak: %w", bad)
 	}

@@ -14,7 +14,10 @@ import (
 // share slots of their own, so that they hold up each other and no others.
 var slots = map[bool]int{false: 48, true: 16} // by whether it failed
 
-const poll = time.Second // for what another process has queued, and for what is due again
+const (
+	poll      = time.Second     // for what another process has queued, and for what is due again
+	recording = 4 * time.Second // for what became of an attempt, though Run ends; else it is made again
+)
 
 // Run delivers until ctx ends and returns nil. Attempts under way are then cut
 // off and made again by the next Run.
@@ -71,12 +74,15 @@ func (s *Sender) Run(ctx context.Context) error {
 // attempt makes one attempt at an endpoint that was claimed, and records it
 // even when ctx has ended meanwhile. One that was cut off does not count.
 func (s *Sender) attempt(ctx context.Context, c claim) error {
-	record := context.WithoutCancel(ctx)
 	d, err := s.due(ctx, c)
+	var f *failure
 	if err == nil {
-		if f := s.post(ctx, d); f == nil || ctx.Err() == nil {
-			return s.record(record, d, f)
-		}
+		f = s.post(ctx, d)
+	}
+	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), recording)
+	defer cancel()
+	if err == nil && (f == nil || ctx.Err() == nil) {
+		return s.record(record, d, f)
 	}
 	if errors.Is(err, sql.ErrNoRows) || ctx.Err() != nil {
 		err = nil // the endpoint was removed, or Run ends
