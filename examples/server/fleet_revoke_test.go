@@ -15,7 +15,7 @@ func TestTwoServers(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		redis bool
-		of    func(f *fleet) (tokens []string, revoke []func() answer)
+		of    func(f *fleet, owners int) (tokens []string, revoke []func() answer)
 	}{
 		{"keys in Postgres", false, ownKeys},
 		{"sessions in Postgres", false, ownSessions},
@@ -29,7 +29,7 @@ func TestTwoServers(t *testing.T) {
 			}
 			f := newFleet(t, postgres(t), redis)
 			defer f.logs()
-			tokens, revoke := tt.of(f)
+			tokens, revoke := tt.of(f, 20)
 			took, whole := make([]time.Duration, len(tokens)), make([]time.Duration, len(tokens))
 			each(len(tokens), 4, func(i int) {
 				if !f.passes(f.b, tokens[i]) {
@@ -61,9 +61,9 @@ func TestTwoServers(t *testing.T) {
 	}
 }
 
-// ownKeys are a thousand keys, revoked by their owners.
-func ownKeys(f *fleet) (tokens []string, revoke []func() answer) {
-	for range 20 { // an owner makes 60 requests a minute
+// ownKeys are fifty keys of each of some owners, who revoke them.
+func ownKeys(f *fleet, owners int) (tokens []string, revoke []func() answer) {
+	for range owners { // each makes 60 requests a minute
 		a := f.account(50)
 		for i, id := range a.ids {
 			tokens = append(tokens, a.keys[i])
@@ -73,9 +73,9 @@ func ownKeys(f *fleet) (tokens []string, revoke []func() answer) {
 	return tokens, revoke
 }
 
-// ownSessions are a thousand sessions that log out.
-func ownSessions(f *fleet) (tokens []string, revoke []func() answer) {
-	for range 20 {
+// ownSessions are fifty sessions of each, which log out.
+func ownSessions(f *fleet, owners int) (tokens []string, revoke []func() answer) {
+	for range owners {
 		a := f.account(0)
 		for range 50 {
 			token := f.session(store.User{ID: a.owner}, a.id)
@@ -101,7 +101,7 @@ func TestRevocationWithoutStream(t *testing.T) {
 				p, proxied := before(t, server)
 				f := newFleet(t, database, redis, flag, proxied)
 				defer f.logs()
-				tokens, revoke := of(f)
+				tokens, revoke := of(f, 1)
 				tokens, spare := tokens[:20], tokens[20]
 				for _, token := range tokens {
 					if !f.passes(f.b, token) {
