@@ -24,7 +24,7 @@ func made(t *testing.T, c Config) []string {
 		SELECT format('column %s.%s %s %s %s %s', table_name, column_name, data_type, is_nullable, column_default, collation_name)
 			FROM information_schema.columns WHERE table_schema = $1
 		UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = $1
-		UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid
+		UNION ALL SELECT format('%s, enabled %s', pg_get_triggerdef(t.oid), t.tgenabled) FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid
 			JOIN pg_namespace n ON n.oid = r.relnamespace WHERE n.nspname = $1 AND NOT t.tgisinternal
 		UNION ALL SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1
 		UNION ALL SELECT format('%s: %s', o.conrelid::regclass, pg_get_constraintdef(o.oid)) FROM pg_constraint o
@@ -108,7 +108,7 @@ func TestMigrations(t *testing.T) {
 	}
 	sql := "CREATE SCHEMA " + theirs.Schema + ";"
 	for i, m := range Migrations(theirs.Schema) {
-		if m.Version != i+1 || m.Name == "" || !strings.Contains(m.Up, "CREATE") || !strings.Contains(m.Down, "DROP") {
+		if m.Version != i+1 || m.Name == "" || !strings.Contains(m.Up, "INSERT INTO") || !strings.Contains(m.Down, "DELETE FROM") {
 			t.Errorf("migration %d is %+v", i, m)
 		}
 		sql += m.Up

@@ -303,3 +303,26 @@ func TestWatchHangsUp(t *testing.T) {
 		return err == nil && n == 1
 	})
 }
+
+// A session whose triggers are those of a replica tells of its changes all the
+// same. case K24
+func TestWatchToldUnderReplication(t *testing.T) {
+	s := open(t, config(t))
+	newKeys(t, s, 1)
+	newLogin(t, s)
+	w, _ := watch(t, s)
+	tests := []struct{ name, sql, want string }{
+		{"account", `UPDATE tollgate.accounts SET status = 'suspended'`, "acct_1"},
+		{"user", `UPDATE tollgate.users SET epoch = epoch + 1`, "user_1"},
+		{"membership", `UPDATE tollgate.memberships SET role = ''`, "user_1"},
+		{"key", `UPDATE tollgate.keys SET disabled = now()`, newKey(1).ID},
+		{"session", `UPDATE tollgate.sessions SET revoked = now()`, "ses_1"},
+		{"a table emptied", `TRUNCATE tollgate.sessions`, "Gap"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			byHand(t, s, `SET session_replication_role = replica; `+tt.sql)
+			w.hear(t, tt.want)
+		})
+	}
+}

@@ -68,10 +68,16 @@ type Config struct {
 	// Lease is how long an answer of the store is believed without a sign of
 	// life from Changes. Default: 5 s.
 	Lease time.Duration
+	// MaxAge is how long an answer of the store is believed at most, whatever
+	// Changes says. It bounds changes that a living stream does not tell of, such
+	// as rows written with the triggers of the database disabled. Each key in use
+	// is read again that often, some a quarter sooner so that not all are read
+	// together. Default: a minute, or Lease where that is longer.
+	MaxAge time.Duration
 	// OutageLease is how long, while Store cannot be reached, a key that was
 	// verified before goes on after it was last sure to hold: after it was read
-	// or, later, Changes gave a sign of life. It ends with its expiry and with
-	// any change that was heard of, its addresses bind it, and what is asked
+	// or, later but within MaxAge, Changes gave a sign of life. It ends with its
+	// expiry and with any change that was heard of, its addresses bind it, and what is asked
 	// afresh (Fresh) fails. While Store hangs, the first requests wait for
 	// Timeout. A key that is revoked where nobody can be told passes for so
 	// long: see MaxRevocationDelay. Default: no longer than Lease; from then on
@@ -121,6 +127,7 @@ func New(c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	require(c.MaxAge == 0 || c.MaxAge >= c.Lease, "MaxAge is less than Lease: no answer would live as long as its lease")
 	k := &Manager{config: c, gate: newGate()}
 	for env, f := range c.Formats {
 		require(env != "", "Formats has an environment without a name")
@@ -152,7 +159,7 @@ func New(c Config) (*Manager, error) {
 	}
 	k.whole = whole(c.Model)
 	k.memory = recall.New[*authn.Principal](recall.Config{
-		Size: c.CacheSize, Lease: c.Lease, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
+		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
 		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain, Logger: c.Logger,
 	}, k.again)
 	return k, nil
@@ -166,11 +173,20 @@ func (k *Manager) Run(ctx context.Context) error { return k.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a key that has been revoked
 // (or whose account was suspended, or whose rights or owner's role changed) can
-// still pass on any node that uses the same store. It does not depend on
-// Changes or Run: those make it milliseconds, as a rule. It is Config.Lease, or
-// Config.OutageLease where that is longer, and counted on the monotonic clock,
-// which stands still while a virtual machine is suspended: one that resumes goes
-// on where it was, and no longer than that.
-func (k *Manager) MaxRevocationDelay() time.Duration {
-	return max(k.config.Lease, k.config.OutageLease)
-}
+// still pass on any node that uses the same store, in any circumstances. It does
+// not depend on Run.
+//
+// Without Changes it is Config.Lease, or Config.OutageLease where that is longer.
+// With Changes it is Config.MaxAge, which bounds a change that a living stream
+// does not tell of, and Config.OutageLease on top, for an outage that begins then.
+// As a rule it takes milliseconds, and Config.Lease where the stream is down.
+//
+// It is counted on the monotonic clock, which stands still while a virtual
+// machine is suspended: one that resumes goes on where it was, and no longer than
+// that.
+func (k *Manager) MaxRevocationDelay() time.Duration { return k.memory.MaxDelay() }
+
+// Streaming reports whether the stream of Changes has given a sign of life within
+// Config.Lease before now. Without it keys are read again after every lease. It
+// is for people and monitoring, and no failure.
+func (k *Manager) Streaming(now time.Time) bool { return k.memory.Streaming(now) }

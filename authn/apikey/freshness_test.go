@@ -37,7 +37,7 @@ func TestLease(t *testing.T) {
 func TestSilentStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := &hungStream{alive: make(chan time.Time)}
-		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Changes = stream })
+		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Changes, k.MaxAge = stream, time.Hour })
 		ctx, cancel := context.WithCancel(t.Context())
 		go d.keys.Run(ctx)
 		synctest.Wait() // the first Gap is over
@@ -49,7 +49,8 @@ func TestSilentStream(t *testing.T) {
 		time.Sleep(time.Minute)
 		stream.alive <- time.Now()
 		synctest.Wait()
-		d.now = time.Now().Add(d.keys.MaxRevocationDelay() - 1)
+		const lease = 5 * time.Second
+		d.now = time.Now().Add(lease - 1)
 		if _, err := d.ask(token); err != nil || d.spy.finds.Load() != 1 {
 			t.Errorf("a sign of life did not renew the lease: %v, %d look-ups", err, d.spy.finds.Load())
 		}

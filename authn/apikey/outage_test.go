@@ -164,6 +164,7 @@ func TestOutageLeaseOfStream(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			stream, cut := make(chan store.Watcher, 1), make(chan error)
 			d := outlasting(t, func(k *apikey.Config, _ *authn.Config) {
+				k.MaxAge = time.Hour
 				k.Changes = watchFunc(func(ctx context.Context, w store.Watcher) error {
 					w.Gap()
 					stream <- w

@@ -53,9 +53,9 @@ type Config struct {
 	Most int
 	// CacheSize is how many verified sessions are remembered. Default: 65,536.
 	CacheSize int
-	// Lease, OutageLease and Timeout are those of apikey.Config. It is an outage
-	// where any of the four stores cannot be reached.
-	Lease, OutageLease, Timeout time.Duration
+	// Lease, MaxAge, OutageLease and Timeout are those of apikey.Config. It is an
+	// outage where any of the four stores cannot be reached.
+	Lease, MaxAge, OutageLease, Timeout time.Duration
 	// Logger hears of outages and of tokens on the wrong transport. Default:
 	// none.
 	Logger *slog.Logger
@@ -109,6 +109,7 @@ func New(c Config) (*Manager, error) {
 	require(c.Most > 0 && c.Most <= maxMost, fmt.Sprintf("Most is not from 1 to %d", maxMost))
 	require(c.Idle >= minIdle, "Idle is less than "+minIdle.String())
 	require(c.Lifetime >= c.Idle, "Lifetime is less than Idle")
+	require(c.MaxAge == 0 || c.MaxAge >= c.Lease, "MaxAge is less than Lease: no answer would live as long as its lease")
 	require(c.CacheSize > 0 && c.Lease > 0 && c.OutageLease >= 0 && c.Timeout > 0,
 		"CacheSize, Lease, OutageLease and Timeout cannot be negative")
 	if err := errors.Join(errs...); err != nil {
@@ -119,7 +120,7 @@ func New(c Config) (*Manager, error) {
 	}
 	m := &Manager{config: c}
 	m.memory = recall.New[*answer](recall.Config{
-		Size: c.CacheSize, Lease: c.Lease, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
+		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
 		Changes: c.Changes, Touch: c.Store.Touch, Grain: c.Idle / 8, Logger: c.Logger,
 	}, m.again)
 	return m, nil
@@ -131,9 +132,10 @@ func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 // MaxRevocationDelay is the longest time for which a session that has ended
 // can still pass on any node: see apikey.Manager.MaxRevocationDelay, also for
 // the clock that it is counted on.
-func (m *Manager) MaxRevocationDelay() time.Duration {
-	return max(m.config.Lease, m.config.OutageLease)
-}
+func (m *Manager) MaxRevocationDelay() time.Duration { return m.memory.MaxDelay() }
+
+// Streaming is apikey.Manager.Streaming for sessions.
+func (m *Manager) Streaming(now time.Time) bool { return m.memory.Streaming(now) }
 
 // mine reports whether the credential has the shape of a session.
 func (m *Manager) mine(c authn.Credential) bool {

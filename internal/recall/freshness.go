@@ -20,8 +20,13 @@ import (
 // Independently of that an answer ends with its lease, which begins when the
 // store was asked and is renewed by every sign of life of the stream, so that
 // a stream that hangs half-open cannot break the bound.
+//
+// No sign of life renews an answer beyond its greatest age. A stream may be
+// alive and yet not tell of a change, for instance of one that was written with
+// the triggers of the database disabled.
 type freshness struct {
 	lease   time.Duration
+	age     time.Duration // greatest age of an answer
 	outage  time.Duration // instead of that, from the same beginning, while the store is down
 	base    time.Time
 	last    atomic.Uint64 // number of the newest change
@@ -104,6 +109,15 @@ func (f *freshness) changed(e *mark) bool {
 	return false
 }
 
+// ageOf returns the greatest age of the answer e: between three quarters of the
+// configured age and all of it, but a lease at least. It depends on the digest of
+// the token, so that answers that were read together are not all read again
+// together.
+func (f *freshness) ageOf(e *mark) time.Duration {
+	part := time.Duration(e.sum[len(e.sum)-1]) // the first bytes say where e is in the cache
+	return max(f.lease, f.age-f.age/1024*part) // at most 255/1024 less
+}
+
 // holds reports whether e may be used at now.
 func (f *freshness) holds(e *mark, now time.Time) bool {
 	if f.changed(e) {
@@ -112,7 +126,11 @@ func (f *freshness) holds(e *mark, now time.Time) bool {
 	if f.gap.Load() > e.number {
 		return false
 	}
-	if now.Sub(e.Read) < f.lease {
+	age := now.Sub(e.Read)
+	if age >= f.ageOf(e) {
+		return false
+	}
+	if age < f.lease {
 		return true
 	}
 	alive := f.alive.Load()
@@ -127,7 +145,8 @@ func (f *freshness) outlasts(e *mark, now time.Time) bool {
 }
 
 // held returns when e held for sure: when it was read, or at a later sign of
-// life of the stream, which after a gap says nothing of what was read before.
+// life of the stream, which after a gap says nothing about what was read before,
+// and never later than e's greatest age.
 func (f *freshness) held(e *mark) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -138,10 +157,14 @@ func (f *freshness) held(e *mark) time.Time {
 			break
 		}
 	}
-	if at := f.base.Add(time.Duration(alive)); alive > 0 && at.After(e.Read) {
-		return at
+	at := f.base.Add(time.Duration(alive))
+	if alive <= 0 || !at.After(e.Read) {
+		return e.Read
 	}
-	return e.Read
+	if oldest := e.Read.Add(f.age); at.After(oldest) {
+		return oldest
+	}
+	return at
 }
 
 // untouched reports whether nothing at all has changed since e: the condition

@@ -9,7 +9,7 @@ import (
 // until then; and a change of nobody knows what ends it, there and then.
 func TestOutlasts(t *testing.T) {
 	for _, breaks := range []int{1, 40, 100} {
-		f := freshness{lease: time.Second, outage: time.Minute, base: start}
+		f := freshness{lease: time.Second, age: time.Hour, outage: time.Minute, base: start}
 		e := mark{Read: start}
 		f.Alive(start.Add(10 * time.Minute))
 		for i := range breaks {

@@ -1,6 +1,7 @@
 package recall
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 type Config struct {
 	Size        int           // how many verified tokens are remembered
 	Lease       time.Duration // how long an answer holds without a sign of life from Changes
+	MaxAge      time.Duration // how long it holds at most, whatever Changes says; 0: a minute, or Lease if longer
 	OutageLease time.Duration // how long it holds instead while the store cannot be reached
 	Timeout     time.Duration // of one read of the store
 	Unavailable error         // wraps whatever kept the store from answering
@@ -28,6 +30,7 @@ type Config struct {
 const (
 	DefaultSize    = 65_536
 	DefaultLease   = 5 * time.Second
+	DefaultMaxAge  = time.Minute
 	DefaultTimeout = 2 * time.Second
 )
 
@@ -44,14 +47,32 @@ type Memory[V any] struct {
 	outage   outage[V]
 }
 
-// New returns a memory of nothing. For Config.OutageLease, again asks the store
+// New returns an empty memory. For Config.OutageLease, again asks the store
 // about a token that was verified before.
 func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) *Memory[V] {
+	c.MaxAge = cmp.Or(c.MaxAge, max(DefaultMaxAge, c.Lease))
 	m := &Memory[V]{config: c, verified: newCache[V](c.Size), refused: newCache[V](c.Size / 16)}
-	m.fresh.lease, m.fresh.outage, m.fresh.base = c.Lease, c.OutageLease, time.Now()
+	m.fresh.lease, m.fresh.age, m.fresh.outage, m.fresh.base = c.Lease, c.MaxAge, c.OutageLease, time.Now()
 	m.outage.again = again
 	m.flights.unavailable = c.Unavailable
 	return m
+}
+
+// MaxDelay returns the longest time for which an answer is still used after the
+// store would give another one. A stream that is alive may renew an answer until
+// its greatest age, and an outage of the store may begin then.
+func (m *Memory[V]) MaxDelay() time.Duration {
+	if m.config.Changes == nil {
+		return max(m.config.Lease, m.config.OutageLease)
+	}
+	return m.config.MaxAge + m.config.OutageLease
+}
+
+// Streaming reports whether the stream of changes is alive at now: every change
+// that was committed a lease ago has been reported, if the stream tells of it.
+func (m *Memory[V]) Streaming(now time.Time) bool {
+	alive := m.fresh.alive.Load()
+	return alive > 0 && int64(now.Sub(m.fresh.base)) < alive+int64(m.config.Lease)
 }
 
 // digest is the cache's key: the token itself stays out of memory that lives

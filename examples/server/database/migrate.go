@@ -23,7 +23,7 @@ var (
 var migrations embed.FS
 
 // versions are those of the database as a whole: what makes the server's own
-// tables, and the version of the library's schema that goes with them. Each
+// tables ("" where those stay as they are), and the version of the library's schema that goes with them. Each
 // must work with the programs of the version before, so that one can migrate
 // first and replace the servers then.
 var versions = []struct {
@@ -32,23 +32,30 @@ var versions = []struct {
 }{
 	0: {}, // no tables at all
 	1: {"0001_all_tables", 1},
+	2: {"", 2},
 }
 
 // Newest is the version that this release needs.
 func Newest() int { return len(versions) - 1 }
 
 func up(version int) string {
-	return file("migrations/"+versions[version].file+".up.sql") +
+	return file(version, ".up.sql") +
 		fmt.Sprintf("\nINSERT INTO %s.migrations (version, since) VALUES (%d, %d);\n", schema, version, max(1, version-1))
 }
 
 func down(version int) string {
 	return fmt.Sprintf("DELETE FROM %s.migrations WHERE version = %d;\n\n", schema, version) +
-		file("migrations/"+versions[version].file+".down.sql")
+		file(version, ".down.sql")
 }
 
-func file(name string) string {
-	b, err := migrations.ReadFile(name)
+// file returns the SQL of a version, nothing where it changes the library's tables
+// alone.
+func file(version int, way string) string {
+	name := versions[version].file
+	if name == "" {
+		return ""
+	}
+	b, err := migrations.ReadFile("migrations/" + name + way)
 	if err != nil {
 		panic(err) // they are in the binary
 	}
