@@ -37,7 +37,7 @@ func newAsker(m *Model, n Need, writes bool) *asker {
 		q.Resources[len(paths)+i] = Resource{Kind: kind, ID: star}
 	}
 	c := q.compile(m)
-	c.hide = n.Hide
+	c.hide, c.environment = n.Hide, n.Environment
 	return &asker{question: c, ids: q.ids(), paths: paths, cost: n.Cost, later: n.Later}
 }
 

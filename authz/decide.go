@@ -71,6 +71,7 @@ func (r *Rights) decide(q *question, ids *ids, environment string, age time.Dura
 		c := q.with(r.model)
 		q = &c
 	}
+	environment = q.in(environment)
 	for i := range r.layers {
 		l := &r.layers[i]
 		if !l.holds(q, ids, environment) {

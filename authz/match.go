@@ -7,8 +7,8 @@ import (
 )
 
 // Match returns the route that would serve r, and the question that it would
-// decide, complete but for what is known of the caller: the environment,
-// Proved and Now. For a public route it is the zero Request. Match is for
+// decide, complete but for what is known of the caller: Proved, Now and, where
+// the need does not fix it, the environment. For a public route it is the zero Request. Match is for
 // explaining, as with [Rights.Explain]: serving asks through the same code. It
 // is false where the answer would be 404 or 405 or a redirection.
 func (rs *Routes) Match(r *http.Request) (Route, Request, bool) {

@@ -18,7 +18,8 @@ type Need struct {
 	Permission string
 	// Anyone who has authenticated may: no permission is asked and no
 	// restriction to endpoints counts, as for a route that tells callers who
-	// they are. It goes without Permission and resources.
+	// they are. It goes without Permission, Environment and
+	// resources.
 	Anyone bool
 	// From says which wildcard of the pattern holds the id of a resource of
 	// which kind: {"projects": "project"} for "GET /projects/{project}".
@@ -29,6 +30,11 @@ type Need struct {
 	// Whole names the kinds of which the caller must hold everything, as for
 	// creating one.
 	Whole []string
+	// Environment is where the caller must hold Permission, wherever they act:
+	// "live" for what belongs to the account as a whole, such as its team. A key
+	// for another environment is refused, and a person who looks at test data is
+	// not. Default: the environment that the caller acts in.
+	Environment string
 	// Cost is what a request spends of the plan's limits: 0 is 1, and -1 is
 	// none.
 	Cost int
@@ -58,8 +64,8 @@ func (m *Model) check(n Need) error {
 	}
 	bit := m.permissions[n.Permission]
 	switch {
-	case n.Anyone && (n.Permission != "" || n.ReadOnly || len(n.From)+len(n.Later)+len(n.Whole) > 0):
-		fail("Anyone with a permission or resources: say one or the other")
+	case n.Anyone && (n.Permission != "" || n.ReadOnly || n.Environment != "" || len(n.From)+len(n.Later)+len(n.Whole) > 0):
+		fail("Anyone with a permission, an environment or resources: say one or the other")
 	case bit == 0 && !n.Anyone:
 		fail("permission %q is not in the model: add it to ModelConfig.Permissions or correct the need", n.Permission)
 	}

@@ -16,8 +16,10 @@ type question struct {
 	recent     time.Duration
 	permission string
 	endpoint   string
-	names      [maxResources]string // of the kinds
-	extra      Resource             // that a handler asks about as well
+	// environment is the one that the need fixes; "" is that of the caller.
+	environment string
+	names       [maxResources]string // of the kinds
+	extra       Resource             // that a handler asks about as well
 }
 
 // The ids of one request, by the entries of its question.
@@ -63,13 +65,22 @@ func (q *Request) ids() (ids ids) {
 // request is the reverse of compile and ids.
 func (q *question) request(about *ids) Request {
 	r := Request{
-		Permission: q.permission, Endpoint: q.endpoint,
+		Permission: q.permission, Endpoint: q.endpoint, Environment: q.environment,
 		Writes: q.writes, Suspended: q.suspended, Anyone: q.anyone, Recent: q.recent,
 	}
 	for i := range r.Resources {
 		r.Resources[i] = q.resource(i, about)
 	}
 	return r
+}
+
+// in returns the environment in which q is asked of a caller who acts in the
+// one given.
+func (q *question) in(environment string) string {
+	if q.environment != "" {
+		return q.environment
+	}
+	return environment
 }
 
 // asksNothing reports whether q is met by whoever was given anything.

@@ -22,6 +22,7 @@ func (r *Rights) visible(q *question, ids *ids, environment string, age time.Dur
 		c := q.with(r.model)
 		q = &c
 	}
+	environment = q.in(environment)
 	seen := All()
 	for i := range r.layers {
 		var here Set

@@ -140,17 +140,18 @@ func TestGoldenSaysAll(t *testing.T) {
 	}
 	base := authz.Need{ID: "x", Permission: "read"}
 	changed := map[string]authz.Need{ // by field
-		"ID":         {ID: "y", Permission: "read"},
-		"Permission": {ID: "x", Permission: "write"},
-		"Anyone":     {ID: "x", Anyone: true},
-		"From":       {ID: "x", Permission: "read", From: map[string]string{"projects": "project"}},
-		"Later":      {ID: "x", Permission: "read", Later: []string{"projects"}},
-		"Whole":      {ID: "x", Permission: "read", Whole: []string{"projects"}},
-		"Cost":       {ID: "x", Permission: "read", Cost: 2},
-		"Recent":     {ID: "x", Permission: "read", Recent: time.Minute},
-		"Suspended":  {ID: "x", Permission: "read", Suspended: true},
-		"Hide":       {ID: "x", Permission: "read", Hide: true},
-		"ReadOnly":   {ID: "x", Permission: "read", ReadOnly: true},
+		"ID":          {ID: "y", Permission: "read"},
+		"Environment": {ID: "x", Permission: "read", Environment: "live"},
+		"Permission":  {ID: "x", Permission: "write"},
+		"Anyone":      {ID: "x", Anyone: true},
+		"From":        {ID: "x", Permission: "read", From: map[string]string{"projects": "project"}},
+		"Later":       {ID: "x", Permission: "read", Later: []string{"projects"}},
+		"Whole":       {ID: "x", Permission: "read", Whole: []string{"projects"}},
+		"Cost":        {ID: "x", Permission: "read", Cost: 2},
+		"Recent":      {ID: "x", Permission: "read", Recent: time.Minute},
+		"Suspended":   {ID: "x", Permission: "read", Suspended: true},
+		"Hide":        {ID: "x", Permission: "read", Hide: true},
+		"ReadOnly":    {ID: "x", Permission: "read", ReadOnly: true},
 	}
 	seen := map[string]string{line(base): "none"}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[authz.Need]()) {

@@ -104,6 +104,7 @@ func needs(n authz.Need) string {
 	for _, kind := range n.Whole {
 		add(true, "all %s", kind)
 	}
+	add(n.Environment != "", "held in %s", n.Environment)
 	add(n.Recent != 0, "proof of the last %s", n.Recent)
 	add(n.ReadOnly, "only looks")
 	add(n.Suspended, "suspended too")

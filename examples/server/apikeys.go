@@ -37,7 +37,7 @@ func (s *server) declareKeys(routes *authz.Routes) {
 	} {
 		routes.Handle(rt.pattern, authz.Need{ID: rt.id, Permission: self, Cost: -1, Suspended: rt.suspended}, rt.serve)
 	}
-	routes.Handle("GET /v1/billing", authz.Need{ID: "billing.get", Permission: admin, Cost: -1, Suspended: true}, http.HandlerFunc(s.billing))
+	routes.Handle("GET /v1/billing", authz.Need{ID: "billing.get", Permission: admin, Environment: live, Cost: -1, Suspended: true}, http.HandlerFunc(s.billing))
 }
 
 func (s *keyRoutes) create(w http.ResponseWriter, r *http.Request) {

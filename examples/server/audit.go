@@ -3,19 +3,12 @@ package main
 import (
 	"net/http"
 
-	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
 )
 
 // auditLog is what has happened in the caller's account, the newest first.
 func (s *server) auditLog(w http.ResponseWriter, r *http.Request) {
-	p, t := caller(r)
-	if t.environment != live { // what is tested with sees test data only: seed 001
-		authz.Refuse(w, r, &authz.DeniedError{Decision: authz.Decision{
-			Code: "environment_not_allowed", Layer: "credential", Dimension: "environments", Wanted: live, Held: t.environment,
-		}})
-		return
-	}
+	p, _ := caller(r)
 	s.showEvents(w, r, p.Account)
 }
 

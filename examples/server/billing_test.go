@@ -97,7 +97,9 @@ func TestWhoSeesBilling(t *testing.T) {
 			t.Errorf("%s: %d %s %v", role, a.status, a.body, a.header)
 		}
 	}
-	key := d.makes(owner, `{"name":"k","permissions":["admin"],"environment":"test","service":true}`)
+	key := d.makes(owner, `{"name":"k","permissions":["admin"],"service":true}`)
+	tester := d.makes(owner, `{"name":"k","permissions":["admin"],"environment":"test","service":true}`)
+	d.must(403, "GET", "/v1/billing", "Bearer "+tester.Key, "") // case A19
 	reader := d.makes(owner, seedCreate)
 	d.must(403, "GET", "/v1/billing", "Bearer "+reader.Key, "")
 	d.must(401, "GET", "/v1/billing", "", "")
@@ -107,7 +109,7 @@ func TestWhoSeesBilling(t *testing.T) {
 	}{
 		"owner": {owner, "acct_1", []string{live, test}}, "admin": {administrator, "acct_1", []string{live, test}},
 		"another account": {theirs, "acct_2", []string{live, test}},
-		"a test key":      {"Bearer " + key.Key, "acct_1", []string{test}},
+		"a live key":      {"Bearer " + key.Key, "acct_1", []string{live}},
 	} {
 		b := d.billed(c.auth)
 		for _, env := range []string{live, test} {

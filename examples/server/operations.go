@@ -18,7 +18,7 @@ func (s *server) declareOperations(routes *authz.Routes) {
 	routes.Public("POST /v1/access-requests", "who asks for access has none; seed 000", http.HandlerFunc(s.requestAccess))
 	routes.Public("POST /v1/secret-scanning", "reports of leaked keys are signed", s.leaks)
 
-	audit := authz.Need{ID: "audit.list", Permission: admin, Cost: -1}
+	audit := authz.Need{ID: "audit.list", Permission: admin, Environment: live, Cost: -1}
 	routes.Handle("GET /v1/audit-log", audit, http.HandlerFunc(s.auditLog))
 
 	for _, rt := range []struct {
@@ -29,7 +29,7 @@ func (s *server) declareOperations(routes *authz.Routes) {
 		{"POST /v1/webhooks", "webhooks.add", s.addHook},
 		{"DELETE /v1/webhooks/{id}", "webhooks.remove", s.removeHook},
 	} {
-		need := authz.Need{ID: rt.id, Permission: admin, Cost: -1}
+		need := authz.Need{ID: rt.id, Permission: admin, Environment: live, Cost: -1}
 		if rt.id != "webhooks.list" {
 			need.Recent = time.Hour // what is told stays with whoever hears it, and what is not told is not heard
 		}

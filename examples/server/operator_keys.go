@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -246,7 +247,7 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 			line("answer", "401: the key is %s", s)
 			return nil
 		}
-		question.Environment, question.Now = key.Environment, now
+		question.Environment, question.Now = cmp.Or(question.Environment, key.Environment), now
 		switch d := p.Rights.Decide(question); {
 		case d.Allowed:
 			line("answer", "allowed")

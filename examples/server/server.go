@@ -181,17 +181,22 @@ func (s *server) planOf(p authn.Principal) (*ratelimit.Plan, string) {
 	})
 }
 
-// ownPlan is what costs nothing of the plan: per person, else per key, so that
-// a leaked key cannot keep its owner from revoking it.
+// ownPlan is what costs nothing of the plan: counted like the plan, so that new
+// and rotated keys bring no fresh budget, and for people apart, so that a leaked
+// key cannot keep its owner from revoking it.
 func (s *server) ownPlan(r *http.Request) (string, *ratelimit.Plan) {
 	p, ok := authn.FromContext(r.Context())
-	switch {
-	case !ok:
+	if !ok {
 		return "", nil
-	case p.Kind == authn.KindSession:
+	}
+	return s.freeOf(p)
+}
+
+func (s *server) freeOf(p authn.Principal) (string, *ratelimit.Plan) {
+	if p.Kind == authn.KindSession {
 		return p.User, s.own
 	}
-	return p.ID, s.own
+	return p.Subject, s.own
 }
 
 // denialPlan is per account and environment, however many keys there are; for

@@ -25,10 +25,10 @@ type team struct{ *server }
 func (s *server) declareTeam(routes *authz.Routes) {
 	t := &team{s}
 	const recent = 10 * time.Minute
-	routes.Handle("GET /v1/team", authz.Need{ID: "team.list", Permission: admin, Cost: -1}, http.HandlerFunc(t.list))
-	routes.Handle("POST /v1/team", authz.Need{ID: "team.add", Permission: admin, Cost: -1, Recent: recent}, http.HandlerFunc(t.add))
-	routes.Handle("PATCH /v1/team/{user}", authz.Need{ID: "team.update", Permission: admin, Cost: -1, Recent: recent}, http.HandlerFunc(t.update))
-	routes.Handle("DELETE /v1/team/{user}", authz.Need{ID: "team.remove", Permission: admin, Cost: -1, Recent: recent}, http.HandlerFunc(t.remove))
+	routes.Handle("GET /v1/team", authz.Need{ID: "team.list", Permission: admin, Environment: live, Cost: -1}, http.HandlerFunc(t.list))
+	routes.Handle("POST /v1/team", authz.Need{ID: "team.add", Permission: admin, Environment: live, Cost: -1, Recent: recent}, http.HandlerFunc(t.add))
+	routes.Handle("PATCH /v1/team/{user}", authz.Need{ID: "team.update", Permission: admin, Environment: live, Cost: -1, Recent: recent}, http.HandlerFunc(t.update))
+	routes.Handle("DELETE /v1/team/{user}", authz.Need{ID: "team.remove", Permission: admin, Environment: live, Cost: -1, Recent: recent}, http.HandlerFunc(t.remove))
 }
 
 // A teammate is a member as others see him.

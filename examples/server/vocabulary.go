@@ -46,8 +46,8 @@ type vocabulary struct {
 	formats map[string]keyfmt.Format
 	session keyfmt.Format
 	plans   *ratelimit.Plans
-	denials *ratelimit.Plan                                    // of requests that were denied, per account and environment
-	own     *ratelimit.Plan                                    // of requests that cost nothing of the plan, per credential
+	denials *ratelimit.Plan                                    // of requests that were denied, per account and environment, or person
+	own     *ratelimit.Plan                                    // of requests that cost nothing of the plan, likewise
 	failed  *ratelimit.Plan                                    // of failed authentications, per client address
 	guesses struct{ address, source, account *ratelimit.Plan } // of passwords: login.Limits
 }

@@ -1,0 +1,77 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/request"
+)
+
+// A need that names an environment is decided there, wherever the caller acts:
+// on Routes and with Protect, by CheckResource and Visible, and when explained.
+// case A19
+func TestNeedEnvironment(t *testing.T) {
+	in := func(environments ...string) authz.Grant {
+		return grant(authz.Of("read"), authz.Of("p1"), authz.All(), authz.Of(environments...))
+	}
+	for _, c := range []struct {
+		name  string
+		need  string // its environment
+		acts  string
+		held  []authz.Grant
+		want  int
+		shows string
+	}{
+		{"a key of live", "live", "live", []authz.Grant{in("live")}, 200, "p1"},
+		{"a key of test", "live", "test", []authz.Grant{in("test")}, 403, ""},
+		{"a person who looks at test data", "live", "test", []authz.Grant{in("live", "test")}, 200, "p1"},
+		{"a person of test alone", "live", "live", []authz.Grant{in("test")}, 403, ""},
+		{"two grants", "live", "test", []authz.Grant{in("test"), in("live")}, 200, "p1"},
+		{"none named", "", "test", []authz.Grant{in("live")}, 403, ""},
+		{"none named, held", "", "test", []authz.Grant{in("test")}, 200, "p1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newModel(t)
+			rights := m.Rights(authz.Active, c.held)
+			authenticate := func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					r, s := request.Ensure(r, nil)
+					s.Rights, s.Environment = rights, c.acts
+					next.ServeHTTP(w, r)
+				})
+			}
+			need := authz.Need{ID: "team.list", Permission: "read", Environment: c.need, Later: []string{"projects"}}
+			shows := ""
+			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				shows = authz.Visible(r.Context(), "projects").String()
+				if err := authz.CheckResource(r.Context(), "projects", "p1"); err != nil {
+					authz.Refuse(w, r, err)
+				}
+			})
+			routes, err := authz.NewRoutes(authz.RoutesConfig{Model: m, Authenticate: authenticate})
+			if err != nil {
+				t.Fatal(err)
+			}
+			routes.Handle("GET /team", need, handler)
+			for what, h := range map[string]http.Handler{
+				"Routes": routes, "Protect": authenticate(authz.Protect(m, need, handler)),
+			} {
+				shows = ""
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequest("GET", "/team", nil))
+				if w.Code != c.want || shows != c.shows {
+					t.Errorf("%s: got %d, shows %q; want %d, %q", what, w.Code, shows, c.want, c.shows)
+				}
+				if got := w.Header().Get("X-Denied-Reason"); c.want == 403 && got != "environment_not_allowed" {
+					t.Errorf("%s: denied for %q, want environment_not_allowed", what, got)
+				}
+			}
+			_, q, _ := routes.Match(httptest.NewRequest("GET", "/team", nil))
+			if q.Environment != c.need {
+				t.Errorf("explained in %q, want %q", q.Environment, c.need)
+			}
+		})
+	}
+}
