@@ -185,11 +185,9 @@ func (s *keyRoutes) rotate(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Grace *int64 `json:"grace_seconds"`
 	}
-	if r.ContentLength != 0 {
-		if err := decode(w, r, &body); err != nil {
-			s.fail(w, r, err)
-			return
-		}
+	if err := decodeOptional(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
 	}
 	grace := 24 * time.Hour
 	if body.Grace != nil {

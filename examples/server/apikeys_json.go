@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -52,13 +54,11 @@ type clearable[T any] struct {
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *clearable[T]) UnmarshalJSON(data []byte) error {
 	c.given = true
-	if string(data) == "null" {
-		c.value = nil
-		return nil
-	}
-	c.value = new(T)
-	return strict(data, c.value)
+	return json.Unmarshal(data, &c.value) // conform has read it
 }
+
+// element tells conform what the value is decoded into.
+func (clearable[T]) element() reflect.Type { return reflect.TypeFor[T]() }
 
 var (
 	errName        = invalid(http.StatusBadRequest, "invalid_name", "name must be 1 to 100 printable characters, without space at either end, and not hold a key.")

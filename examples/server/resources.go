@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -137,20 +139,16 @@ func (s *resource) remove(w http.ResponseWriter, r *http.Request) {
 // read takes the fields of a document from the body. A field that the resource
 // does not have is an error: whose the document is, for one, is never there.
 func (s *resource) read(w http.ResponseWriter, r *http.Request, whole bool) (map[string]any, error) {
-	var fields map[string]any
-	if err := decode(w, r, &fields); err != nil {
+	var texts map[string]string
+	if err := decode(w, r, &texts); err != nil {
 		return nil, err
 	}
-	if fields == nil { // null
-		return nil, errNotDocumented
-	}
-	for name, value := range fields {
+	fields := make(map[string]any, len(texts))
+	for name, text := range texts {
 		if !s.fields[name] {
-			return nil, invalid(http.StatusBadRequest, "unknown_field", "The body has a field that this endpoint does not know.")
+			return nil, unknownField(quote(name), slices.Sorted(maps.Keys(s.fields)))
 		}
-		if _, ok := value.(string); !ok {
-			return nil, invalid(http.StatusBadRequest, "invalid_field", "The fields of the body must be texts.")
-		}
+		fields[name] = text
 	}
 	name, given := fields["name"].(string)
 	if n := utf8.RuneCountInString(name); (given || whole) && (strings.TrimSpace(name) == "" || n > 200) {
