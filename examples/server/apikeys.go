@@ -20,8 +20,8 @@ type keyRoutes struct {
 	routes *authz.Routes // for the ids of endpoints
 }
 
-func (s *server) declareKeys(routes *authz.Routes) {
-	k := &keyRoutes{s, routes}
+func (s *server) declareKeys(routes table) {
+	k := &keyRoutes{s, routes.Routes}
 	for _, rt := range []struct {
 		pattern, id string
 		suspended   bool // what shows or takes away, a suspended account may too
@@ -171,7 +171,7 @@ func (s *keyRoutes) list(w http.ResponseWriter, r *http.Request) {
 // expiring is one page, and there is no other: whoever wants to see more asks
 // for an earlier time.
 func (s *keyRoutes) expiring(ctx context.Context, by *authn.Principal, before, after string, limit int) ([]store.Key, error) {
-	until, err := time.Parse(time.RFC3339, before)
+	until, err := parseTime(before)
 	if err != nil || after != "" {
 		return nil, errBefore
 	}

@@ -132,7 +132,7 @@ func (s *keyRoutes) revokeAll(w http.ResponseWriter, r *http.Request) {
 	f := store.Filter{CreatedBy: body.CreatedBy, Owner: body.Owner}
 	if body.CreatedBefore != nil {
 		var err error
-		if f.CreatedBefore, err = time.Parse(time.RFC3339, *body.CreatedBefore); err != nil || f.CreatedBefore.IsZero() {
+		if f.CreatedBefore, err = parseTime(*body.CreatedBefore); err != nil {
 			s.fail(w, r, errBefore)
 			return
 		}

@@ -160,13 +160,13 @@ func (s *server) haveProjects(ctx context.Context, t tenant, ids authz.Set) erro
 	return err
 }
 
-// future reads a time. The zero time, which would mean never, is past.
+// future reads a time that is to come.
 func future(text string, now time.Time) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil || !t.After(now) || t.UTC().Year() > 9999 { // which RFC 3339 cannot write
+	t, err := parseTime(text)
+	if err != nil || !t.After(now) {
 		return time.Time{}, errExpiry
 	}
-	return t.UTC(), nil
+	return t, nil
 }
 
 func networks(texts []string) ([]netip.Prefix, error) {

@@ -350,10 +350,10 @@ func TestUpdateKey(t *testing.T) {
 	d.must(200, "GET", "/v1/projects", "Bearer "+key.Key, "")
 	for body, code := range map[string]string{
 		`{"expires_at":"2026-11-21T08:00:00Z"}`: "INVALID_EXPIRY", `{"expires_at":""}`: "INVALID_EXPIRY", // case K19
-		`{"expires_at":"0001-01-01T00:00:00Z"}`: "INVALID_EXPIRY", `{"expires_at":1}`: "INVALID_JSON",
+		`{"expires_at":"0001-01-01T00:00:00Z"}`: "INVALID_EXPIRY", `{"expires_at":1}`: "INVALID_FIELD",
 		`{"addresses":[]}`: "INVALID_ADDRESSES", `{"scope":{}}`: "INVALID_SCOPE", `{"scope":{"Projects":["proj_abc123"]}}`: "UNKNOWN_FIELD",
 		`{"permissions":[]}`: "INVALID_PERMISSIONS", `{"permissions":["operate"]}`: "INVALID_PERMISSIONS", `{"name":""}`: "INVALID_NAME",
-		`{"scope":{"projects":["proj_none"]}}`: "UNKNOWN_PROJECT", `{"enabled":null}`: "INVALID_JSON", `{"environment":"test"}`: "UNKNOWN_FIELD",
+		`{"scope":{"projects":["proj_none"]}}`: "UNKNOWN_PROJECT", `{"enabled":null}`: "INVALID_FIELD", `{"environment":"test"}`: "UNKNOWN_FIELD",
 	} {
 		if a := d.do("PATCH", path, owner, body); a.status != 400 || !strings.Contains(a.body, code) {
 			t.Errorf("%s: %d %s, want %s", body, a.status, a.body, code)

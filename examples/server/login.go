@@ -36,7 +36,7 @@ func (s *server) loginConfig() login.Config {
 	}
 }
 
-func (s *server) declareLogin(routes *authz.Routes) {
+func (s *server) declareLogin(routes table) {
 	routes.Public("POST /v1/auth/login", "who logs in has no credential yet; guessing is limited", http.HandlerFunc(s.login))
 	routes.Public("POST /v1/auth/logout", "whatever has become of the session, who logs out is logged out", http.HandlerFunc(s.logout))
 	routes.Public("POST /v1/auth/accept", "the invitation is the credential; guessing is limited", http.HandlerFunc(s.accept))

@@ -14,7 +14,7 @@ const supportContact = "api-access@medtwin.ai"
 
 // declareOperations declares what the operators do, what happens to accounts
 // and keys is told by, and how strangers ask and report.
-func (s *server) declareOperations(routes *authz.Routes) {
+func (s *server) declareOperations(routes table) {
 	routes.Public("POST /v1/access-requests", "who asks for access has none; seed 000", http.HandlerFunc(s.requestAccess))
 	routes.Public("POST /v1/secret-scanning", "reports of leaked keys are signed", s.leaks)
 

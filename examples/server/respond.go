@@ -102,7 +102,8 @@ func pageOf(r *http.Request) (after string, limit int, err error) {
 	q := r.URL.Query()
 	limit = 50
 	if text := q.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 200 {
+		n, err := strconv.ParseUint(text, 10, 8) // which takes no sign
+		if limit = int(n); err != nil || n < 1 || n > 200 {
 			return "", 0, invalid(http.StatusBadRequest, "invalid_limit", "limit must be a number from 1 to 200.")
 		}
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 // declare is the table of the API: every route with what it needs.
-func (s *server) declare(routes *authz.Routes) {
+func (s *server) declare(rs *authz.Routes) {
+	routes := table{rs, s}
 	routes.Public("GET /health", "liveness; seed 000 leaves it open", http.HandlerFunc(s.health))
 	routes.Public("GET /ready", "readiness; names what is missing, and nothing more", http.HandlerFunc(s.ready))
 	routes.Handle("GET /v1/whoami", authz.Need{ID: "whoami", Anyone: true, Cost: -1, Suspended: true}, http.HandlerFunc(s.whoami))

@@ -10,7 +10,7 @@ import (
 
 // declareSessions: a person sees and ends his own sessions, whatever his role,
 // and also while the account is suspended.
-func (s *server) declareSessions(routes *authz.Routes) {
+func (s *server) declareSessions(routes table) {
 	for _, route := range []struct {
 		pattern, id string
 		handle      http.HandlerFunc

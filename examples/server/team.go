@@ -22,7 +22,7 @@ type team struct{ *server }
 
 // declareTeam: whoever changes a team has proved who he is a short while ago,
 // as no key can.
-func (s *server) declareTeam(routes *authz.Routes) {
+func (s *server) declareTeam(routes table) {
 	t := &team{s}
 	const recent = 10 * time.Minute
 	routes.Handle("GET /v1/team", authz.Need{ID: "team.list", Permission: admin, Environment: live, Cost: -1}, http.HandlerFunc(t.list))
