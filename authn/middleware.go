@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"medtwin.ai/tollgate/internal/loglimit"
 	"medtwin.ai/tollgate/internal/request"
 )
 
@@ -75,8 +76,8 @@ type Config struct {
 	// Deny writes the answer to a request that is refused. Default: an error
 	// body of package problem.
 	Deny func(w http.ResponseWriter, r *http.Request, err error)
-	// Logger hears of refusals and outages, never of a credential, and at most
-	// ten times a second. Default: none.
+	// Logger hears of refusals and outages, never of a credential. It gets at
+	// most ten lines of each a second; the others have debug level. Default: none.
 	Logger *slog.Logger
 	// Now is the clock of requests that have not been given a time yet.
 	// Default: time.Now.
@@ -88,8 +89,8 @@ type Middleware struct {
 	config  Config
 	known   []Recaller // asked from memory first: see New
 	cold    lanes
-	refused failureLog
-	failed  failureLog // apart, so that a flood of refusals hides no outage
+	refused loglimit.Log
+	failed  loglimit.Log // apart, so that a flood of refusals hides no outage
 }
 
 // New checks the configuration.
@@ -120,8 +121,8 @@ func New(c Config) (*Middleware, error) {
 	if c.Deny == nil {
 		m.config.Deny = deny
 	}
-	m.refused.logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
-	m.failed.logger = m.refused.logger
+	m.refused.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	m.failed.Logger = m.refused.Logger
 	return m, nil
 }
 

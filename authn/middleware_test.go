@@ -242,7 +242,9 @@ func TestAddresses(t *testing.T) {
 // printed value, and a flood of failures is not a flood of lines.
 func TestNothingLeaks(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var level slog.LevelVar
+	level.Set(slog.LevelDebug)
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: &level}))
 	d := newDoor(t, func(k *apikey.Config, c *authn.Config) { k.Logger, c.Logger = log, log })
 	_, good := d.issue()
 	bad := formats(t)["live"].Generate().Reveal()
@@ -262,6 +264,7 @@ func TestNothingLeaks(t *testing.T) {
 		fmt.Fprintf(&out, "%v %+v %#v %s %q\n", v, v, v, v, v)
 		log.Info("value", "v", v)
 	}
+	level.Set(slog.LevelInfo)
 	for range 1000 {
 		d.mw.Check(request("Bearer " + bad))
 	}

@@ -86,7 +86,7 @@ type Config struct {
 	// Timeout bounds one read of the store. Default: 2 s.
 	Timeout time.Duration
 	// Logger hears when the stream of changes is lost and when uses cannot be
-	// written. Default: none.
+	// written; such lines have of=keys. Default: none.
 	Logger *slog.Logger
 }
 
@@ -160,7 +160,8 @@ func New(c Config) (*Manager, error) {
 	k.whole = whole(c.Model)
 	k.memory = recall.New[*authn.Principal](recall.Config{
 		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
-		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain, Logger: c.Logger,
+		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain,
+		Logger: c.Logger.With(slog.String("of", "keys")),
 	}, k.again)
 	return k, nil
 }

@@ -56,7 +56,9 @@ type Success struct {
 //
 // A session that the user, or whoever administers him, ends while the login is
 // on its way (all his sessions, by a new password, by suspension) is born dead.
-func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (Success, error) {
+func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (done Success, err error) {
+	var user store.User
+	defer func() { m.note(ctx, "login failed", user.ID, a.Address, err, now) }()
 	email := Email(a.Email)
 	device, err := m.known(ctx, a.Device, email, now)
 	if err != nil {
@@ -68,7 +70,7 @@ func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (Success,
 	}
 	defer turn.leave()
 
-	user, err := m.user(ctx, email) // before the password is verified, and with it the epoch
+	user, err = m.user(ctx, email) // before the password is verified, and with it the epoch
 	if err != nil {
 		return Success{}, err
 	}

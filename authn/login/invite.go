@@ -39,12 +39,14 @@ func (m *Manager) Invite(ctx context.Context, userID string, now time.Time) (tok
 // nobody should have is a *password.PolicyError, and the token stays good.
 // Otherwise errors are those of Login.
 func (m *Manager) Accept(ctx context.Context, token, next string, from netip.Addr, now time.Time) (userID string, err error) {
+	var user store.User
+	defer func() { m.note(ctx, "invitation not accepted", user.ID, from, err, now) }()
 	turn, err := m.throttle.enter([]lane{{m.config.Limits.Address, m.seal.subject("invitation", client(from))}}, now)
 	if err != nil {
 		return "", err
 	}
 	defer turn.leave()
-	user, err := m.invited(ctx, token, now)
+	user, err = m.invited(ctx, token, now)
 	if err == nil {
 		err = m.replace(ctx, user, next)
 	}

@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/password"
 	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/internal/loglimit"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -49,7 +50,8 @@ type Config struct {
 	// Invitation is how long one can be accepted. Default: 72 hours.
 	Invitation time.Duration
 	// Logger hears of stored hashes that cannot be verified, which is an
-	// alarm, and of what could not be done after a password proved right. It
+	// alarm, of what could not be done after a password proved right, and of
+	// logins that failed: at most ten a second, the others at debug level. It
 	// hears no email, password or token. Default: none.
 	Logger *slog.Logger
 }
@@ -59,6 +61,7 @@ type Manager struct {
 	config   Config
 	seal     seal
 	throttle throttle
+	failed   loglimit.Log
 }
 
 // New checks the configuration.
@@ -92,6 +95,7 @@ func New(c Config) (*Manager, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	m := &Manager{config: c, seal: newSeal(c.Secret)}
+	m.failed.Logger = c.Logger
 	m.config.Secret = nil // who prints a Manager shows no secret
 	return m, nil
 }

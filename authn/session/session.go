@@ -56,8 +56,8 @@ type Config struct {
 	// Lease, MaxAge, OutageLease and Timeout are those of apikey.Config. It is an
 	// outage where any of the four stores cannot be reached.
 	Lease, MaxAge, OutageLease, Timeout time.Duration
-	// Logger hears of outages and of tokens on the wrong transport. Default:
-	// none.
+	// Logger hears of outages, in lines with of=sessions, and of tokens on the
+	// wrong transport. Default: none.
 	Logger *slog.Logger
 }
 
@@ -121,7 +121,8 @@ func New(c Config) (*Manager, error) {
 	m := &Manager{config: c}
 	m.memory = recall.New[*answer](recall.Config{
 		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
-		Changes: c.Changes, Touch: c.Store.Touch, Grain: c.Idle / 8, Logger: c.Logger,
+		Changes: c.Changes, Touch: c.Store.Touch, Grain: c.Idle / 8,
+		Logger: c.Logger.With(slog.String("of", "sessions")),
 	}, m.again)
 	return m, nil
 }

@@ -132,7 +132,7 @@ func TestEnterprise(t *testing.T) {
 func TestPanic(t *testing.T) {
 	var log strings.Builder
 	c := newClocked(t, "standard", "")
-	s := &server{log: slog.New(slog.NewTextHandler(&log, nil))}
+	s := &server{log: slog.New(slog.NewTextHandler(&log, nil)), addr: c.addr}
 	h := problem.Wrap(errorForm, s.logged(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })))
 	r := httptest.NewRequest("GET", "/v1/rubrics", nil)
 	r.Header.Set("Authorization", "Bearer "+c.key)

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type config struct {
 	origins        string
 	leakKeys       string
 	privateHooks   bool
+	logLevel       slog.Level
 }
 
 // githubKeys is where GitHub publishes what it signs leak reports with.
@@ -44,6 +46,7 @@ const usage = `usage: server [serve] [flags]
        server users create --email EMAIL [flags]
        server users list|invite ID|suspend ID|unsuspend ID [flags]
        server migrate [--to VERSION] [--print] [flags]
+       server version
 
 Every flag can be set in the environment: --pepper-file is TOLLGATE_PEPPER_FILE.
 "server keys create --help" lists the flags of a command.
@@ -74,6 +77,7 @@ func (c *config) serveFlags(f *flag.FlagSet) {
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")
 	f.StringVar(&c.origins, "allow-origin", "", "comma-separated `ORIGINS` of browser applications that may use cookies here, as in https://app.example.com")
 	f.StringVar(&c.leakKeys, "secret-scanning-keys", githubKeys, "`URL` of the public keys that leak reports are signed with")
+	f.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "write lines of this `LEVEL` and above: debug, info, warn or error. Refusals beyond ten a second are debug")
 	f.BoolVar(&c.privateHooks, "dangerously-allow-private-webhooks", false, "also deliver webhooks over http and to private addresses, for tests")
 }
 

@@ -55,24 +55,35 @@ func shown(a netip.Addr) string {
 	return a.String()
 }
 
-// note completes an event and writes it.
+// note completes an event and writes it. One that cannot be written is in the
+// log, whole.
 func (s *server) note(ctx context.Context, e store.Event) {
+	e = s.completed(e)
 	if err := s.write(ctx, e); err != nil {
-		s.log.ErrorContext(ctx, "event not recorded", slog.String("kind", e.Kind), slog.String("subject", e.Subject),
-			slog.String("request_id", problem.RequestID(ctx)), slog.Any("err", err))
+		s.log.ErrorContext(ctx, "event not recorded", slog.Any("err", err), slog.String("request_id", problem.RequestID(ctx)),
+			slog.String("id", e.ID), slog.String("account", e.Account), slog.String("actor", e.Actor), slog.String("kind", e.Kind),
+			slog.String("subject", e.Subject), slog.String("address", e.Address), slog.Time("at", e.At), slog.String("note", e.Note))
 	}
 }
 
-// write is note for those who can do it again.
-func (s *server) write(ctx context.Context, e store.Event) error {
-	e.At = s.now().UTC().Truncate(time.Microsecond)
+// completed gives an event its time and id, and takes out of its note what
+// belongs in no log.
+func (s *server) completed(e store.Event) store.Event {
+	if e.At.IsZero() {
+		e.At = s.now().UTC().Truncate(time.Microsecond)
+	}
 	if e.ID == "" {
 		e.ID = keyfmt.NewID("evt_", e.At)
 	}
 	e.Note = s.redacted(e.Note)
+	return e
+}
+
+// write is note for those who can do it again.
+func (s *server) write(ctx context.Context, e store.Event) error {
 	ctx, cancel := detached(ctx, writing) // who hangs up is written down all the same
 	defer cancel()
-	return appendEvent(ctx, s.backend, s.hooks, e)
+	return appendEvent(ctx, s.backend, s.hooks, s.completed(e))
 }
 
 // writing is for how long something that has happened may take to be written

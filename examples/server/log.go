@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -14,8 +18,9 @@ import (
 
 // logged writes one line a request and turns a panic into a 500. What was
 // answered it asks package problem instead of watching the ResponseWriter,
-// which handlers need as it is: a line without a status is a success. Lines of
-// refusals are at most ten a second.
+// which handlers need as it is: a line without a status is a success. Refusals
+// of strangers, and those of callers who are known, are at most ten lines a
+// second each; the others have debug level.
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
@@ -38,21 +43,38 @@ func (s *server) logged(next http.Handler) http.Handler {
 
 func (s *server) line(ctx context.Context, r *http.Request, took time.Duration) {
 	answered, failed := problem.FromContext(ctx)
-	if failed && answered.Status < 500 && !s.refusals.admit(time.Now()) {
+	p, known := authn.FromContext(ctx)
+	level, dropped := slog.LevelInfo, 0
+	if failed && answered.Status < 500 {
+		b, admitted := &s.refusals, false
+		if known {
+			b = &s.refusedKnown
+		}
+		if dropped, admitted = b.admit(time.Now()); !admitted {
+			level = slog.LevelDebug
+		}
+	}
+	if !s.log.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{
 		slog.String("request_id", problem.RequestID(ctx)),
 		slog.String("method", method(r)), slog.String("pattern", r.Pattern), // not the path: a lost client may put its key there
-		slog.Duration("took", took),
+		slog.String("client", shown(s.addr(r))), slog.Float64("took_ms", float64(took.Microseconds())/1000),
 	}
-	if p, ok := authn.FromContext(ctx); ok {
+	if known {
 		attrs = append(attrs, slog.String("credential", p.ID), slog.String("account", p.Account))
+		if p.User != "" {
+			attrs = append(attrs, slog.String("user", p.User))
+		}
 	}
 	if failed {
 		attrs = append(attrs, slog.Int("status", answered.Status), slog.String("code", answered.Code))
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
+	if dropped > 0 {
+		attrs = append(attrs, slog.Int("dropped", dropped))
+	}
+	s.log.LogAttrs(ctx, level, "request", attrs...)
 }
 
 // method returns the method, which is any text that the client likes, only if
@@ -66,19 +88,47 @@ func method(r *http.Request) string {
 }
 
 // A budget admits ten lines a second, so that a flood of refusals is not a
-// flood of lines.
+// flood of lines, and counts the others.
 type budget struct {
-	mu     sync.Mutex
-	second int64
-	lines  int
+	mu             sync.Mutex
+	second         int64
+	lines, dropped int
 }
 
-func (b *budget) admit(now time.Time) bool {
+// admit returns how many were not admitted since the last one that was.
+func (b *budget) admit(now time.Time) (dropped int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s := now.Unix(); s != b.second {
 		b.second, b.lines = s, 0
 	}
+	if b.lines >= 10 {
+		b.dropped++
+		return 0, false
+	}
 	b.lines++
-	return b.lines <= 10
+	dropped, b.dropped = b.dropped, 0
+	return dropped, true
+}
+
+// newLog returns the log of a server: JSON, one object a line, each with the
+// instance and the version that wrote it. Instance is the name of the host and
+// four random bytes, so that a restart can be told from what was before it.
+func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	var start [4]byte
+	rand.Read(start[:]) // never fails
+	handler := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: withUnit})
+	return slog.New(handler).With(slog.String("instance", host+"-"+hex.EncodeToString(start[:])), slog.String("version", release()))
+}
+
+// withUnit writes a duration as "1.5s", where slog would write nanoseconds.
+func withUnit(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

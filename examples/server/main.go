@@ -7,6 +7,7 @@
 //	go run ./examples/server requests …      decides requests for access
 //	go run ./examples/server users …         manages the people in them
 //	go run ./examples/server migrate         makes or updates the tables in Postgres
+//	go run ./examples/server version         tells which release this is
 //	go run ./examples/server help            lists flags and commands
 package main
 
@@ -50,6 +51,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			args = args[1:]
 		case "help":
 			args = []string{"--help"}
+		case "version", "--version", "-version":
+			_, err := fmt.Fprintln(stdout, release())
+			return err
 		}
 	}
 	return runServe(ctx, args, stdout, stderr)

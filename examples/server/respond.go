@@ -78,7 +78,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if errors.Is(r.Context().Err(), context.Canceled) { // who hangs up is no outage
 			level = slog.LevelInfo
 		}
-		s.log.Log(r.Context(), level, "request failed", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
+		s.log.Log(r.Context(), level, "request failed", slog.String("request_id", problem.RequestID(r.Context())),
+			slog.String("client", shown(s.addr(r))), slog.String("pattern", r.Pattern), slog.Any("err", err))
 		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
 }

@@ -35,7 +35,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if len(rest) > 0 {
 		return fmt.Errorf("unknown command %q; try: server help", rest[0])
 	}
-	s, err := newServer(ctx, c, slog.New(slog.NewJSONHandler(stderr, nil)))
+	s, err := newServer(ctx, c, newLog(stderr, c.logLevel))
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		}
 	}
 	s.log.InfoContext(ctx, "serving", slog.String("url", url),
-		slog.String("max_revocation_delay", max(s.keys.MaxRevocationDelay(), s.sessions.MaxRevocationDelay()).String()))
+		slog.Duration("max_revocation_delay", max(s.keys.MaxRevocationDelay(), s.sessions.MaxRevocationDelay())))
 	fmt.Fprintf(stdout, "serving on %s\n", url)
 	return s.serve(ctx, listener, handler)
 }

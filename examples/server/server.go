@@ -41,10 +41,11 @@ type server struct {
 
 	crossOrigin *http.CrossOriginProtection // which pages may use cookies here
 
-	addr     func(*http.Request) netip.Addr
-	log      *slog.Logger
-	now      func() time.Time
-	refusals budget
+	addr         func(*http.Request) netip.Addr
+	log          *slog.Logger
+	now          func() time.Time
+	refusals     budget // lines about strangers whom the server refused
+	refusedKnown budget // the same for callers who are known
 }
 
 // keyQuota is the most live keys of an account.

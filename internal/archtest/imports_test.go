@@ -28,12 +28,13 @@ var may = map[string][]string{
 	"store":               {"keyfmt", "authz"},
 	"store/memory":        {"keyfmt", "authz", "store"},
 	"store/storetest":     {"keyfmt", "authz", "store"},
-	"authn":               {"internal/request", "problem", "authz"},
+	"internal/loglimit":   nil,
+	"authn":               {"internal/loglimit", "internal/request", "problem", "authz"},
 	"authn/apikey":        {"internal/recall", "keyfmt", "authz", "store", "authn"},
 	"authn/session":       {"internal/recall", "keyfmt", "problem", "authz", "store", "authn"},
 	"authn/password":      nil,
 	"authn/authntest":     {"keyfmt", "authz", "store", "store/memory", "store/storetest", "authn", "authn/apikey", "authn/session"},
-	"authn/login":         {"keyfmt", "authz", "store", "authn", "authn/session", "authn/password"},
+	"authn/login":         {"internal/loglimit", "internal/request", "keyfmt", "authz", "store", "authn", "authn/session", "authn/password"},
 }
 
 // direction keeps the arrows of docs/architecture.md.

@@ -48,7 +48,7 @@ func (o *outage[V]) tell(ctx context.Context, c *Config) {
 	switch {
 	case o.err != nil && !o.said && time.Since(o.when) >= quiet:
 		o.said, o.when = true, time.Now()
-		c.Logger.ErrorContext(ctx, "store lost: who is known goes on", slog.Any("err", o.err), slog.Duration("lease", c.OutageLease))
+		c.Logger.ErrorContext(ctx, "store lost: who is known goes on", slog.Any("err", o.err), slog.String("lease", c.OutageLease.String()))
 	case o.err == nil && o.said:
 		o.said = false
 		c.Logger.InfoContext(ctx, "store found again")

@@ -82,7 +82,7 @@ func (m *Memory[V]) watch(ctx context.Context) {
 			wait = first
 		}
 		if !lost.Swap(true) {
-			m.config.Logger.ErrorContext(ctx, "stream of changes lost", slog.Any("err", err), slog.Duration("lease", m.config.Lease))
+			m.config.Logger.ErrorContext(ctx, "stream of changes lost", slog.Any("err", err), slog.String("lease", m.config.Lease.String()))
 		}
 		select {
 		case <-time.After(wait/2 + time.Duration(time.Now().UnixNano())%(wait/2)): // nodes do not return in step

@@ -1,0 +1,30 @@
+package login
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"medtwin.ai/tollgate/internal/request"
+)
+
+// note logs why an attempt has failed, if it has, and by which client. User is
+// the id of the user whom it was about, "" if there is none or nobody was looked
+// up. What was typed is not logged: people type their password where their email
+// address belongs.
+func (m *Manager) note(ctx context.Context, text, user string, from netip.Addr, err error, now time.Time) {
+	if err == nil {
+		return
+	}
+	client := ""
+	if from.IsValid() {
+		client = from.String()
+	}
+	id := ""
+	if s := request.From(ctx); s != nil {
+		id = s.ID
+	}
+	m.failed.Write(ctx, now, slog.LevelInfo, text,
+		slog.Any("err", err), slog.String("request_id", id), slog.String("client", client), slog.String("user", user))
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os/exec"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"medtwin.ai/tollgate/store"
+)
+
+// A logLine is an object of a server's log.
+type logLine map[string]any
+
+// lines returns the lines of a log that are objects.
+func (l *lockedLog) lines(t *testing.T) (lines []logLine) {
+	t.Helper()
+	for text := range strings.Lines(l.String()) {
+		var line logLine
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatalf("%v in %q", err, text)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// about returns the lines with that message and that request id, "" for any.
+func about(lines []logLine, msg, id string) (found []logLine) {
+	for _, l := range lines {
+		if l["msg"] == msg && (id == "" || l["request_id"] == id) {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+// case T11: every refusal is in the log under its request id, with the client's
+// address by the resolver; a failed login has the user whose password it was
+// not. Every line has the instance and the version, and durations their unit.
+func TestLogTellsOfRefusals(t *testing.T) {
+	const client = "203.0.113.9"
+	p := start(t, t.TempDir(), "--trusted-proxies", "127.0.0.0/8")
+	owner := p.login(p.Email, p.Password)
+	scoped := p.do("POST", "/v1/api-keys", owner, `{"name":"read","permissions":["read"]}`).member(t, "key")
+	for _, tt := range []struct {
+		name, method, path, token, body string
+		status                          int
+		want                            logLine // of the request's own line
+		reason                          string  // the library's line, if there is one
+	}{
+		{"no key", "GET", "/v1/projects", "", "", 401, logLine{"code": "unauthorized"}, "request refused"},
+		{"unknown key", "GET", "/v1/rubrics", "mt_live_wrong", "", 401, logLine{"code": "unauthorized"}, "request refused"},
+		{"permission", "POST", "/v1/projects", scoped, `{"name":"x"}`, 403, logLine{"account": p.AccountID}, ""},
+		{"missing", "GET", "/v1/projects/proj_none", scoped, "", 404, logLine{"account": p.AccountID}, ""},
+		{"bad body", "POST", "/v1/api-keys", owner, `{`, 400, logLine{"account": p.AccountID}, ""},
+		{"no route", "GET", "/v2", "", "", 404, nil, ""},
+		{"wrong password", "POST", "/v1/auth/login", "", credentialsBody(p.Email, "not the password at all"), 401, nil, "login failed"},
+		{"nobody", "POST", "/v1/auth/login", "", credentialsBody("nobody@example.com", "not the password at all"), 401, nil, "login failed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := p.do(tt.method, tt.path, tt.token, tt.body, "X-Forwarded-For", client)
+			id := a.header.Get("X-Request-Id")
+			if a.status != tt.status || id == "" {
+				t.Fatalf("got %d and id %q, want %d", a.status, id, tt.status)
+			}
+			tt.want = merge(tt.want, logLine{"client": client, "status": float64(tt.status)})
+			p.eventually(t, "request", id, tt.want)
+			if tt.reason != "" {
+				p.eventually(t, tt.reason, id, logLine{"client": client})
+			}
+		})
+	}
+	lines := p.logs.lines(t)
+	failed := about(lines, "login failed", "")
+	if len(failed) != 2 || !strings.HasPrefix(failed[0]["user"].(string), "user_") || failed[1]["user"] != "" {
+		t.Errorf("got %v, want the user's id and none", failed)
+	}
+	for _, l := range lines {
+		if l["instance"] == "" || l["instance"] != lines[0]["instance"] || l["version"] == "" || l["version"] == nil {
+			t.Errorf("got %v, want an instance, the same as in other lines, and a version", l)
+		}
+	}
+	serving := about(lines, "serving", "")
+	if len(serving) != 1 || serving[0]["max_revocation_delay"] == nil {
+		t.Fatalf("got %v of serving", serving)
+	}
+	if _, err := time.ParseDuration(serving[0]["max_revocation_delay"].(string)); err != nil {
+		t.Errorf("got %v, want a duration with its unit", serving[0]["max_revocation_delay"])
+	}
+	if took, ok := about(lines, "request", "")[0]["took_ms"].(float64); !ok || took <= 0 {
+		t.Errorf("got took_ms %v", took)
+	}
+	if strings.Contains(p.logs.String(), "not the password") || strings.Contains(p.logs.String(), "nobody@") {
+		t.Error("what was typed is in the log")
+	}
+}
+
+func merge(a, b logLine) logLine {
+	m := make(logLine)
+	for _, l := range []logLine{a, b} {
+		for k, v := range l {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// eventually waits for a line: it is written after the answer.
+func (p *process) eventually(t *testing.T, msg, id string, want logLine) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	every := time.NewTicker(10 * time.Millisecond)
+	defer every.Stop()
+	for {
+		found := about(p.logs.lines(t), msg, id)
+		if len(found) > 0 {
+			for k, v := range want {
+				if !reflect.DeepEqual(found[0][k], v) {
+					t.Errorf("%s of %q: got %v, want %v", k, msg, found[0][k], v)
+				}
+			}
+			return
+		}
+		select {
+		case <-every.C:
+		case <-deadline:
+			t.Errorf("no line %q of request %s:\n%s", msg, id, p.logs)
+			return
+		}
+	}
+}
+
+// A flood of refusals leaves ten lines a second, and all of them at debug level;
+// what strangers are refused does not hide what customers are.
+func TestLogLevel(t *testing.T) {
+	for _, tt := range []struct {
+		level string
+		most  int // lines of 60 refusals
+		least int
+	}{{"debug", 60, 60}, {"info", 50, 1}, {"error", 0, 0}} {
+		t.Run(tt.level, func(t *testing.T) {
+			p := start(t, t.TempDir(), "--log-level", tt.level)
+			p.get("/v1/rubrics", p.LiveKey) // who is known is not held up by what others fail at
+			for range 60 {
+				p.get("/v1/rubrics", "mt_live_wrong")
+			}
+			a := p.get("/v1/rubrics/rub_none", p.LiveKey)
+			p.stop()
+			lines := p.logs.lines(t)
+			n := 0
+			for _, l := range about(lines, "request", "") {
+				if l["account"] == nil {
+					n++
+				}
+			}
+			if n < tt.least || n > tt.most {
+				t.Errorf("got %d lines of 60 refusals, want %d to %d", n, tt.least, tt.most)
+			}
+			if got := len(about(lines, "request", a.header.Get("X-Request-Id"))); got != min(1, tt.least) {
+				t.Errorf("got %d lines of a customer's refusal", got)
+			}
+		})
+	}
+	if out, err := program(t, t.TempDir(), "--log-level", "loud").CombinedOutput(); err == nil || !strings.Contains(string(out), "loud") {
+		t.Errorf("an unknown level: %v, %s", err, out)
+	}
+}
+
+// eventless is a backend whose audit log cannot be written.
+type eventless struct{ stores }
+
+func (eventless) Events() store.Events { return noEvents{} }
+
+type noEvents struct{ store.Events }
+
+func (noEvents) Append(context.Context, store.Event) error { return errors.New("disk full") }
+
+// case T12: an event that could not be stored is in the log with all that it
+// holds, and without a key that somebody has put into its note.
+func TestEventNotRecorded(t *testing.T) {
+	c := newClocked(t, "standard", "")
+	log := new(lockedLog)
+	c.server.log = newLog(log, slog.LevelInfo)
+	c.backend.stores = eventless{c.backend.stores}
+	e := store.Event{Account: "acct_1", Actor: "user_1", Kind: "key.revoked", Subject: "key_1", Address: "203.0.113.9", Note: "found " + c.key}
+	c.note(t.Context(), e)
+	lines := about(log.lines(t), "event not recorded", "")
+	if len(lines) != 1 {
+		t.Fatalf("the log: %s", log)
+	}
+	for name, want := range map[string]any{
+		"account": e.Account, "actor": e.Actor, "kind": e.Kind, "subject": e.Subject, "address": e.Address,
+		"at": c.now.Format(time.RFC3339), "note": "found mt_live_…", "err": "disk full",
+	} {
+		if got := lines[0][name]; got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+	if id, _ := lines[0]["id"].(string); !strings.HasPrefix(id, "evt_") {
+		t.Errorf("id: got %q", id)
+	}
+	// Who adds a field to store.Event adds it to the line.
+	if n := reflect.TypeFor[store.Event]().NumField(); n != 8 {
+		t.Errorf("store.Event has %d fields, the line 8", n)
+	}
+}
+
+// The version is what the build was told, and else not nothing.
+func TestVersion(t *testing.T) {
+	for _, arg := range []string{"version", "--version"} {
+		if out := console(t, t.TempDir(), arg); strings.TrimSpace(out) == "" || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: got %q", arg, out)
+		}
+	}
+	path := t.TempDir() + "/server"
+	if out, err := exec.Command("go", "build", "-ldflags", "-X main.version=v1.2.3", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(path, "--version").CombinedOutput(); err != nil || string(out) != "v1.2.3\n" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
