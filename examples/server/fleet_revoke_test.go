@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,10 @@ func TestRevocationWithoutStream(t *testing.T) {
 				if where == "Postgres" && !f.passes(f.b, spare) {
 					t.Error("another key is refused, though only the stream is down")
 				}
+				lost := map[string]logLine{"Postgres": {"of": "keys", "by": "pgstore: "}, "Redis": {"of": "sessions", "by": "redisstore: "}}[where]
+				f.b.says(t, "stream of changes lost", func(l logLine) bool {
+					return l["of"] == lost["of"] && strings.HasPrefix(fmt.Sprint(l["err"]), fmt.Sprint(lost["by"])) && l["lease"] == "5s"
+				})
 				if slices.Max(passed) < 0 {
 					t.Error("none passed after its revocation: the stream was not cut, and nothing is shown")
 				}
