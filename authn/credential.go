@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"medtwin.ai/tollgate/internal/request"
 )
 
 // maxCredential bounds the header before anything else looks at it. The
@@ -16,7 +18,7 @@ const maxCredential = 8 << 10
 type Credential struct {
 	Scheme      string     // lower case: "bearer", "session"
 	Cookie      bool       // it came in a cookie, not in a header
-	Environment string     // that the request asks to act in, for a session
+	Environment string     // X-Environment: where the request asks to act; "": it does not say
 	From        netip.Addr // the client; zero where nobody says
 	token       string
 	raw         string // as it stood in the request
@@ -25,7 +27,7 @@ type Credential struct {
 // NewCredential makes a credential, for tests and for callers that have no
 // HTTP request.
 func NewCredential(scheme, token string) Credential {
-	return Credential{Scheme: strings.ToLower(scheme), token: token}
+	return Credential{Scheme: lower(scheme), token: token}
 }
 
 // Reveal returns the token. It belongs in no log and no error.
@@ -40,6 +42,9 @@ func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.Scheme+" [
 func read(h http.Header, cookie string) (Credential, error) {
 	var c Credential
 	if v := h["X-Environment"]; len(v) > 0 {
+		if len(v) > 1 || v[0] == "" || strings.Contains(v[0], ",") {
+			return c, ErrEnvironments
+		}
 		c.Environment = v[0]
 	}
 	values := h["Authorization"]
@@ -71,7 +76,7 @@ func (c Credential) fromCookie(lines []string, name string) (Credential, error) 
 			return c, ErrRejected
 		}
 		for part := range strings.SplitSeq(line, ";") {
-			if value, ok := strings.CutPrefix(strings.TrimSpace(part), name+"="); ok {
+			if value, ok := strings.CutPrefix(request.Trim(part), name+"="); ok {
 				c.token = value
 				found++
 			}
@@ -95,7 +100,7 @@ func lower(scheme string) string {
 	case "Session", "session":
 		return "session"
 	}
-	return strings.ToLower(scheme)
+	return request.Lower(scheme)
 }
 
 // token68 reports whether s is in the alphabet of RFC 9110 §11.2.

@@ -24,8 +24,12 @@ var (
 	ErrExpired = fmt.Errorf("%w: expired", ErrRejected)
 	// ErrAddress: the credential may not be used from this address.
 	ErrAddress = errors.New("authn: address not allowed")
-	// ErrEnvironment: the request asks to act in an environment there is not.
-	ErrEnvironment = errors.New("authn: no such environment")
+	// ErrEnvironment: the request asks to act in an environment that the
+	// credential is not for.
+	ErrEnvironment = errors.New("authn: environment not allowed")
+	// ErrEnvironments: the request asks for several environments, or for one
+	// without a name.
+	ErrEnvironments = errors.New("authn: more or less than one environment")
 	// ErrCrossOrigin: a page of another origin tried to use the cookie.
 	ErrCrossOrigin = errors.New("authn: cross-origin request with a cookie")
 	// ErrUnavailable: whether the credential is good cannot be told now.
@@ -68,6 +72,11 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 			Status: http.StatusBadRequest, Code: "ambiguous_credentials",
 			Detail: "Send one Authorization header.",
 		}
+	case errors.Is(err, ErrEnvironments):
+		p = problem.Problem{
+			Status: http.StatusBadRequest, Code: "invalid_environment",
+			Detail: "Send one X-Environment header with one name, or none.",
+		}
 	case errors.Is(err, ErrCrossOrigin):
 		p = problem.Problem{
 			Status: http.StatusForbidden, Code: "cross_origin",
@@ -76,7 +85,7 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrEnvironment):
 		p = problem.Problem{
 			Status: http.StatusForbidden, Code: "environment_not_allowed",
-			Detail: "There is no such environment.",
+			Detail: "The credential may not be used in the environment that X-Environment names.",
 		}
 	case errors.Is(err, ErrAddress):
 		p = problem.Problem{

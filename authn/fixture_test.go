@@ -45,6 +45,7 @@ func (s *spy) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner
 // A door is everything a test needs to knock.
 type door struct {
 	t     testing.TB
+	db    *memory.Store
 	spy   *spy
 	model *authz.Model
 	keys  *apikey.Manager
@@ -62,7 +63,7 @@ func newDoor(t testing.TB, change ...func(*apikey.Config, *authn.Config)) *door 
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.spy = &spy{Keys: db.Keys()}
+	d.db, d.spy = db, &spy{Keys: db.Keys()}
 	if err := db.Accounts().Create(t.Context(), store.Account{ID: account, Status: authz.Active, Created: d.now}); err != nil {
 		t.Fatal(err)
 	}
@@ -127,4 +128,21 @@ func (d *door) knock(r *http.Request) (rec *httptest.ResponseRecorder, passed bo
 	rec = httptest.NewRecorder()
 	d.mw.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(rec, r)
 	return rec, passed
+}
+
+// used returns when the store says that a key was last used.
+func (d *door) used(id string) time.Time {
+	d.t.Helper()
+	key, err := d.db.KeyAdmin().Get(d.t.Context(), account, id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return key.Used
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

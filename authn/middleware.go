@@ -217,11 +217,11 @@ func (m *Middleware) identify(r *http.Request, c Credential, err error, now time
 	return p, err
 }
 
-// recall asks from memory. A principal who may not be used from c.From, as from
-// where nobody says yet, is refused later, if he is.
+// recall asks from memory. A principal that may not be used from c.From, or in
+// the environment asked for, is left to verify, which knows the reason.
 func (m *Middleware) recall(c *Credential, now time.Time) *Principal {
 	for _, k := range m.known {
-		if p := k.Recall(*c, now); p != nil && (len(p.Addresses) == 0 || p.Admits(c.From)) {
+		if p := k.Recall(*c, now); p != nil && p.actsIn(c.Environment) && (len(p.Addresses) == 0 || p.Admits(c.From)) {
 			return p
 		}
 	}
@@ -234,16 +234,21 @@ func (m *Middleware) verify(ctx context.Context, c Credential, err error, now ti
 		return nil, err
 	}
 	p, err := m.ask(ctx, c, now)
-	if err == nil && !p.Admits(c.From) {
+	switch {
+	case err != nil:
+		return nil, err
+	case !p.Admits(c.From):
 		return nil, ErrAddress
+	case !p.actsIn(c.Environment):
+		return nil, ErrEnvironment
 	}
-	return p, err
+	return p, nil
 }
 
 // sameOrigin protects a cookie, which a browser sends for any page. A
 // WebSocket handshake is a GET that opens a door, so it counts as a change.
 func (m *Middleware) sameOrigin(r *http.Request) error {
-	if r.Header.Get("Upgrade") != "" {
+	if len(r.Header["Upgrade"]) > 0 { // Get would see the first of two only
 		post := *r
 		post.Method = http.MethodPost
 		r = &post
@@ -274,5 +279,5 @@ func (m *Middleware) ask(ctx context.Context, c Credential, now time.Time) (*Pri
 func callersFault(err error) bool {
 	return errors.Is(err, ErrRejected) || errors.Is(err, ErrMissing) ||
 		errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrAddress) ||
-		errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrEnvironment)
+		errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrEnvironment) || errors.Is(err, ErrEnvironments)
 }

@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"medtwin.ai/tollgate/authz"
@@ -49,12 +50,22 @@ func Operator(account string) *Principal {
 	return &Principal{Kind: KindOperator, ID: "operator", Account: account}
 }
 
+// clone returns a copy that shares nothing with p that can be changed: Rights
+// are immutable.
+func (p *Principal) clone() Principal {
+	c := *p
+	if len(c.Addresses) > 0 {
+		c.Addresses = slices.Clone(c.Addresses)
+	}
+	return c
+}
+
 // FromContext returns the principal of the request that ctx belongs to, and
-// false where the request is anonymous.
+// false where the request is anonymous. It is the caller's to change.
 func FromContext(ctx context.Context) (Principal, bool) {
 	if s := request.From(ctx); s != nil {
 		if p, ok := s.Principal.(*Principal); ok {
-			return *p, true
+			return p.clone(), true
 		}
 	}
 	return Principal{}, false
@@ -69,4 +80,10 @@ func (p *Principal) Admits(addr netip.Addr) bool {
 		}
 	}
 	return len(p.Addresses) == 0
+}
+
+// actsIn reports whether the principal may be used in an environment; "" asks
+// for none.
+func (p *Principal) actsIn(environment string) bool {
+	return environment == "" || environment == p.Environment
 }

@@ -3,6 +3,8 @@ package problem
 import (
 	"strconv"
 	"strings"
+
+	"medtwin.ai/tollgate/internal/request"
 )
 
 // acceptsProblem reports whether an Accept header (RFC 9110 §12.5.1) names
@@ -11,7 +13,7 @@ import (
 func acceptsProblem(accept string) bool {
 	for item := range strings.SplitSeq(accept, ",") {
 		media, params, _ := strings.Cut(item, ";")
-		if strings.EqualFold(strings.TrimSpace(media), "application/problem+json") && weighs(params) {
+		if request.Lower(request.Trim(media)) == "application/problem+json" && weighs(params) {
 			return true
 		}
 	}
@@ -22,8 +24,8 @@ func acceptsProblem(accept string) bool {
 // one above 0 (RFC 9110 §12.4.2).
 func weighs(params string) bool {
 	for param := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		if strings.EqualFold(name, "q") {
+		name, value, _ := strings.Cut(request.Trim(param), "=")
+		if request.Lower(name) == "q" {
 			q, err := strconv.ParseFloat(value, 64)
 			return err == nil && 0 < q && q <= 1 && strings.Trim(value, "0123456789.") == ""
 		}

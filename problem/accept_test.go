@@ -33,6 +33,9 @@ func TestAccept(t *testing.T) {
 		{[]string{media + ";q=2"}, "application/json"},
 		{[]string{media + ";q=1e-1"}, "application/json"},
 		{[]string{media + ";q=NaN"}, "application/json"},
+		{[]string{"\u2000" + media}, "application/json"}, // case S27
+		{[]string{"application/problem+j\u017fon"}, "application/json"},
+		{[]string{media + ";\u2000q=0"}, media}, // another parameter
 		{[]string{"x" + media}, "application/json"},
 		{[]string{media + "x"}, "application/json"},
 		{[]string{"application/problem+xml"}, "application/json"},

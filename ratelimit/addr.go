@@ -62,17 +62,23 @@ func cutLast(list string) (rest, last string, more bool) {
 	return list[:i], list[i+1:], true
 }
 
-// parseHop reads an element of X-Forwarded-For: an address, some proxies add
-// a port.
+// parseHop reads an element of X-Forwarded-For: an address. Some proxies add a
+// port, and some put IPv6 in brackets with or without one, as in RFC 7239 §6.
+// The zone of a link-local address is dropped, as [request.RemoteAddr] does.
 func parseHop(s string) (netip.Addr, bool) {
-	s = strings.Trim(s, " \t")
+	s = request.Trim(s)
 	a, err := netip.ParseAddr(s)
-	if err != nil {
-		ap, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		a = ap.Addr()
+	if err == nil {
+		return a.Unmap().WithZone(""), true
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap().WithZone(""), true
+	}
+	if len(s) < 2 || s[0] != '[' || s[len(s)-1] != ']' {
+		return netip.Addr{}, false
+	}
+	if a, err = netip.ParseAddr(s[1 : len(s)-1]); err != nil || a.Is4() {
+		return netip.Addr{}, false
 	}
 	return a.Unmap().WithZone(""), true
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,8 +54,9 @@ func (k *Manager) format(token string) *format {
 // Self implements authn.Recaller.
 func (k *Manager) Self() authn.Authenticator { return k }
 
-// Recall implements authn.Recaller. A key with addresses is remembered only for
-// those: elsewhere it is refused, and that is no use of it. With an OutageLease
+// Recall implements authn.Recaller. A key is remembered only for its environment
+// and, where it has addresses, for those: elsewhere it is refused, and that is
+// no use of it. With an OutageLease
 // it asks the store about a known key whose Lease is over, so that while that
 // is down nobody's unknown keys are in the way of a known one.
 func (k *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
@@ -65,7 +66,7 @@ func (k *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
 		return nil
 	}
 	e := k.memory.Recall(token, now)
-	if e == nil || len(e.Value.Addresses) > 0 && !e.Value.Admits(c.From) {
+	if e == nil || c.Environment != "" && c.Environment != e.Value.Environment || len(e.Value.Addresses) > 0 && !e.Value.Admits(c.From) {
 		return nil
 	}
 	k.memory.Use(e, now)
@@ -84,7 +85,7 @@ func (k *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 		return nil, err
 	}
 	e, err := k.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*authn.Principal]) error {
-		return k.ask(ctx, t, c.From, e)
+		return k.ask(ctx, t, c, e)
 	})
 	switch {
 	case err != nil:
@@ -94,15 +95,16 @@ func (k *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	case e.Expired(now):
 		return nil, authn.ErrExpired
 	}
-	if !elsewhere(e.Value, c.From) {
+	if !elsewhere(e.Value, c) {
 		k.memory.Use(e, now)
 	}
-	p := *e.Value // the caller may change his
+	p := *e.Value // this one is the caller's to change
+	p.Addresses = slices.Clone(p.Addresses)
 	return &p, nil
 }
 
 // ask fills in e from the store.
-func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.Entry[*authn.Principal]) error {
+func (k *Manager) ask(ctx context.Context, t claim, c authn.Credential, e *recall.Entry[*authn.Principal]) error {
 	key, owner, err := k.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && t.foreign:
@@ -144,7 +146,7 @@ func (k *Manager) ask(ctx context.Context, t claim, from netip.Addr, e *recall.E
 	e.Value, e.Expires = k.Principal(key, owner), key.Expires
 	switch {
 	case e.Err != nil:
-	case elsewhere(e.Value, from):
+	case elsewhere(e.Value, c):
 		e.Once = true
 	default:
 		e.Once = !k.settle(ctx, t, key, e.Read)
@@ -164,12 +166,15 @@ func (k *Manager) again(ctx context.Context, token string, e *recall.Entry[*auth
 	if err != nil {
 		return err
 	}
-	return k.ask(ctx, t, netip.Addr{}, e)
+	return k.ask(ctx, t, authn.Credential{}, e)
 }
 
-// elsewhere reports whether the principal will be refused for where he comes
-// from, which then is no use of his key. Where nobody says, nobody refuses.
-func elsewhere(p *authn.Principal, from netip.Addr) bool { return from.IsValid() && !p.Admits(from) }
+// elsewhere reports whether the Middleware will refuse the principal for where
+// the request comes from or asks to act, which then is no use of the key. What
+// the request does not say refuses nobody.
+func elsewhere(p *authn.Principal, c authn.Credential) bool {
+	return c.From.IsValid() && !p.Admits(c.From) || c.Environment != "" && c.Environment != p.Environment
+}
 
 // find returns the record of a token, and whose it is. It tries the newest
 // pepper with one plain equality, older ones only when that misses. While a key

@@ -36,6 +36,17 @@ func TestCookies(t *testing.T) {
 		{"a key in a cookie", "", []string{name + key}, 401},
 		{"another cookie", "", []string{"sess=" + cookie}, 401},
 		{"empty", "", []string{name}, 401},
+		// case S27: a browser plants what only resembles the name.
+		{"U+2000 before the name", "", []string{"\u2000" + name + cookie}, 401},
+		{"U+0085 before the name", "", []string{"\u0085" + name + cookie}, 401},
+		{"U+00A0 before the name", "", []string{"\u00a0" + name + cookie}, 401},
+		{"U+2028 before the name", "", []string{"\u2028" + name + cookie}, 401},
+		{"U+3000 before the name", "", []string{"\u3000" + name + cookie}, 401},
+		{"vertical tab before the name", "", []string{"\v" + name + cookie}, 401},
+		{"U+2000 beside the right one", "", []string{"\u2000" + name + "planted; " + name + cookie}, 200},
+		{"U+2000 on a line of its own", "", []string{"\u2000" + name + "planted", name + cookie}, 200},
+		{"U+2000 behind the right one", "", []string{name + cookie + ";\u2000" + name + cookie}, 200},
+		{"space and tab", "", []string{"a=b;\t " + name + cookie + " \t"}, 200},
 		{"long", "", []string{name + strings.Repeat("x", 1<<20)}, 401},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)

@@ -186,7 +186,8 @@ func TestSessionAfterACrash(t *testing.T) {
 	})
 }
 
-// Sessions act in live unless the request says otherwise; keys never listen.
+// case A17: sessions act in live unless the request asks for another
+// environment; a key acts in its own, and refuses a request for another one.
 func TestEnvironmentOfASession(t *testing.T) {
 	l := newLobby(t)
 	_, token := l.start()
@@ -199,7 +200,9 @@ func TestEnvironmentOfASession(t *testing.T) {
 		{"Session " + token, "test", "test", 200},
 		{"Session " + token, "live", "live", 200},
 		{"Session " + token, "prod", "", 403},
-		{"Bearer " + key, "test", "live", 200},
+		{"Bearer " + key, "", "live", 200},
+		{"Bearer " + key, "live", "live", 200},
+		{"Bearer " + key, "test", "", 403},
 	} {
 		r := request(tt.credential)
 		if tt.asked != "" {
