@@ -7,4 +7,5 @@ require github.com/google/go-cmp v0.7.0
 require (
 	golang.org/x/crypto v0.56.0
 	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/text v0.41.0
 )

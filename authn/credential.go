@@ -43,7 +43,7 @@ func read(h http.Header, cookie string) (Credential, error) {
 	var c Credential
 	if v := h["X-Environment"]; len(v) > 0 {
 		if len(v) > 1 || v[0] == "" || strings.Contains(v[0], ",") {
-			return c, ErrEnvironments
+			return c, errEnvironments
 		}
 		c.Environment = v[0]
 	}

@@ -14,8 +14,9 @@ var (
 	ErrNotMine = errors.New("authn: not this kind of credential")
 	// ErrMissing: the request carries no credential.
 	ErrMissing = errors.New("authn: no credential")
-	// ErrAmbiguous: the request carries more than one credential.
-	ErrAmbiguous = errors.New("authn: more than one credential")
+	// ErrAmbiguous: the request carries more than one credential, or
+	// X-Environment names more or less than one environment.
+	ErrAmbiguous = errors.New("authn: more than one credential or environment")
 	// ErrRejected: the credential proves nothing.
 	ErrRejected = errors.New("authn: rejected")
 	// ErrRevoked: the credential was right once, as only its holder can know.
@@ -27,9 +28,6 @@ var (
 	// ErrEnvironment: the request asks to act in an environment that the
 	// credential is not for.
 	ErrEnvironment = errors.New("authn: environment not allowed")
-	// ErrEnvironments: the request asks for several environments, or for one
-	// without a name.
-	ErrEnvironments = errors.New("authn: more or less than one environment")
 	// ErrCrossOrigin: a page of another origin tried to use the cookie.
 	ErrCrossOrigin = errors.New("authn: cross-origin request with a cookie")
 	// ErrUnavailable: whether the credential is good cannot be told now.
@@ -39,6 +37,8 @@ var (
 	// ErrInvalid: a specification that cannot be granted, with the reasons.
 	ErrInvalid = errors.New("authn: invalid")
 )
+
+var errEnvironments = fmt.Errorf("%w: X-Environment", ErrAmbiguous)
 
 // A ThrottledError: too many failed authentications, from this address or at
 // what was guessed at: see Config.Failures and package login.
@@ -67,15 +67,15 @@ func deny(w http.ResponseWriter, r *http.Request, err error) {
 		p.Code, p.Detail = "expired", "The credential has expired."
 	case errors.Is(err, ErrRejected):
 		p.Detail = "The credential is not valid."
+	case errors.Is(err, errEnvironments):
+		p = problem.Problem{
+			Status: http.StatusBadRequest, Code: "invalid_environment",
+			Detail: "Send one X-Environment header with one name, or none.",
+		}
 	case errors.Is(err, ErrAmbiguous):
 		p = problem.Problem{
 			Status: http.StatusBadRequest, Code: "ambiguous_credentials",
 			Detail: "Send one Authorization header.",
-		}
-	case errors.Is(err, ErrEnvironments):
-		p = problem.Problem{
-			Status: http.StatusBadRequest, Code: "invalid_environment",
-			Detail: "Send one X-Environment header with one name, or none.",
 		}
 	case errors.Is(err, ErrCrossOrigin):
 		p = problem.Problem{

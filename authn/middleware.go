@@ -279,5 +279,5 @@ func (m *Middleware) ask(ctx context.Context, c Credential, now time.Time) (*Pri
 func callersFault(err error) bool {
 	return errors.Is(err, ErrRejected) || errors.Is(err, ErrMissing) ||
 		errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrAddress) ||
-		errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrEnvironment) || errors.Is(err, ErrEnvironments)
+		errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrEnvironment)
 }

@@ -11,7 +11,7 @@ import (
 // memberships.
 type User struct {
 	ID       string // "user_…"
-	Email    string // lower-case and trimmed by the caller, unique; "": none
+	Email    string // as login.Email returns it, unique; "": none
 	Name     string
 	Password string // PHC string of its hash; "": cannot log in by password
 	Status   authz.Status

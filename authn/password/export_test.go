@@ -9,3 +9,10 @@ func (p *Hasher) OnHash(f func(memory, time uint32)) {
 		return derive(password, salt, c, size)
 	}
 }
+
+// HashAsSent hashes a password without normalising it, as it was done before.
+func (p *Hasher) HashAsSent(password string) string {
+	h := phc{cost: present, salt: random(saltSize)}
+	h.key = p.derive([]byte(password), h.salt, h.cost, keySize)
+	return h.String()
+}

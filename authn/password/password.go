@@ -40,8 +40,12 @@ type Config struct {
 }
 
 // A Hasher hashes and verifies passwords, a bounded number at once, with
-// Argon2id (RFC 9106) at 19 MiB, two passes and one lane. Passwords are bytes:
-// nothing is trimmed, folded or cut off. Safe for concurrent use.
+// Argon2id (RFC 9106) at 19 MiB, two passes and one lane. Nothing of a password
+// is trimmed, folded or cut off, but different ways to write the same characters
+// are one password: what is hashed is NFC with every kind of space as U+0020, as
+// the OpaqueString profile of RFC 8265 §4.2 has it. That profile's ban on control
+// characters is not applied. What is not UTF-8 is hashed as it is. Safe for
+// concurrent use.
 type Hasher struct {
 	config Config
 	gate   gate
@@ -78,8 +82,9 @@ func New(c Config) (*Hasher, error) {
 // on the password: ask Check first, where a person chooses one. Errors:
 // ErrInvalid for an empty one or one of more than 1,024 bytes, *BusyError.
 func (p *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if password == "" || len(password) > maxBytes {
-		return "", fmt.Errorf("%w: %d bytes", ErrInvalid, len(password))
+	n := len(password)
+	if password = normal(password); password == "" {
+		return "", fmt.Errorf("%w: %d bytes", ErrInvalid, n)
 	}
 	if err := p.gate.enter(ctx); err != nil {
 		return "", err
@@ -93,7 +98,10 @@ func (p *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // Verify reports whether hash is of password, and if so whether it should be
 // replaced by a new Hash, being of another cost or an import. An empty hash
 // (there is no such user, or he has no password) is of no password and takes
-// the same work: exactly one Argon2id.
+// the same work: exactly one Argon2id, or exactly two where the password is not
+// in the form that is hashed now. That second one, of the password as it was
+// sent, is for hashes of before; where it is the one that matches, rehash is
+// true. How many there are of a refused password depends on the password alone.
 //
 // Imports are bcrypt ($2a$, $2b$ or $2y$, up to cost 14; no password over 72
 // bytes, which is all that bcrypt looks at) and Argon2id of other costs, to 64
@@ -107,9 +115,20 @@ func (p *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash 
 		return false, false, err
 	}
 	defer p.gate.leave()
-	if password == "" || len(password) > maxBytes {
-		hash, password = "", "" // no such password was ever hashed
+	form := normal(password)
+	if form == "" {
+		hash = "" // no such password was ever hashed
 	}
+	ok, rehash, err = p.verify(hash, form)
+	if !ok && form != "" && form != password && len(password) <= maxBytes {
+		ok, _, err = p.verify(hash, password)
+		rehash = ok
+	}
+	return ok, rehash, err
+}
+
+// verify compares one hash with one form of a password.
+func (p *Hasher) verify(hash, password string) (ok, rehash bool, err error) {
 	h := p.absent
 	switch {
 	case hash == "":

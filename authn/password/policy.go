@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of a password, in characters (Unicode code points; a byte that is
-// not UTF-8 counts as one). NIST SP 800-63B-4 §3.1.1.2 asks for 15 where the
+// The bounds of a password, in characters (Unicode code points in the form that
+// is hashed; a byte that is not UTF-8 counts as one). NIST SP 800-63B-4 §3.1.1.2 asks for 15 where the
 // password is the only factor, and for no rules of composition.
 const (
 	minLength, maxLength = 15, 256
@@ -32,9 +32,14 @@ func (e *PolicyError) Unwrap() error { return ErrInvalid }
 
 // Check reports, as a *PolicyError, why a person should not have this
 // password: too short or too long, made of what everyone tries first, or
-// Breached. About is what is known of the person, such as his name and email
-// address, and is tried first too.
+// Breached, which gets the form that is hashed. About is what is known of the
+// person, such as name and email address, and is tried first too.
 func (p *Hasher) Check(ctx context.Context, password string, about ...string) error {
+	form := normal(password)
+	if form == "" {
+		form = password // much too short or much too long
+	}
+	password = form
 	n := utf8.RuneCountInString(password)
 	switch {
 	case n < minLength:

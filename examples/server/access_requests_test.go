@@ -119,6 +119,9 @@ func TestAskForAccess(t *testing.T) {
 		`{"use_case":"B","expected_volume":"C","email":"a@b.c"}`:                                                      400,
 		`{"organization":" ","use_case":"B","expected_volume":"C","email":"a@b.c"}`:                                   400,
 		`{"organization":"A","use_case":"B","expected_volume":"C"}`:                                                   400,
+		`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c,d@b.c"}`:                             400,
+		`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b@b.c"}`:                                 400,
+		`{"organization":"A","use_case":"B","expected_volume":"C","email":"A <a@b.c>"}`:                               400,
 		`{"organization":"A","use_case":"B","expected_volume":"C","email":"nobody"}`:                                  400,
 		`{"organization":"A","use_case":"B","expected_volume":1,"email":"a@b.c"}`:                                     400,
 		`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c","plan":"enterprise"}`:               400, // case A6

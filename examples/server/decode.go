@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"reflect"
@@ -26,7 +25,7 @@ var (
 // decode reads a JSON body into v, a pointer: one value, no more than maxBody
 // bytes, strict as [strict] is.
 func decode(w http.ResponseWriter, r *http.Request, v any) error {
-	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
+	if !sendsJSON(r.Header) {
 		return invalid(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as application/json.")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -68,6 +67,9 @@ func decodeOptional(w http.ResponseWriter, r *http.Request, v any) error {
 func strict(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errNotJSON
+	}
+	if halfPair(data) {
+		return errSurrogate
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()

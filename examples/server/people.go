@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"medtwin.ai/tollgate/authn/login"
@@ -67,8 +66,8 @@ func (s *server) newUser(ctx context.Context, email, name, text, voucher string)
 func (s *server) addUser(ctx context.Context, email, name, text, account, role string) (store.User, error) {
 	email = login.Email(email)
 	switch {
-	case !isEmail(email):
-		return store.User{}, errors.New("want an email address")
+	case email == "":
+		return store.User{}, errors.New("want one email address, such as ann@example.com")
 	case (role == roleOperator) != (account == operators) || role != roleOperator && !slices.Contains(roles, role):
 		return store.User{}, fmt.Errorf("there is no role %q in %s", role, account)
 	}
@@ -85,12 +84,6 @@ func (s *server) addUser(ctx context.Context, email, name, text, account, role s
 		err = s.Memberships().Put(ctx, store.Membership{User: user.ID, Account: account, Role: role, Created: s.now().UTC()})
 	}
 	return user, err
-}
-
-// isEmail reports whether a text, as login.Email returns it, has two sides.
-func isEmail(s string) bool {
-	at := strings.LastIndexByte(s, '@')
-	return at > 0 && at < len(s)-1
 }
 
 // adopt has the operator vouch for a user instead of the account that made

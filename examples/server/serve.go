@@ -145,6 +145,9 @@ func prefixes(list string) ([]netip.Prefix, error) {
 			if bad != nil {
 				return nil, err
 			}
+			if a.Zone() != "" { // PrefixFrom would drop it, and admit other links
+				return nil, fmt.Errorf("%s: an address with a zone means something on one machine only: leave out the %%%s", item, a.Zone())
+			}
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		ps = append(ps, p.Masked())

@@ -123,6 +123,7 @@ func outside(f *file, to string) string {
 // only for tests.
 var permitted = map[string]bool{
 	"golang.org/x/crypto":          false,
+	"golang.org/x/text":            false, // Unicode normalisation of passwords and addresses, which the standard library lacks
 	"github.com/golang-jwt/jwt/v5": false,
 	"github.com/google/go-cmp":     true,
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// case S30: half of a surrogate pair is no text, wherever it stands.
+func TestSurrogates(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		refused    bool
+	}{
+		{"a pair", `{"name":"\ud83d\ude00"}`, false},
+		{"a pair in capitals", `{"name":"\uD83D\uDE00"}`, false},
+		{"two pairs", `{"name":"\ud83d\ude00\ud83d\ude00"}`, false},
+		{"below and above", `{"name":"\ud7ff\ue000"}`, false},
+		{"an escaped backslash", `{"name":"\\ud800"}`, false},
+		{"an escaped quote before a pair", `{"name":"\"\ud83d\ude00"}`, false},
+		{"high", `{"name":"\ud800"}`, true},
+		{"low", `{"name":"\udfff"}`, true},
+		{"high at the end of a text", `{"name":"x\udbff"}`, true},
+		{"two high", `{"name":"\ud800\ud800"}`, true},
+		{"the wrong way round", `{"name":"\ude00\ud83d"}`, true},
+		{"high and a letter", `{"name":"\ud83d\u0041"}`, true},
+		{"high and an escaped backslash", `{"name":"\ud83d\\ude00"}`, true},
+		{"behind a pair", `{"name":"\ud83d\ude00\ude00"}`, true},
+		{"behind an escaped backslash", `{"name":"\\\ud800"}`, true},
+		{"in a list", `{"list":["\ud800"]}`, true},
+		{"in a name", `{"any":{"\ud800":1}}`, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var body struct {
+				Name string   `json:"name"`
+				List []string `json:"list"`
+				Any  any      `json:"any"`
+			}
+			if err := strict([]byte(tt.text), &body); errors.Is(err, errSurrogate) != tt.refused || (err != nil) != tt.refused {
+				t.Errorf("got %v, want refused: %t", err, tt.refused)
+			}
+		})
+	}
+}
+
+// case S27: the media type is ASCII, and there is one.
+func TestContentType(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		values []string
+		want   bool
+	}{
+		{"plain", []string{"application/json"}, true},
+		{"capitals", []string{"Application/JSON"}, true},
+		{"parameter", []string{"application/json; charset=utf-8"}, true},
+		{"space and tab", []string{"application/json\t ;charset=utf-8"}, true},
+		{"none", nil, false},
+		{"empty", []string{""}, false},
+		{"another", []string{"text/plain"}, false},
+		{"two", []string{"application/json", "text/plain"}, false},
+		{"list", []string{"application/json, text/plain"}, false},
+		{"U+00A0", []string{"application/json\u00a0"}, false},
+		{"U+2000", []string{"\u2000application/json"}, false},
+		{"folds to ASCII", []string{"application/j\u017fon"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := sendsJSON(http.Header{"Content-Type": tt.values}); got != tt.want {
+				t.Errorf("%q: got %t, want %t", tt.values, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPrefixes(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"both kinds", "10.0.0.0/8, 2001:db8::1", "10.0.0.0/8 2001:db8::1/128"},
+		{"host bits", "10.1.2.3/8", "10.0.0.0/8"},
+		{"zone", "fe80::1%eth0", ""},
+		{"zone among others", "10.0.0.0/8,fe80::1%eth0", ""},
+		{"prefix with a zone", "fe80::%eth0/64", ""},
+		{"no address", "example.com", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ps, err := prefixes(tt.in)
+			var got []string
+			for _, p := range ps {
+				got = append(got, p.String())
+			}
+			if text := strings.Join(got, " "); text != tt.want || (err != nil) != (tt.want == "") {
+				t.Errorf("got %s, %v; want %s", text, err, tt.want)
+			}
+			if _, err := networks([]string{tt.in}); tt.want == "" && err != errAddresses {
+				t.Errorf("of a key: %v, want %v", err, errAddresses)
+			}
+		})
+	}
+}
