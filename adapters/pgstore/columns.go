@@ -51,21 +51,24 @@ func many[T any](ctx context.Context, s *Store, what string, fields func(*T) []a
 }
 
 // collect reads all rows into fields, which are of the next one.
-func collect[T any](ctx context.Context, c conn, fields func(*T) []any, statement string, args ...any) ([]T, error) {
-	rows, err := c.rows(ctx, statement, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []T
-	for rows.Next() {
-		var t T
-		if err := rows.Scan(record(fields(&t))); err != nil {
-			return nil, err
+func collect[T any](ctx context.Context, c conn, fields func(*T) []any, statement string, args ...any) (list []T, err error) {
+	err = c.run(ctx, isRead(statement), func(q querier) error {
+		list = nil
+		rows, err := q.Query(ctx, c.schema.in(statement), args...)
+		if err != nil {
+			return err
 		}
-		list = append(list, t)
-	}
-	if err := rows.Err(); err != nil {
+		defer rows.Close()
+		for rows.Next() {
+			var t T
+			if err := rows.Scan(record(fields(&t))); err != nil {
+				return err
+			}
+			list = append(list, t)
+		}
+		return rows.Err()
+	})
+	if err != nil {
 		return nil, err
 	}
 	return list, nil

@@ -15,35 +15,44 @@ import (
 
 // A conn runs statements: on the pool, or in a transaction.
 type conn struct {
-	pgx interface {
-		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-	}
+	pgx    querier
 	schema *schema
+	pool   *pool // nil: in a transaction
 }
 
 // exec returns how many rows a statement has met.
-func (c conn) exec(ctx context.Context, statement string, args ...any) (int, error) {
-	tag, err := c.pgx.Exec(ctx, c.schema.in(statement), args...)
-	return int(tag.RowsAffected()), err
+func (c conn) exec(ctx context.Context, statement string, args ...any) (n int, err error) {
+	err = c.run(ctx, isRead(statement), func(q querier) error {
+		tag, err := q.Exec(ctx, c.schema.in(statement), args...)
+		n = int(tag.RowsAffected())
+		return err
+	})
+	return n, err
 }
 
-func (c conn) row(ctx context.Context, statement string, args ...any) pgx.Row {
-	return c.pgx.QueryRow(ctx, c.schema.in(statement), args...)
+// row reads a row that may not be there.
+func (c conn) row(ctx context.Context, statement string, args ...any) row {
+	return row{c, ctx, statement, args}
 }
 
-func (c conn) rows(ctx context.Context, statement string, args ...any) (pgx.Rows, error) {
-	return c.pgx.Query(ctx, c.schema.in(statement), args...)
+type row struct {
+	conn      conn
+	ctx       context.Context
+	statement string
+	args      []any
+}
+
+// Scan is pgx.Row.Scan.
+func (r row) Scan(into ...any) error {
+	return r.conn.run(r.ctx, isRead(r.statement), func(q querier) error {
+		return q.QueryRow(r.ctx, r.conn.schema.in(r.statement), r.args...).Scan(into...)
+	})
 }
 
 // change runs f in a transaction. Each statement in it sees what was committed
-// before that statement began.
+// before that statement began. Where it could not be written to, f may run twice.
 func (s *Store) change(ctx context.Context, what string, f func(tx conn) error) error {
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		return f(conn{tx, s.schema})
-	})
-	return answer(what, err)
+	return answer(what, s.pool.transact(ctx, func(tx pgx.Tx) error { return f(conn{pgx: tx, schema: s.schema}) }))
 }
 
 // set makes a change by one statement, which must meet a row.
@@ -117,8 +126,13 @@ func answer(what string, err error) error {
 
 // Codes of errors, https://www.postgresql.org/docs/current/errcodes-appendix.html.
 const (
+	connectionException = "08" // a class
 	foreignKeyViolation = "23503"
 	uniqueViolation     = "23505"
+	readOnlyTransaction = "25006"
+	adminShutdown       = "57P01"
+	crashShutdown       = "57P02"
+	idleSessionTimeout  = "57P05"
 )
 
 var errTimeless = errors.New("pgstore: now is zero, which would read as never")

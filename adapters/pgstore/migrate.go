@@ -101,7 +101,7 @@ func (s *Store) migrate(ctx context.Context, to int) error {
 	defer hangUp(c)
 	// Whoever has waited for the lock has to see what was done meanwhile.
 	return pgx.BeginTxFunc(ctx, c, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		t := conn{tx, s.schema}
+		t := conn{pgx: tx, schema: s.schema}
 		// Until the transaction ends, however it ends.
 		if _, err := t.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "tollgate migrates "+s.schema.name); err != nil {
 			return err

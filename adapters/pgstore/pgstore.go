@@ -53,7 +53,7 @@ type Config struct {
 // A Store keeps keys, accounts and people in Postgres. It is safe for
 // concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool *pool
 	own  bool // the pool is ours to close
 	conn      // statements on the pool
 
@@ -65,13 +65,14 @@ type Store struct {
 
 // Open connects to the database, and checks that it can keep the records and
 // has the schema of this release: it returns [ErrOlder] or [ErrNewer] for
-// another one. It changes nothing; see [Migrate].
+// another one. It changes nothing; see [Migrate]. A database that is read-only can
+// be opened; see [Store.Ready].
 func Open(ctx context.Context, c Config) (*Store, error) {
 	s, err := connect(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Ready(ctx); err != nil {
+	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -84,17 +85,17 @@ func connect(c Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		pool: c.Pool, listen: cmp.Or(c.Listen, config.ConnConfig), elsewhere: c.Listen != nil, before: config.BeforeConnect,
+		pool: &pool{Pool: c.Pool}, listen: cmp.Or(c.Listen, config.ConnConfig), elsewhere: c.Listen != nil, before: config.BeforeConnect,
 		heartbeat: cmp.Or(c.Heartbeat, time.Second),
 	}
 	s.patience = patience * s.heartbeat
-	if s.pool == nil {
+	if c.Pool == nil {
 		s.own = true
-		if s.pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
+		if s.pool.Pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
 			return nil, fmt.Errorf("pgstore: %w", err)
 		}
 	}
-	s.conn = conn{s.pool, newSchema(c.Schema)}
+	s.conn = conn{s.pool, newSchema(c.Schema), s.pool}
 	return s, nil
 }
 
@@ -129,8 +130,26 @@ func (c Config) check() (config *pgxpool.Config, err error) {
 }
 
 // Ready returns why the store could not do its work now, or nil: the database
-// is reached, is the primary, and has the schema of this release.
+// is reached, is the primary, has the schema of this release, and has committed a
+// write, of a row that stays as it is.
 func (s *Store) Ready(ctx context.Context) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	const write = `UPDATE tollgate.migrations SET since = since WHERE version = 1`
+	err := s.run(ctx, true, func(q querier) error { // it may well be made twice
+		_, err := q.Exec(ctx, s.schema.in(write))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("pgstore: the database takes no writes: %w", err)
+	}
+	return nil
+}
+
+// check is Ready without the write. A database that is read-only for now can be
+// opened: what is known in it can be read.
+func (s *Store) check(ctx context.Context) error {
 	var server, client, dates, isolation string
 	var standby bool
 	err := s.row(ctx, `SELECT current_setting('server_encoding'), current_setting('client_encoding'), current_setting('datestyle'),
