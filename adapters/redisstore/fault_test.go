@@ -183,7 +183,8 @@ func cut(t *testing.T, s *Store) {
 }
 
 // A Redis that is full, as one is that does not evict, makes no new sessions.
-// It ends old ones all the same, and the stream stays up.
+// It ends old ones all the same, and the stream stays up. Ready tells, for as long
+// as it is so. case T9
 func TestFull(t *testing.T) {
 	t.Parallel()
 	server := must(redistest.Start(redistest.Config{Settings: []string{"maxmemory-policy noeviction"}}))(t)
@@ -199,6 +200,9 @@ func TestFull(t *testing.T) {
 	}
 	if err := s.Sessions().Create(t.Context(), login("u", 2)); err == nil || errors.Is(err, store.ErrConflict) {
 		t.Errorf("a new session: %v, want an error", err)
+	}
+	if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "OOM") {
+		t.Errorf("Ready: %v, want OOM", err)
 	}
 	if err := s.Sessions().Touch(t.Context(), []store.Use{{ID: o.ID, At: t0}}); err != nil {
 		t.Errorf("a use: %v", err)
@@ -216,6 +220,12 @@ func TestFull(t *testing.T) {
 		if e.call == "end" {
 			t.Errorf("the watch has ended: %v", e.err)
 		}
+	}
+	if err := client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("Ready with room again: %v", err)
 	}
 }
 

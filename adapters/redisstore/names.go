@@ -17,6 +17,7 @@ import (
 //	digest:2:p1:<hex>          string: 6:user_1ses_1, where the session with this digest is
 //	id:ses_1                   string: user_1
 //	witness:0                  string: there as long as nobody empties the database
+//	ready:{<witness>}          string: there for a second, to see whether the server of that witness takes writes
 //	changes                    channel: ids
 //	beat:<random>              channel: heartbeats of one watch
 //
@@ -30,6 +31,7 @@ func (n names) session(user, id string) string { return string(n) + "session:" +
 func (n names) sessions(user string) string    { return string(n) + "sessions:" + tag(user) }
 func (n names) id(id string) string            { return string(n) + "id:" + id }
 func (n names) witness(number int) string      { return string(n) + "witness:" + strconv.Itoa(number) }
+func (n names) ready(witness string) string    { return string(n) + "ready:{" + witness + "}" }
 func (n names) changes() string                { return string(n) + "changes" }
 func (n names) beat(random string) string      { return string(n) + "beat:" + random }
 

@@ -65,6 +65,10 @@ func TestRights(t *testing.T) {
 			if err := reader.Sessions().Create(t.Context(), login("u", 1)); err == nil || errors.Is(err, store.ErrConflict) {
 				t.Errorf("without the right to write: %v", err)
 			}
+			dumb := as("dumb", strings.Replace(tt.rights, "+@pubsub", "+@pubsub -publish", 1))
+			if err := dumb.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+				t.Errorf("without the right to publish: %v", err) // case T9
+			}
 			stranger := as("stranger", strings.Replace(tt.rights, "~tollgate:*", "~other:*", 1))
 			if _, err := stranger.Sessions().Find(t.Context(), login("u", 1).Digest); err == nil || errors.Is(err, store.ErrNotFound) {
 				t.Errorf("without the right to our keys: %v", err)

@@ -149,6 +149,34 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
+// Ready returns why the store could not do its work now, or nil: a write that
+// needs room has been committed, of a row that is gone again.
+func (s *Store) Ready(ctx context.Context) error {
+	const (
+		put  = `INSERT INTO events (id, note) VALUES ('evt_ready', hex(zeroblob(4096)))`
+		take = `DELETE FROM events WHERE id = 'evt_ready'`
+	)
+	if _, err := s.read.ExecContext(ctx, `SELECT 1 FROM accounts LIMIT 1`); err != nil {
+		return fmt.Errorf("sqlitestore: %w", err)
+	}
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err == nil {
+		defer tx.Rollback() // no effect after Commit
+		for _, statement := range []string{put, take} {
+			if err == nil {
+				_, err = tx.ExecContext(ctx, statement)
+			}
+		}
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return fmt.Errorf("sqlitestore: the file takes no writes: %w", err)
+	}
+	return nil
+}
+
 // Keys returns what requests need.
 func (s *Store) Keys() store.Keys { return keys{s} }
 

@@ -26,8 +26,7 @@ import (
 // A DB is an open database. It is safe for concurrent use.
 type DB struct {
 	Conn
-	sql  *sql.DB
-	pool *pgxpool.Pool // nil: SQLite
+	sql *sql.DB
 
 	listen *pgx.ConnConfig // of the streams of changes; nil: as the pool's
 
@@ -35,13 +34,18 @@ type DB struct {
 }
 
 // Pool returns the connections to Postgres, nil for SQLite.
-func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+func (d *DB) Pool() *pgxpool.Pool {
+	if d.pool == nil {
+		return nil
+	}
+	return d.pool.Pool
+}
 
 // Close closes the database, after the calls under way.
 func (d *DB) Close() error {
 	err := d.sql.Close()
 	if d.pool != nil {
-		d.pool.Close()
+		d.pool.Pool.Close()
 	}
 	return err
 }
@@ -54,11 +58,16 @@ type Conn struct {
 		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	}
 	postgres bool
+	pool     *pool // nil: SQLite, or in a transaction
 }
 
 // Exec returns how many rows a statement has changed.
 func (c Conn) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
-	res, err := c.sql.ExecContext(ctx, c.text(statement), c.args(args)...)
+	args = c.args(args)
+	res, err := c.sql.ExecContext(ctx, c.text(statement), args...)
+	if c.pool.readOnly(err) { // it had no effect
+		res, err = c.sql.ExecContext(ctx, c.text(statement), args...)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -67,13 +76,23 @@ func (c Conn) Exec(ctx context.Context, statement string, args ...any) (changed 
 
 // Rows returns what a statement finds.
 func (c Conn) Rows(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
-	return c.sql.QueryContext(ctx, c.text(statement), c.args(args)...)
+	args = c.args(args)
+	rows, err := c.sql.QueryContext(ctx, c.text(statement), args...)
+	for tries := c.pool.tries(statement); tries > 0 && ended(ctx, err); tries-- {
+		rows, err = c.sql.QueryContext(ctx, c.text(statement), args...)
+	}
+	return rows, err
 }
 
 // Row returns the first that a statement finds; its Scan may return
 // [sql.ErrNoRows].
 func (c Conn) Row(ctx context.Context, statement string, args ...any) *sql.Row {
-	return c.sql.QueryRowContext(ctx, c.text(statement), c.args(args)...)
+	args = c.args(args)
+	row := c.sql.QueryRowContext(ctx, c.text(statement), args...)
+	for tries := c.pool.tries(statement); tries > 0 && ended(ctx, row.Err()); tries-- {
+		row = c.sql.QueryRowContext(ctx, c.text(statement), args...)
+	}
+	return row
 }
 
 // args replaces texts that Postgres cannot hold with NULL, which is equal to
@@ -99,11 +118,15 @@ type Tx struct{ Conn }
 // Do runs f in a transaction, which is committed when f returns nil.
 func (d *DB) Do(ctx context.Context, f func(Tx) error) error {
 	tx, err := d.begin(ctx)
+	for tries := d.pool.tries(""); tries > 0 && ended(ctx, err); tries-- {
+		tx, err = d.begin(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if err := f(Tx{Conn{tx, d.postgres}}); err != nil {
+	if err := f(Tx{Conn{sql: tx, postgres: d.postgres}}); err != nil {
+		d.pool.readOnly(err) // the next transaction begins on another connection
 		return err
 	}
 	return tx.Commit()

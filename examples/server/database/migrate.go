@@ -70,7 +70,7 @@ func (d *DB) Prepare(ctx context.Context) error {
 	if d.pool == nil {
 		return nil // it is as [SQLite] has made it
 	}
-	at, there, err := version(ctx, d.pool)
+	at, there, err := version(ctx, d.pool.Pool)
 	switch {
 	case err != nil:
 		return err
@@ -95,7 +95,7 @@ func (d *DB) Prepare(ctx context.Context) error {
 // Library opens the records of the library, on the same connections but for
 // those of [DB.Listen].
 func (d *DB) Library(ctx context.Context) (*pgstore.Store, error) {
-	s, err := pgstore.Open(ctx, pgstore.Config{Pool: d.pool, Listen: d.listen})
+	s, err := pgstore.Open(ctx, pgstore.Config{Pool: d.pool.Pool, Listen: d.listen})
 	return s, ours(err)
 }
 
@@ -123,7 +123,7 @@ func (d *DB) Migrate(ctx context.Context, to int) error {
 		}
 		return nil
 	}
-	err := pgx.BeginTxFunc(ctx, d.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, d.pool.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, schema+" migrates"); err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (d *DB) Migrate(ctx context.Context, to int) error {
 		}
 		// In a transaction of its own: where that is committed and this one is
 		// not, doing it again goes on from there.
-		if err := pgstore.Migrate(ctx, pgstore.Config{Pool: d.pool}, versions[to].library); err != nil {
+		if err := pgstore.Migrate(ctx, pgstore.Config{Pool: d.pool.Pool}, versions[to].library); err != nil {
 			return ours(err)
 		}
 		if at < to {

@@ -24,12 +24,12 @@ func Postgres(text string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	pgx, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, err
 	}
-	db := stdlib.OpenDBFromPool(pool)
-	return &DB{Conn: Conn{sql: db, postgres: true}, sql: db, pool: pool}, nil
+	db := stdlib.OpenDBFromPool(pgx)
+	return &DB{Conn: Conn{sql: db, postgres: true, pool: &pool{Pool: pgx}}, sql: db}, nil
 }
 
 // Listen has the streams of changes connect to another URL of the same
