@@ -20,6 +20,10 @@ type readiness struct {
 	dependencies []dependency
 	log          *slog.Logger
 	now          func() time.Time
+	// streams are those of changes, by the name of what is remembered, and whether
+	// each is alive. One that is not fails nothing: what is remembered is read
+	// anew when its lease ends.
+	streams map[string]func(now time.Time) bool
 
 	turn    chan struct{} // holds one while the fields below are used
 	checked time.Time
@@ -87,8 +91,9 @@ func (c *readiness) missing(ctx context.Context) (map[string]bool, error) {
 	return down, nil
 }
 
-// ready tells whoever starts or replaces a replica whether it can do its work,
-// and which dependency is missing. A load balancer that heeds it takes all
+// ready tells those who start or replace a replica whether it can do its work,
+// and which dependency is missing; beside that, as information, whether the
+// streams of changes are alive. A load balancer that heeds it takes all
 // replicas away at once when the database goes, though they could go on for
 // those whom they know: for it there is GET /health.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
@@ -104,6 +109,13 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 			checks[d.name], status = "unavailable", http.StatusServiceUnavailable
 		}
 	}
+	streams := make(map[string]string)
+	for name, alive := range s.readiness.streams {
+		streams[name] = "lost"
+		if alive(time.Now()) { // a reading of the monotonic clock
+			streams[name] = "ok"
+		}
+	}
 	w.Header().Set("Cache-Control", "no-store")
-	s.respond(w, r, status, map[string]any{"ready": status == http.StatusOK, "checks": checks})
+	s.respond(w, r, status, map[string]any{"ready": status == http.StatusOK, "checks": checks, "streams": streams})
 }

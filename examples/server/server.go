@@ -98,6 +98,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 	if s.keys, err = apikey.New(keys); err != nil {
 		return nil, err
 	}
+	s.readiness.streams = map[string]func(time.Time) bool{"keys": s.keys.Streaming, "sessions": s.sessions.Streaming}
 	if s.passwords, err = password.New(password.Config{Words: []string{"medtwin", "tollgate"}, Logger: log}); err != nil {
 		return nil, err
 	}
