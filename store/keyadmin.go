@@ -12,6 +12,7 @@ import (
 // out.
 type Filter struct {
 	Owner         string    // "": anybody's and the account's own
+	Environment   string    // "": any
 	CreatedBy     string    // "": by anybody
 	CreatedBefore time.Time // zero: whenever
 }

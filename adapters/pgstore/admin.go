@@ -43,6 +43,7 @@ const (
 	revokeKeys = `WITH held AS (
 			SELECT id FROM tollgate.keys WHERE account = $1 AND revoked IS NULL AND ($2::text = '' OR created_by = $2)
 			AND ($3::timestamptz IS NULL OR created IS NULL OR created < $3) AND ($4::text = '' OR owner = $4)
+			AND ($7::text = '' OR environment = $7)
 			ORDER BY id FOR NO KEY UPDATE
 		)
 		UPDATE tollgate.keys k SET revoked = $5, reason = $6 FROM held h WHERE k.id = h.id`
@@ -196,7 +197,7 @@ func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, re
 	if now.IsZero() {
 		return 0, errTimeless
 	}
-	return v.s.count(ctx, "revoke all", revokeKeys, key(account), f.CreatedBy, when(f.CreatedBefore), f.Owner, when(now), reason)
+	return v.s.count(ctx, "revoke all", revokeKeys, key(account), f.CreatedBy, when(f.CreatedBefore), f.Owner, when(now), reason, f.Environment)
 }
 
 func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, deadline, now time.Time) error {

@@ -31,7 +31,8 @@ const (
 		ORDER BY k.expires, k.id LIMIT ?`
 	outdated   = `SELECT count(*) FROM keys WHERE pepper <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
 	revokeKeys = `UPDATE keys SET revoked = ?4, reason = ?5 WHERE account = ?1 AND revoked IS NULL
-		AND (?2 = '' OR created_by = ?2) AND (?3 IS NULL OR created IS NULL OR created < ?3) AND (?6 = '' OR owner = ?6)`
+		AND (?2 = '' OR created_by = ?2) AND (?3 IS NULL OR created IS NULL OR created < ?3) AND (?6 = '' OR owner = ?6)
+		AND (?7 = '' OR environment = ?7)`
 	pruneKeys = `DELETE FROM keys WHERE expires < ?`
 )
 
@@ -186,7 +187,7 @@ func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, re
 	if now.IsZero() {
 		return 0, errTimeless
 	}
-	return v.s.count(ctx, "revoke all", revokeKeys, account, f.CreatedBy, micros(f.CreatedBefore), micros(now), reason, f.Owner)
+	return v.s.count(ctx, "revoke all", revokeKeys, account, f.CreatedBy, micros(f.CreatedBefore), micros(now), reason, f.Owner, f.Environment)
 }
 
 func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, deadline, now time.Time) error {

@@ -32,11 +32,19 @@ type Config struct {
 	// session.Config the same. Default: the keys of users open nothing.
 	Roles func(store.Membership) []authz.Grant
 	// Manage is the permission of those members who manage the account's own
-	// keys, and see and revoke everybody's. They hold it in the environment they
-	// act in, for the endpoint id "api_keys.manage" and for every kind of the
-	// model as a whole: who is limited to some projects manages his own keys.
-	// Default: the operator alone does.
+	// keys, and see and revoke everybody's. They hold it in the environment of the
+	// key, wherever they act, for the endpoint id "api_keys.manage" and for every
+	// kind of the model as a whole: members who are limited to some projects manage
+	// their own keys. Default: the operator alone does.
 	Manage string
+	// Recent is how old the log-in of a person may be who makes, rotates or enables
+	// a key of their own, or changes what it opens: a key outlives the session that
+	// made it, and a stolen session may be of any age. RecentManage is the same for
+	// the account's own keys and for keys that hold Manage. An older log-in is a
+	// *authz.DeniedError, which authz.Refuse answers with the challenge of RFC 9470.
+	// Both are whole seconds, and any age is recent enough where one is negative.
+	// Defaults: 12 hours, 1 hour.
+	Recent, RecentManage time.Duration
 	// Fresh returns a session's principal as he is at present, past whatever
 	// remembers him, or why he is none any more: session.Manager.Fresh. Issue,
 	// Update and Rotate decide by his answer. Default: they believe the
@@ -121,6 +129,9 @@ func New(c Config) (*Manager, error) {
 	require(len(c.Formats) > 0, "Formats is required: one format for every environment")
 	require(c.Quota >= 0 && c.CacheSize >= 0 && c.Lease >= 0 && c.OutageLease >= 0 && c.Timeout >= 0,
 		"Quota, CacheSize, Lease, OutageLease and Timeout cannot be negative")
+	c.Recent = cmp.Or(c.Recent, 12*time.Hour)
+	c.RecentManage = cmp.Or(c.RecentManage, time.Hour)
+	require(c.Recent%time.Second == 0 && c.RecentManage%time.Second == 0, "Recent and RecentManage must be whole seconds")
 	c.CacheSize = cmp.Or(c.CacheSize, recall.DefaultSize)
 	c.Lease = cmp.Or(c.Lease, recall.DefaultLease)
 	c.Timeout = cmp.Or(c.Timeout, recall.DefaultTimeout)

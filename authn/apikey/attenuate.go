@@ -32,6 +32,26 @@ func (k *Manager) handsOut(by *authn.Principal, key store.Key) error {
 	return &authz.DeniedError{Decision: d}
 }
 
+// recent returns a *authz.DeniedError where by has proved who they are too long
+// ago to hand out key, or never has.
+func (k *Manager) recent(by *authn.Principal, key store.Key, now time.Time) error {
+	if by.Kind == authn.KindOperator {
+		return nil
+	}
+	bound := k.config.Recent
+	if key.Owner == "" || k.config.Manage != "" && key.Grant.Permissions.Has(k.config.Manage) {
+		bound = k.config.RecentManage
+	}
+	if bound < 0 {
+		return nil
+	}
+	d := by.Rights.Decide(authz.Request{Anyone: true, Suspended: true, Recent: bound, Proved: by.Proved, Now: now})
+	if d.Allowed {
+		return nil
+	}
+	return &authz.DeniedError{Decision: d}
+}
+
 func exceeds(dimension, wanted, held string) authz.Decision {
 	return authz.Decision{Code: "scope_exceeds_caller", Layer: "credential", Dimension: dimension, Wanted: wanted, Held: held}
 }

@@ -75,7 +75,7 @@ func (k *Manager) replayed(ctx context.Context, by *authn.Principal, c Call, rep
 		return store.Key{}, false, err
 	case key.Request != c.Request || key.Replaces != replaces:
 		return store.Key{}, true, ErrReused
-	case !owns(by, key) && k.manages(by, false) != nil:
+	case !k.sees(by, key):
 		return store.Key{}, true, fmt.Errorf("%w: the key was made by this call, which its maker may not see any more", authn.ErrForbidden)
 	}
 	return shown(key), true, nil

@@ -56,16 +56,17 @@ func (k *Manager) fresh(ctx context.Context, by *authn.Principal, now time.Time)
 	return p, nil
 }
 
-// manages reports why by is not one who manages the account's own keys and sees
-// and revokes everybody's. To look and to revoke, which takes nothing from the
-// account that it would miss, is possible whatever its status.
-func (k *Manager) manages(by *authn.Principal, makes bool) error {
+// manages reports why by is not one who manages the account's own keys of an
+// environment and sees and revokes everybody's there. Which environment by acts
+// in does not matter. To look and to revoke, which takes nothing from the account
+// that it would miss, is possible whatever its status.
+func (k *Manager) manages(by *authn.Principal, environment string, makes bool) error {
 	if by.Kind == authn.KindOperator {
 		return nil
 	}
 	for _, kinds := range k.whole {
 		d := by.Rights.Decide(authz.Request{
-			Permission: k.config.Manage, Endpoint: "api_keys.manage", Environment: by.Environment, Resources: kinds,
+			Permission: k.config.Manage, Endpoint: "api_keys.manage", Environment: environment, Resources: kinds,
 			Writes: makes, Suspended: !makes,
 		})
 		if !d.Allowed {
@@ -73,6 +74,16 @@ func (k *Manager) manages(by *authn.Principal, makes bool) error {
 		}
 	}
 	return nil
+}
+
+// managesAll reports whether by manages the keys of every environment.
+func (k *Manager) managesAll(by *authn.Principal) bool {
+	for _, f := range k.formats {
+		if k.manages(by, f.environment, false) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // whole names every kind of the model as a whole, in as many requests as that
@@ -95,7 +106,7 @@ func (k *Manager) visible(ctx context.Context, by *authn.Principal, id string) (
 		return store.Key{}, store.ErrNotFound // whatever a backend adds to it
 	case err != nil:
 		return store.Key{}, err
-	case !owns(by, key) && k.manages(by, false) != nil:
+	case !k.sees(by, key):
 		return store.Key{}, store.ErrNotFound
 	}
 	return key, nil
@@ -111,12 +122,18 @@ func (k *Manager) changeable(ctx context.Context, by *authn.Principal, id string
 	case key.Owner != "":
 		err = fmt.Errorf("%w: the key is another person's; it can be revoked", authn.ErrForbidden)
 	default:
-		err = k.manages(by, true)
+		err = k.manages(by, key.Environment, true)
 	}
 	if err != nil {
 		return store.Key{}, err
 	}
 	return key, nil
+}
+
+// sees reports whether by may see and revoke the key: their own, or any of an
+// environment where they manage keys.
+func (k *Manager) sees(by *authn.Principal, key store.Key) bool {
+	return owns(by, key) || k.manages(by, key.Environment, false) == nil
 }
 
 func owns(by *authn.Principal, key store.Key) bool { return key.Owner != "" && key.Owner == by.User }

@@ -18,9 +18,9 @@ import (
 // record as it is now and the zero Token.
 //
 // People make keys for themselves, and those with Config.Manage for the
-// account; nobody gives a key more than he may do himself. Errors:
-// authn.ErrForbidden, *authz.DeniedError (code scope_exceeds_caller, or what is
-// missing to manage), authn.ErrInvalid with every mistake, ErrReused, those of
+// account; nobody gives a key more than they may do themselves. Errors:
+// authn.ErrForbidden, *authz.DeniedError (code scope_exceeds_caller, what is
+// missing to manage, or a log-in that is older than Config.Recent), authn.ErrInvalid with every mistake, ErrReused, those of
 // store.KeyAdmin.Create.
 func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
 	by, err := k.fresh(ctx, by, now)
@@ -64,7 +64,7 @@ func (k *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now 
 	if spec.Plan != "" && by.Kind != authn.KindOperator {
 		return store.Key{}, &authz.DeniedError{Decision: exceeds("limits", spec.Plan, "")}
 	}
-	return key, nil
+	return key, k.recent(by, key, now)
 }
 
 // owner returns whose the key will be. It follows from who asks; only the
@@ -76,7 +76,7 @@ func (k *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (st
 	case by.Kind == authn.KindOperator:
 		return spec.Owner, k.member(ctx, by.Account, spec.Owner)
 	case spec.Service:
-		return "", k.manages(by, true)
+		return "", k.manages(by, spec.Environment, true)
 	case spec.Owner != "" && spec.Owner != by.User:
 		return "", fmt.Errorf("%w: nobody makes keys for another person", authn.ErrForbidden)
 	}

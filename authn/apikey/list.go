@@ -32,7 +32,7 @@ func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, l
 	if err := k.admits(by); err != nil {
 		return nil, err
 	}
-	all := k.manages(by, false) == nil
+	all := k.managesAll(by)
 	var page []store.Key
 	for len(page) < limit {
 		ask := limit - len(page)
@@ -47,7 +47,7 @@ func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, l
 			break
 		}
 		after = keys[len(keys)-1].ID
-		page = k.pick(page, keys, by, all, limit)
+		page = k.pick(page, keys, by, limit)
 	}
 	return page, nil
 }
@@ -58,7 +58,7 @@ func (k *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.
 	if err := k.admits(by); err != nil {
 		return nil, err
 	}
-	all := k.manages(by, false) == nil
+	all := k.managesAll(by)
 	ask := limit
 	if !all {
 		ask = max(limit, scan)
@@ -68,7 +68,7 @@ func (k *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.
 		if err != nil {
 			return nil, err
 		}
-		page := k.pick(nil, keys, by, all, limit)
+		page := k.pick(nil, keys, by, limit)
 		if len(page) == limit || len(keys) < ask {
 			return page, nil
 		}
@@ -78,8 +78,14 @@ func (k *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.
 }
 
 // pick adds to page, which has room up to limit, the keys that by may see.
-func (k *Manager) pick(page, keys []store.Key, by *authn.Principal, all bool, limit int) []store.Key {
+func (k *Manager) pick(page, keys []store.Key, by *authn.Principal, limit int) []store.Key {
+	managed := make(map[string]bool) // by environment
 	for _, key := range keys {
+		all, known := managed[key.Environment]
+		if !known {
+			all = k.manages(by, key.Environment, false) == nil
+			managed[key.Environment] = all
+		}
 		if len(page) < limit && (all || owns(by, key)) {
 			page = append(page, shown(key))
 		}

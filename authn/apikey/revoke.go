@@ -31,19 +31,44 @@ func (k *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason st
 }
 
 // RevokeAll revokes the keys that f means, and returns how many were not
-// revoked before: of the whole account for the operator and those with
-// Config.Manage, of his own for anybody else.
+// revoked before: of the whole account for the operator, of the environments
+// where they hold it for those with Config.Manage, and of their own for
+// everybody. It is one transaction, or one for each environment where by manages
+// some and not all.
 func (k *Manager) RevokeAll(ctx context.Context, by *authn.Principal, f store.Filter, reason string, now time.Time) (int, error) {
 	if err := k.changes(by, now); err != nil {
 		return 0, err
 	}
-	if k.manages(by, false) != nil {
-		if f.Owner != "" && f.Owner != by.User {
-			return 0, fmt.Errorf("%w: the keys are another person's", authn.ErrForbidden)
-		}
-		f.Owner = by.User
+	filters := k.within(by, f)
+	if len(filters) == 0 {
+		return 0, fmt.Errorf("%w: the keys are another person's", authn.ErrForbidden)
 	}
-	n, err := k.config.Admin.RevokeAll(ctx, by.Account, f, reason, now)
-	k.memory.Forget(by.Account) // after the commit, which perhaps nobody could report
-	return n, err
+	defer k.memory.Forget(by.Account) // after the commit, which perhaps nobody could report
+	var all int
+	for _, f := range filters {
+		n, err := k.config.Admin.RevokeAll(ctx, by.Account, f, reason, now)
+		all += n
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// within returns filters that mean what f does of the keys that by may revoke.
+func (k *Manager) within(by *authn.Principal, f store.Filter) (filters []store.Filter) {
+	if k.managesAll(by) {
+		return []store.Filter{f}
+	}
+	for _, format := range k.formats {
+		if in := f; (f.Environment == "" || f.Environment == format.environment) && k.manages(by, format.environment, false) == nil {
+			in.Environment = format.environment
+			filters = append(filters, in)
+		}
+	}
+	if f.Owner == "" || f.Owner == by.User {
+		f.Owner = by.User
+		filters = append(filters, f)
+	}
+	return filters
 }

@@ -26,7 +26,8 @@ const (
 // ends it now. That the old key is rotated counts as its own first use, for the
 // key that it replaced itself.
 //
-// A key is rotated by who may update it, if he may hand out what it opens. One
+// A key is rotated by those who may update it, if they may hand out what it opens
+// and have logged in lately (Config.Recent). One
 // that is revoked, expired or disabled cannot be rotated (store.ErrInactive),
 // nor one that has been rotated already, nor, unless grace is 0, one whose
 // predecessors have not all ended (store.ErrConflict): so rotations, which the
@@ -106,7 +107,7 @@ func (k *Manager) rotatable(ctx context.Context, by *authn.Principal, id string,
 	if err := invalid(k.checkExpiry(old.Environment, old.Expires, now, now)); err != nil {
 		return store.Key{}, err
 	}
-	if err := k.handsOut(by, old); err != nil {
+	if err := cmp.Or(k.handsOut(by, old), k.recent(by, old, now)); err != nil {
 		return store.Key{}, err
 	}
 	if grace > 0 {

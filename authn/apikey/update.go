@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -27,9 +28,10 @@ type Change struct {
 // Update changes a key and returns its record. People change their own keys,
 // and those with Config.Manage those of the account. To name a grant, addresses
 // or an expiry, be they narrower, or to enable a key, is handing out all that it
-// will open then, and nobody hands out more than he may do himself; a name, and
-// disabling, are free. Who may change a key may enable it again, whoever has
-// disabled it: what must stay ended is revoked. Errors: store.ErrNotFound, authn.ErrForbidden,
+// will open then: nobody hands out more than they may do themselves, and it takes
+// a log-in of late (Config.Recent). A name, and disabling, are free. Those who may
+// change a key may enable it again, no matter who has disabled it: what must stay
+// ended is revoked. Errors: store.ErrNotFound, authn.ErrForbidden,
 // *authz.DeniedError, authn.ErrInvalid with every mistake, store.ErrInactive
 // where the key has ended, and store.ErrConflict where it was changed at the
 // same time: read it again.
@@ -50,7 +52,8 @@ func (k *Manager) Update(ctx context.Context, by *authn.Principal, id string, c 
 		return store.Key{}, err
 	}
 	if c.handsOut() {
-		if err := k.handsOut(by, c.applied(old)); err != nil {
+		next := c.applied(old)
+		if err := cmp.Or(k.handsOut(by, next), k.recent(by, next, now)); err != nil {
 			return store.Key{}, err
 		}
 	}

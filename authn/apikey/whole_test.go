@@ -76,22 +76,3 @@ func TestManagersHoldEveryKind(t *testing.T) {
 		}
 	}
 }
-
-// Who manages keys in one environment manages none while he acts in another.
-func TestManagersActInTheirEnvironment(t *testing.T) {
-	for _, holds := range []string{"live", "test"} {
-		for _, acts := range []string{"live", "test"} {
-			d := newDoor(t)
-			key, _ := d.issue()
-			g := d.model.Everything()
-			g.Environments = authz.Of(holds)
-			by := &authn.Principal{
-				Kind: authn.KindSession, ID: "ses_1", Account: account, User: ann, Environment: acts,
-				Rights: d.model.Rights(authz.Active, []authz.Grant{d.model.Everything()}, []authz.Grant{g}),
-			}
-			if _, err := d.keys.Get(t.Context(), by, key.ID); (err == nil) != (holds == acts) {
-				t.Errorf("manages in %s, acts in %s: %v", holds, acts, err)
-			}
-		}
-	}
-}

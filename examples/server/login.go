@@ -79,21 +79,22 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		Address: done.Session.Address,
 	})
 	http.SetCookie(w, s.logins.DeviceCookie(deviceCookie, done.Device, now))
-	s.showSession(w, r, done, now)
+	s.showSession(w, r, done, nil, now)
 }
 
 // showSession answers with the token of a session, which is shown this once.
-// The session is known from now on: what others of his address have failed at
-// does not hold him up.
-func (s *server) showSession(w http.ResponseWriter, r *http.Request, done login.Success, now time.Time) {
+// The session is known from now on: what others at the same address have failed
+// at does not hold it up. keys is told after a change of password.
+func (s *server) showSession(w http.ResponseWriter, r *http.Request, done login.Success, keys *recentKeys, now time.Time) {
 	c := authn.NewCredential("session", done.Token.Reveal())
 	c.Cookie = done.Session.Cookie
 	s.sessions.Authenticate(r.Context(), c, now) // an error will show at the next request, if it lasts
 	w.Header().Set("Cache-Control", "no-store")
 	answer := struct {
-		Token   string `json:"session_token,omitempty"`
-		Expires string `json:"expires_at"`
-	}{done.Token.Reveal(), rfc3339(done.Session.Expires)}
+		Token   string      `json:"session_token,omitempty"`
+		Expires string      `json:"expires_at"`
+		Keys    *recentKeys `json:"recent_keys,omitempty"`
+	}{done.Token.Reveal(), rfc3339(done.Session.Expires), keys}
 	if done.Session.Cookie {
 		http.SetCookie(w, session.Cookie(sessionCookie, done.Token, done.Session, now))
 		answer.Token = "" // scripts of a page cannot read the cookie either
@@ -129,13 +130,20 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// changePassword ends all sessions of the caller and begins one.
+// changePassword ends all sessions of the caller and begins one. Keys that the
+// caller has made lately may be those of a thief: the answer counts them, and they
+// are revoked where the body says so.
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Current string `json:"current_password"`
 		Next    string `json:"new_password"`
+		Days    *int   `json:"revoke_keys_days"`
 	}
-	if err := decode(w, r, &body); err != nil {
+	err := decode(w, r, &body)
+	if err == nil && body.Days != nil && (*body.Days < 1 || *body.Days > maxRecentDays) {
+		err = errDays
+	}
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -152,11 +160,12 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request) {
 	s.record(r, "password.changed", p.User, "")
 	// The former one is void.
 	http.SetCookie(w, s.logins.DeviceCookie(deviceCookie, done.Device, now))
-	if done.Token.IsZero() { // it is changed, and he logs in anew
-		w.WriteHeader(http.StatusNoContent)
+	keys := s.recentKeys(r, p.User, body.Days, now)
+	if done.Token.IsZero() { // the password is changed, and the caller logs in anew
+		s.respond(w, r, http.StatusOK, map[string]any{"recent_keys": keys})
 		return
 	}
-	s.showSession(w, r, done, now)
+	s.showSession(w, r, done, keys, now)
 }
 
 // accept sets the password of who was invited.

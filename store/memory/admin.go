@@ -215,6 +215,7 @@ func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, re
 		}
 		for _, k := range a.keys {
 			meant := (f.Owner == "" || k.Owner == f.Owner) &&
+				(f.Environment == "" || k.Environment == f.Environment) &&
 				(f.CreatedBy == "" || k.CreatedBy == f.CreatedBy) &&
 				(f.CreatedBefore.IsZero() || k.Created.Before(f.CreatedBefore))
 			if meant && k.Revoked.IsZero() {

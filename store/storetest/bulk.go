@@ -21,6 +21,7 @@ func revokeAll(s *suite) {
 	other := newKey(theirs, 1)
 	s.keys(other)
 	creators, ages := []string{"user_0001", "user_0002"}, []time.Time{t0, t0.Add(-time.Hour), {}}
+	environments := []string{"test", "live", "test", "live", "test", "test"}
 	for i, c := range []struct {
 		name string
 		f    store.Filter
@@ -34,6 +35,9 @@ func revokeAll(s *suite) {
 		{"nobody's own", store.Filter{Owner: "user_0001"}, nil},
 		{"of one owner", store.Filter{Owner: "user_0002"}, []int{0, 2, 4}},
 		{"of one owner by a creator", store.Filter{Owner: "user_0002", CreatedBy: "user_0002"}, []int{4}},
+		{"of one environment", store.Filter{Environment: "live"}, []int{1, 3}},
+		{"of one environment and creator", store.Filter{Environment: "test", CreatedBy: "user_0001"}, []int{0, 2}},
+		{"of no environment", store.Filter{Environment: "live "}, nil},
 		{"all", store.Filter{}, []int{0, 1, 2, 3, 4, 5}},
 	} {
 		account := fmt.Sprintf("acct_%d0", i)
@@ -41,7 +45,7 @@ func revokeAll(s *suite) {
 		want := make([]store.Key, 6) // newest first
 		for n := range want {
 			k := newKey(account, n)
-			k.CreatedBy, k.Created = creators[n/3], ages[n%3]
+			k.CreatedBy, k.Created, k.Environment = creators[n/3], ages[n%3], environments[n]
 			if n%2 == 0 {
 				k.Owner = "user_0002"
 			}
