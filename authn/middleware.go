@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"medtwin.ai/tollgate/internal/loglimit"
@@ -86,11 +87,14 @@ type Config struct {
 
 // A Middleware tells who is calling before the next handler runs.
 type Middleware struct {
-	config  Config
-	known   []Recaller // asked from memory first: see New
-	cold    lanes
-	refused loglimit.Log
-	failed  loglimit.Log // apart, so that a flood of refusals hides no outage
+	config Config
+	known  []Recaller // asked from memory first: see New
+	cold   lanes
+	// cacheable has the patterns whose handlers have been seen to replace
+	// Cache-Control.
+	cacheable sync.Map
+	refused   loglimit.Log
+	failed    loglimit.Log // apart, so that a flood of refusals hides no outage
 }
 
 // New checks the configuration.
@@ -126,7 +130,9 @@ func New(c Config) (*Middleware, error) {
 	return m, nil
 }
 
-// Wrap authenticates every request and refuses those that fail.
+// Wrap authenticates every request and refuses those that fail. Answers to a
+// session, and to whatever came in the cookie, are Cache-Control: private,
+// no-store; who uses Check instead sets that.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := m.Check(r)
@@ -134,7 +140,7 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			m.config.Deny(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r)
+		m.serve(next, w, r)
 	})
 }
 

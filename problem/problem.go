@@ -50,7 +50,9 @@ func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 		h.Del(name)
 	}
 	h.Set("X-Request-Id", s.ID)
-	h.Set("Cache-Control", "no-store")
+	if !strings.Contains(h.Get("Cache-Control"), "no-store") { // authn may have added private to it
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	if p.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="api"`) // RFC 6750 §3 wants a parameter

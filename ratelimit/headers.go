@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -104,7 +105,7 @@ func (d *Decision) write(h http.Header, now time.Time, legacy, standard bool) {
 	if d.Retry > 0 {
 		h["Retry-After"] = []string{text[fields:]}
 	}
-	if !d.Allowed {
+	if !d.Allowed && !strings.Contains(h.Get("Cache-Control"), "no-store") {
 		h["Cache-Control"] = []string{"no-store"}
 	}
 }

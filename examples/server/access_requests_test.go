@@ -205,7 +205,7 @@ func TestApprove(t *testing.T) {
 		}
 	}
 	a := c.call("POST", path+"/approve", operator, `{"plan":"standard","permissions":["read","admin"]}`)
-	if a.status != 200 || a.header.Get("Cache-Control") != "no-store" {
+	if a.status != 200 || a.header.Get("Cache-Control") != "private, no-store" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	const limits = `"limits":[{"name":"minute","quota":60,"window_seconds":60},{"name":"day","quota":10000,"window_seconds":86400}],"support_contact":"api-access@medtwin.ai"`

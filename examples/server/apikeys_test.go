@@ -34,7 +34,7 @@ func TestSeedKeys(t *testing.T) {
 	_, owner := d.joins("acct_1", roleOwner)
 	made := d.must(201, "POST", "/v1/api-keys", owner, seedCreate)
 	key := keyIn(t, made)
-	if !strings.HasPrefix(key.Key, "mt_live_") || len(key.Key) != len("mt_live_")+29 || made.header.Get("Cache-Control") != "no-store" {
+	if !strings.HasPrefix(key.Key, "mt_live_") || len(key.Key) != len("mt_live_")+29 || made.header.Get("Cache-Control") != "private, no-store" {
 		t.Errorf("%v %s", made.header, made.body)
 	}
 	want := shownKey{

@@ -82,7 +82,7 @@ func (h *hooked) wait(kind, key string) told {
 func (h *hooked) hook(p *process, session string) (id string) {
 	h.t.Helper()
 	a := p.do("POST", "/v1/webhooks", session, `{"url":"`+h.URL+`/hooks"}`)
-	if a.status != 201 || a.header.Get("Cache-Control") != "no-store" {
+	if a.status != 201 || a.header.Get("Cache-Control") != "private, no-store" {
 		h.t.Fatalf("%d %s", a.status, a.body)
 	}
 	h.secret = a.member(h.t, "secret")

@@ -89,7 +89,7 @@ func (s *server) showSession(w http.ResponseWriter, r *http.Request, done login.
 	c := authn.NewCredential("session", done.Token.Reveal())
 	c.Cookie = done.Session.Cookie
 	s.sessions.Authenticate(r.Context(), c, now) // an error will show at the next request, if it lasts
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "private, no-store")
 	answer := struct {
 		Token   string      `json:"session_token,omitempty"`
 		Expires string      `json:"expires_at"`
@@ -186,7 +186,7 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	s.noteUser(r.Context(), store.Event{
 		Actor: user, Kind: "password.changed", Subject: user, Address: shown(s.addr(r)), Note: "by invitation",
 	})
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "private, no-store")
 	w.WriteHeader(http.StatusNoContent)
 }
 

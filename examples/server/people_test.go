@@ -103,7 +103,7 @@ func TestLogin(t *testing.T) {
 	p := start(t, t.TempDir())
 	a := p.do("POST", "/v1/auth/login", "", credentialsBody(p.Email, p.Password))
 	form := regexp.MustCompile(`^\{"session_token":"sess_[0-9A-Za-z]{29}","expires_at":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"\}$`)
-	if a.status != 200 || !form.MatchString(a.body) || a.header.Get("Cache-Control") != "no-store" {
+	if a.status != 200 || !form.MatchString(a.body) || a.header.Get("Cache-Control") != "private, no-store" {
 		t.Fatalf("%d %s %v", a.status, a.body, a.header)
 	}
 	session := "Session " + text(a.body, "session_token")
@@ -347,7 +347,7 @@ func TestChangePassword(t *testing.T) {
 	}
 	a := change(mine, secret, next)
 	again := "Session " + text(a.body, "session_token")
-	if a.status != 200 || a.header.Get("Cache-Control") != "no-store" {
+	if a.status != 200 || a.header.Get("Cache-Control") != "private, no-store" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	for name, tt := range map[string]struct {

@@ -36,7 +36,7 @@ func (s *server) respond(w http.ResponseWriter, r *http.Request, status int, v a
 
 // reveal answers with something that is shown this once.
 func (s *server) reveal(w http.ResponseWriter, r *http.Request, status int, v any) {
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "private, no-store")
 	s.respond(w, r, status, v)
 }
 

@@ -38,7 +38,7 @@ func TestShownOnce(t *testing.T) {
 			t.Fatalf("%s: %d %s", c.path, a.status, a.body)
 		}
 		shown := a.member(t, c.member)
-		if a.header.Get("Cache-Control") != "no-store" {
+		if a.header.Get("Cache-Control") != "private, no-store" {
 			t.Errorf("%s: Cache-Control %q", c.path, a.header.Get("Cache-Control"))
 		}
 		if shown == "" || strings.Count(a.body, shown) != 1 || strings.Contains(fmt.Sprint(a.header), shown) {

@@ -114,7 +114,7 @@ func (t *team) add(w http.ResponseWriter, r *http.Request) {
 	if added.Invitation != "" {
 		t.record(r, "user.invited", added.ID, "")
 	}
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "private, no-store")
 	t.respond(w, r, http.StatusCreated, added)
 }
 

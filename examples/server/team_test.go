@@ -41,7 +41,7 @@ func TestInvitation(t *testing.T) {
 	c.now = c.now.Add(time.Second) // ids sort by time
 	a := c.as(owner, "POST", "/v1/team", `{"email":" New@Example.com ","role":"editor","name":"New"}`)
 	invitation, id := text(a.body, "invitation"), text(a.body, "id")
-	if a.status != 201 || invitation == "" || text(a.body, "email") != "new@example.com" || text(a.body, "status") != "invited" || a.header.Get("Cache-Control") != "no-store" {
+	if a.status != 201 || invitation == "" || text(a.body, "email") != "new@example.com" || text(a.body, "status") != "invited" || a.header.Get("Cache-Control") != "private, no-store" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	accept := func(token, password string) answer {

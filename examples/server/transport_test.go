@@ -47,7 +47,7 @@ func TestCookieLogin(t *testing.T) {
 	c.person("o@example.com", roleOwner)
 	const body = `{"email":"o@example.com","password":"` + secret + `","cookie":true}`
 	a := c.do("POST", "/v1/auth/login", body)
-	if a.status != 200 || a.body != `{"expires_at":"2026-12-21T09:00:00Z"}` || a.header.Get("Cache-Control") != "no-store" {
+	if a.status != 200 || a.body != `{"expires_at":"2026-12-21T09:00:00Z"}` || a.header.Get("Cache-Control") != "private, no-store" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	set := cookieOf(t, a, sessionCookie)
