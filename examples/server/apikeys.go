@@ -109,8 +109,10 @@ func (s *keyRoutes) mayGive(ctx context.Context, by *authn.Principal, g *authz.G
 }
 
 // endpoints are the ids that a key can be limited to.
-func (s *keyRoutes) endpoints() (ids []string) {
-	for _, route := range s.routes.Table() {
+func (s *keyRoutes) endpoints() []string { return endpointsOf(s.routes) }
+
+func endpointsOf(routes *authz.Routes) (ids []string) {
+	for _, route := range routes.Table() {
 		if route.Public == "" {
 			ids = append(ids, route.Need.ID)
 		}

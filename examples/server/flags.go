@@ -37,16 +37,20 @@ const githubKeys = "https://api.github.com/meta/public_keys/secret_scanning"
 
 const usage = `usage: server [serve] [flags]
        server keys create --name NAME [flags]
-       server keys list|rotate ID|revoke ID [flags]
+       server keys list|rotate KEY|revoke KEY [flags]
        server keys explain KEY METHOD PATH [flags]
        server keys outdated [flags]
        server accounts create --name NAME [flags]
-       server accounts list|suspend ID|unsuspend ID|plan ID [flags]
+       server accounts list|suspend ACCOUNT|unsuspend ACCOUNT|plan ACCOUNT [flags]
        server requests list|approve ID|reject ID [flags]
        server users create --email EMAIL [flags]
-       server users list|invite ID|suspend ID|unsuspend ID [flags]
+       server users list|invite USER|suspend USER|unsuspend USER [flags]
        server migrate [--to VERSION] [--print] [flags]
        server version
+
+A KEY is the id of a key, or - for the key itself, which is read from standard
+input. An ACCOUNT is an id or a name, a USER an id or an email address. Spans of time
+are written 30d, 12h or 1d12h.
 
 Every flag can be set in the environment: --pepper-file is TOLLGATE_PEPPER_FILE.
 "server keys create --help" lists the flags of a command.
@@ -71,7 +75,7 @@ func newFlags(name string, c *config, stderr io.Writer) *flag.FlagSet {
 func (c *config) serveFlags(f *flag.FlagSet) {
 	f.StringVar(&c.listen, "listen", "localhost:8080", "`ADDRESS` to serve on")
 	f.StringVar(&c.listenDatabase, "listen-database", "", "hear of changes at this `URL`: straight to Postgres, where --database leads to a pooler")
-	f.DurationVar(&c.outageLease, "outage-lease", 0, "let known credentials in for this long while the store cannot be reached; part of the bound on revocation")
+	spanVar(f, &c.outageLease, "outage-lease", 0, "let known credentials in for this long while the store cannot be reached; part of the bound on revocation")
 	f.BoolVar(&c.demo, "demo", true, "on an empty database, make a demo account and print its keys")
 	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")

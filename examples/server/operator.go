@@ -1,14 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -25,6 +24,7 @@ type operator struct {
 	ctx    context.Context
 	args   []string
 	stdout io.Writer
+	stderr io.Writer
 }
 
 // A command declares its flags and returns what it does with them.
@@ -54,7 +54,7 @@ func dispatch(ctx context.Context, group string, args []string, stdout, stderr i
 		fmt.Fprint(stderr, usage)
 		return fmt.Errorf("unknown command %q", group+" "+name)
 	}
-	o := &operator{ctx: ctx, stdout: stdout}
+	o := &operator{ctx: ctx, stdout: stdout, stderr: stderr}
 	var c config
 	f := newFlags(group+" "+name, &c, stderr)
 	do := cmd(f)
@@ -78,47 +78,6 @@ func (o *operator) arg(name string) (string, error) {
 		return "", fmt.Errorf("want one argument: %s", name)
 	}
 	return o.args[0], nil
-}
-
-// account returns id or, where it is empty, the only account there is beside
-// that of the operators.
-func (o *operator) account(id string) (string, error) {
-	if id != "" {
-		_, err := o.Accounts().Get(o.ctx, id)
-		return id, named(err, id)
-	}
-	all, err := o.Accounts().List(o.ctx, "", 3)
-	all = slices.DeleteFunc(all, func(a store.Account) bool { return a.ID == operators })
-	if err == nil && len(all) != 1 {
-		err = errors.New("which account? Name it with --account; see: server accounts list")
-	}
-	if err != nil {
-		return "", err
-	}
-	return all[0].ID, nil
-}
-
-// key finds a key by its id in whatever account it is. It never repeats what
-// it was given unless that is an id: people mistake the key itself for one.
-func (o *operator) key(id string) (store.Key, error) {
-	if !strings.HasPrefix(id, "key_") {
-		return store.Key{}, errors.New("want the id of the key, key_…; see: server keys list")
-	}
-	for after := ""; ; {
-		accounts, err := o.Accounts().List(o.ctx, after, 100)
-		if err != nil {
-			return store.Key{}, err
-		}
-		for _, a := range accounts {
-			if key, err := o.KeyAdmin().Get(o.ctx, a.ID, id); !errors.Is(err, store.ErrNotFound) {
-				return key, err
-			}
-		}
-		if len(accounts) == 0 {
-			return store.Key{}, named(store.ErrNotFound, id)
-		}
-		after = accounts[len(accounts)-1].ID
-	}
 }
 
 func named(err error, id string) error {
@@ -171,17 +130,34 @@ func listAccounts(*flag.FlagSet) func(*operator) error {
 }
 
 func planAccount(f *flag.FlagSet) func(*operator) error {
-	plan := f.String("plan", "", "free, standard or enterprise; required")
-	limits := f.String("limits", "", "limits of its own instead of the plan's, as in \"600-M, 1000000-D\"")
+	plan := f.String("plan", "", "free, standard or enterprise; default: the present one")
+	limits := f.String("limits", "", "limits of its own instead of the plan's, as in \"600-M, 1000000-D\"; none for those of the plan")
 	return func(o *operator) error {
-		id, err := o.arg("the account's id")
+		ref, err := o.arg("the account's id or name")
 		if err != nil {
 			return err
 		}
-		if err := o.checkPlan(*plan, *limits); err != nil { // in more words than an answer has
+		a, err := o.find(ref)
+		if err != nil {
 			return err
 		}
-		return plain(o.setPlan(o.ctx, byOperator, id, *plan, *limits), id)
+		switch {
+		case *plan == "" && *limits == "":
+			return errors.New("want --plan, --limits or both")
+		case *limits == "" && a.Limits != "":
+			return fmt.Errorf("%s has limits of its own, %q, which go before those of a plan: keep them with --limits %[2]q, or give --limits none", a.ID, a.Limits)
+		case *limits == "none":
+			*limits = ""
+		}
+		next := cmp.Or(*plan, a.Plan)
+		if err := o.checkPlan(next, *limits); err != nil { // in more words than an answer has
+			return err
+		}
+		if err := o.setPlan(o.ctx, byOperator, a.ID, next, *limits); err != nil {
+			return plain(err, a.ID)
+		}
+		fmt.Fprintf(o.stdout, "%s: %s (was %s)\n", a.ID, planNote(next, *limits), planNote(a.Plan, a.Limits))
+		return nil
 	}
 }
 
@@ -200,18 +176,18 @@ func (s *server) checkPlan(plan, limits string) error {
 func setStatus(s authz.Status) command {
 	return func(*flag.FlagSet) func(*operator) error {
 		return func(o *operator) error {
-			id, err := o.arg("the account's id")
+			ref, err := o.arg("the account's id or name")
 			if err != nil {
 				return err
 			}
-			a, err := o.Accounts().Get(o.ctx, id)
+			a, err := o.find(ref)
 			if err != nil {
-				return named(err, id)
+				return err
 			}
 			if s == authz.Active && a.Status != authz.Suspended {
-				return fmt.Errorf("%s is not suspended but %s", id, a.Status)
+				return fmt.Errorf("%s is not suspended but %s", a.ID, a.Status)
 			}
-			return named(o.setStatus(o.ctx, byOperator, id, s), id)
+			return named(o.setStatus(o.ctx, byOperator, a.ID, s), a.ID)
 		}
 	}
 }

@@ -14,11 +14,10 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/store"
 )
 
 func createKey(f *flag.FlagSet) func(*operator) error {
-	account := f.String("account", "", "`ID` of the account; default: the only one")
+	account := f.String("account", "", "`ID` or name of the account; default: the only one")
 	name := f.String("name", "", "`NAME` of the key; required")
 	environment := f.String("environment", live, "live or test")
 	permissions := f.String("permissions", "read", "comma-separated: read, write, delete, admin; or * for these four")
@@ -28,7 +27,7 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 	}
 	endpoints := f.String("endpoints", "*", "comma-separated endpoint `IDS` it is limited to, as in \"artifacts.*, rubrics.list\"")
 	addresses := f.String("addresses", "", "comma-separated `PREFIXES` it may be used from; default: anywhere")
-	expires := f.String("expires", "", "when it ends: a time (2027-01-31T00:00:00Z) or a span from now (720h); default: never")
+	expires := f.String("expires", "", "when it ends: a time (2027-01-31T00:00:00Z) or a span from now (30d); default: never")
 	plan := f.String("plan", "", "a plan of its own; default: the account's")
 	return func(o *operator) error {
 		if *name == "" || len(o.args) > 0 {
@@ -58,6 +57,9 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 		for kind, ids := range scopes {
 			spec.Grant.Scope[kind] = list(*ids)
 		}
+		if err := o.checkScope(tenant{id, *environment}, spec.Grant); err != nil {
+			return err
+		}
 		if spec.Addresses, err = prefixes(*addresses); err != nil {
 			return fmt.Errorf("--addresses: %w", err)
 		}
@@ -79,6 +81,41 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 	}
 }
 
+// checkScope refuses projects that the account does not have in that
+// environment, and endpoints that nobody has: a key for them would be refused
+// everywhere. Types of artifacts are whatever is stored under them.
+func (o *operator) checkScope(t tenant, g authz.Grant) error {
+	for _, id := range g.Scope[projects].Items() {
+		if err := o.haveProjects(o.ctx, t, authz.Of(id)); errors.Is(err, errProjects) {
+			return fmt.Errorf("--projects: %s has no project %q in its %s data", t.account, o.redacted(id), t.environment)
+		} else if err != nil {
+			return err
+		}
+	}
+	routes, err := o.routes()
+	if err != nil {
+		return err
+	}
+	known := endpointsOf(routes)
+	for _, id := range g.Endpoints.Items() {
+		if !names(id, known) {
+			return fmt.Errorf("--endpoints: there is no endpoint %q. There are %s; a pattern such as artifacts.* names several", o.redacted(id), strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// routes are those of the server, to be looked at and not served.
+func (o *operator) routes() (*authz.Routes, error) {
+	routes, err := authz.NewRoutes(authz.RoutesConfig{
+		Model: o.model, Authenticate: func(h http.Handler) http.Handler { return h },
+	})
+	if err == nil {
+		o.declare(routes)
+	}
+	return routes, err
+}
+
 // list reads "a, b", or "*" for everything.
 func list(text string) authz.Set {
 	if strings.TrimSpace(text) == "*" {
@@ -97,14 +134,14 @@ func instant(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil {
+	if d, err := span(text); err == nil {
 		return now.Add(d), nil
 	}
 	return future(text, now)
 }
 
 func listKeys(f *flag.FlagSet) func(*operator) error {
-	account := f.String("account", "", "`ID` of the account; default: the only one")
+	account := f.String("account", "", "`ID` or name of the account; default: the only one")
 	return func(o *operator) error {
 		id, err := o.account(*account)
 		if err != nil {
@@ -137,22 +174,24 @@ func when(t time.Time) string {
 }
 
 func rotateKey(f *flag.FlagSet) func(*operator) error {
-	grace := f.Duration("grace", 24*time.Hour, "how long the old key lives on from the first use of the new one, 7 days at most in all; 0 ends it now")
+	var grace time.Duration
+	spanVar(f, &grace, "grace", 24*time.Hour, "how `LONG` the old key lives on from the first use of the new one, 7 days at most in all; 0 ends it now")
 	return func(o *operator) error {
-		id, err := o.arg("the key's id")
+		ref, err := o.arg("the key's id, or - for the key itself on standard input")
 		if err != nil {
 			return err
 		}
-		old, err := o.key(id)
+		old, err := o.key(ref)
 		if err != nil {
 			return err
 		}
-		key, token, err := o.keys.Rotate(o.ctx, authn.Operator(old.Account), id, *grace, time.Now())
+		id := old.ID
+		key, token, err := o.keys.Rotate(o.ctx, authn.Operator(old.Account), id, grace, time.Now())
 		if err != nil {
 			return named(err, id)
 		}
 		o.told(key.Account, "key.rotated", id, "its successor is "+key.ID)
-		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once. %s ends %v after its first use.\n", key.ID, token.Reveal(), id, *grace)
+		fmt.Fprintf(o.stdout, "id:  %s\nkey: %s\nThe key is shown this once. %s ends %v after its first use.\n", key.ID, token.Reveal(), id, grace)
 		return nil
 	}
 }
@@ -160,14 +199,15 @@ func rotateKey(f *flag.FlagSet) func(*operator) error {
 func revokeKey(f *flag.FlagSet) func(*operator) error {
 	reason := f.String("reason", "", "why, for the record")
 	return func(o *operator) error {
-		id, err := o.arg("the key's id")
+		ref, err := o.arg("the key's id, or - for the key itself on standard input")
 		if err != nil {
 			return err
 		}
-		key, err := o.key(id)
+		key, err := o.key(ref)
 		if err != nil {
 			return err
 		}
+		id := key.ID
 		why := o.redacted(*reason)
 		if err := o.keys.Revoke(o.ctx, authn.Operator(key.Account), id, why, time.Now()); err != nil {
 			return named(err, id)
@@ -180,32 +220,14 @@ func revokeKey(f *flag.FlagSet) func(*operator) error {
 	}
 }
 
-// keyOrToken finds a key by its id or, for those who hold nothing else, by the
-// key itself.
-func (o *operator) keyOrToken(text string) (store.Key, error) {
-	for _, f := range o.formats {
-		token, err := f.Parse(text)
-		if err != nil {
-			continue
-		}
-		for d := range o.peppers.Candidates(token) {
-			if key, _, err := o.Keys().Find(o.ctx, d); !errors.Is(err, store.ErrNotFound) {
-				return key, err
-			}
-		}
-		return store.Key{}, errors.New("nobody has this key")
-	}
-	return o.key(text)
-}
-
 // explainKey says what would be answered to a request with a key, and why. It
 // asks the code that serves.
 func explainKey(*flag.FlagSet) func(*operator) error {
 	return func(o *operator) error {
 		if len(o.args) != 3 {
-			return errors.New("want three arguments: the key or its id, a method and a path")
+			return errors.New("want three arguments: the id of a key (or - for the key itself on standard input), a method and a path")
 		}
-		key, err := o.keyOrToken(o.args[0])
+		key, err := o.key(o.args[0])
 		if err != nil {
 			return err
 		}
@@ -218,13 +240,10 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if err != nil || !strings.HasPrefix(u.Path, "/") {
 			return fmt.Errorf("%q is not a path such as /v1/projects", o.args[2])
 		}
-		routes, err := authz.NewRoutes(authz.RoutesConfig{
-			Model: o.model, Authenticate: func(h http.Handler) http.Handler { return h },
-		})
+		routes, err := o.routes()
 		if err != nil {
 			return err
 		}
-		o.declare(routes)
 		route, question, ok := routes.Match(&http.Request{Method: strings.ToUpper(o.args[1]), URL: u, Host: "localhost"})
 
 		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -24,7 +23,7 @@ func runUsers(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 func createUser(f *flag.FlagSet) func(*operator) error {
 	email := f.String("email", "", "`ADDRESS` of the person; required. Somebody we know becomes a member of one more account")
 	name := f.String("name", "", "`NAME` of the person")
-	account := f.String("account", "", "`ID` of the account; default: the only one")
+	account := f.String("account", "", "`ID` or name of the account; default: the only one")
 	role := f.String("role", roleViewer, strings.Join(roles, ", "))
 	runs := f.Bool("operator", false, "he runs the service: without account and role")
 	given := f.Bool("password-stdin", false, "read his password from standard input; default: print an invitation")
@@ -34,12 +33,9 @@ func createUser(f *flag.FlagSet) func(*operator) error {
 		}
 		text := ""
 		if *given {
-			b, err := io.ReadAll(io.LimitReader(os.Stdin, 4096))
-			if err != nil {
+			var err error
+			if text, err = o.secret("password"); err != nil {
 				return err
-			}
-			if text = strings.TrimRight(string(b), "\r\n"); text == "" {
-				return errors.New("no password on standard input")
 			}
 		}
 		id, err := operators, error(nil)
@@ -66,7 +62,11 @@ func createUser(f *flag.FlagSet) func(*operator) error {
 
 func inviteUser(*flag.FlagSet) func(*operator) error {
 	return func(o *operator) error {
-		id, err := o.arg("the user's id")
+		ref, err := o.arg("the user's id or email address")
+		if err != nil {
+			return err
+		}
+		id, err := o.user(ref)
 		if err != nil {
 			return err
 		}
@@ -90,12 +90,16 @@ POST /v1/auth/accept {"token": …, "password": …}
 }
 
 func listUsers(f *flag.FlagSet) func(*operator) error {
-	account := f.String("account", "", "`ID` of the account; default: all")
+	account := f.String("account", "", "`ID` or name of the account; default: all")
 	return func(o *operator) error {
 		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tEMAIL\tNAME\tACCOUNT\tROLE\tSTATUS")
 		if *account != "" {
-			if err := o.listMembers(w, *account); err != nil {
+			id, err := o.account(*account)
+			if err == nil {
+				err = o.listMembers(w, id)
+			}
+			if err != nil {
 				return err
 			}
 			return w.Flush()
@@ -141,7 +145,11 @@ func (o *operator) listMembers(w io.Writer, account string) error {
 func setUserStatus(status authz.Status) command {
 	return func(*flag.FlagSet) func(*operator) error {
 		return func(o *operator) error {
-			id, err := o.arg("the user's id")
+			ref, err := o.arg("the user's id or email address")
+			if err != nil {
+				return err
+			}
+			id, err := o.user(ref)
 			if err != nil {
 				return err
 			}
