@@ -88,6 +88,7 @@ type Config struct {
 // A Middleware tells who is calling before the next handler runs.
 type Middleware struct {
 	config Config
+	owner  request.Owner
 	known  []Recaller // asked from memory first: see New
 	cold   lanes
 	// cacheable has the patterns whose handlers have been seen to replace
@@ -146,22 +147,31 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 
 // Check authenticates r and returns it with the principal attached. It writes
 // nothing. Running it again on the same request costs nothing and counts
-// nothing; a request whose credential was changed in between is asked again.
+// nothing. A request whose credential was changed in between is authenticated
+// again, as is one that a handler makes on the context of its own request.
 func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
-	r, s := request.Ensure(r, m.config.Now)
 	c, err := read(r.Header, m.config.Cookie)
-	if s.By == m && err == nil && (!c.Cookie || m.sameOrigin(r) == nil) && c.raw == s.Credential && (c.Environment == "" || c.Environment == s.Environment) {
+	r, s, todo := request.Authenticate(r, &m.owner, m.config.Now, func(s *request.State) bool {
+		switch {
+		case err == ErrMissing:
+			return m.config.AllowAnonymous && s.Credential == ""
+		case err != nil, c.raw != s.Credential, c.Environment != "" && c.Environment != s.Environment:
+			return false
+		}
+		return !c.Cookie || m.sameOrigin(r) == nil
+	})
+	if !todo {
 		return r, nil
 	}
-	s.By, s.Principal, s.Rights, s.Environment, s.Proved, s.Credential = nil, nil, nil, "", time.Time{}, ""
 	p, err := m.identify(r, c, err, s.Now)
 	if err != nil {
 		m.note(r, s, err)
 		return r, err
 	}
 	if p != nil {
-		s.By, s.Principal, s.Rights, s.Environment, s.Proved, s.Credential = m, p, p.Rights, p.Environment, p.Proved, c.raw
+		s.Principal, s.Rights, s.Environment, s.Proved, s.Credential = p, p.Rights, p.Environment, p.Proved, c.raw
 	}
+	s.Authenticated(&m.owner)
 	return r, nil
 }
 

@@ -53,12 +53,12 @@ func (a *asker) ask(r *http.Request, about *ids) {
 func (a *asker) admit(rights *Rights, r *http.Request, s *request.State) bool {
 	about := (*ids)(&s.IDs) // a copy: another mux behind this one changes the path values
 	a.ask(r, about)
-	s.Question, s.Cost = &a.question, a.cost
+	s.Question, s.Cost, s.Denied = &a.question, a.cost, nil
 	d := rights.decide(&a.question, about, s.Environment, a.question.age(s.Now, s.Proved))
 	if !d.Allowed {
 		s.Denied = &DeniedError{Decision: d, Permission: a.question.permission}
 	} else if w := s.Watcher(); w != nil {
-		w.Admitted(a.question.endpoint, a.later)
+		s.Watch(w.Admitted(a.question.endpoint, a.later))
 	}
 	return d.Allowed
 }

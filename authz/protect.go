@@ -61,7 +61,7 @@ func (p *protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, problem.Problem{Status: http.StatusMethodNotAllowed})
 		return
 	}
-	r, s := request.Ensure(r, nil)
+	r, s := request.Protect(r)
 	rights, _ := s.Rights.(*Rights)
 	switch {
 	case rights == nil: // nobody authenticated

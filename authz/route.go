@@ -26,8 +26,8 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		NotFound(w, r)
 		return
 	}
-	if rt.asker != nil {
-		r, _ = request.Ensure(r, rt.now)
+	if rt.asker != nil || request.From(r.Context()) != nil {
+		r, _ = request.Match(r, rt.now)
 	}
 	rt.entry.ServeHTTP(w, r)
 }
@@ -45,7 +45,12 @@ func (rt *route) plain(r *http.Request) bool {
 
 // decide runs after authentication.
 func (rt *route) decide(w http.ResponseWriter, r *http.Request) {
-	r, s := request.Ensure(r, rt.now)
+	s := request.From(r.Context())
+	if s == nil { // Authenticate has replaced the context
+		r, s = request.Attach(r)
+	}
+	s.Decide()
+	s.Clock(rt.now)
 	rights, _ := s.Rights.(*Rights)
 	switch {
 	case rights == nil: // nobody authenticated

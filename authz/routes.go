@@ -26,10 +26,10 @@ type RoutesConfig struct {
 // matched, authenticated, checked against the need, limited, and handled, in
 // this order. Unknown paths are 404 and wrong methods 405, for anybody.
 //
-// A request that a handler makes out of another one's context, as in a batch,
-// is the same request: it is authenticated and decided anew where it says
-// something else, and counted once. Give it a context of its own to have it
-// counted.
+// A request that a handler makes on the context of its own request, as in a
+// batch, is a request of its own: it is authenticated, decided and charged by
+// itself, and changes nothing for the handler that made it. Give it the
+// credential and the RemoteAddr that it is to be judged by.
 //
 // Register all routes before serving. A GET route serves HEAD as well;
 // headers that claim another method are not read. The value of a {wildcard}

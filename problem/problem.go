@@ -35,8 +35,12 @@ type Problem struct {
 // code, and X-Required-Permission where there is one; Retry sets Retry-After.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	s := request.From(r.Context())
-	if s == nil {
-		s = new(request.State) // for this answer alone
+	if !s.Of(r) { // for this answer alone
+		outer := s
+		s = new(request.State)
+		if outer != nil {
+			s.Inherit(outer)
+		}
 	}
 	if s.ID == "" {
 		s.ID = newID()

@@ -11,7 +11,8 @@ import (
 // Wrap gives every request an id, also sent as X-Request-Id, and chooses the
 // form of its errors. The id is always made here and never taken from the
 // client. Where Wraps nest, the outer one makes the id and the inner one
-// chooses the form. A nil format means [RFC9457].
+// chooses the form. A nil format means [RFC9457]. A request that a handler
+// makes on the context of its own request has the same id.
 func Wrap(format func(*http.Request) Format, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, s := request.Attach(r)
@@ -19,9 +20,12 @@ func Wrap(format func(*http.Request) Format, next http.Handler) http.Handler {
 			s.ID = newID()
 		}
 		w.Header().Set("X-Request-Id", s.ID)
-		s.Format = uint8(RFC9457)
+		form := uint8(RFC9457)
 		if format != nil {
-			s.Format = uint8(format(r))
+			form = uint8(format(r))
+		}
+		if !s.Wrapped || s.Format != form { // others may be reading
+			s.Format, s.Wrapped = form, true
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -38,7 +42,8 @@ func RequestID(ctx context.Context) string {
 
 // FromContext returns the problem that the request was answered with, for
 // those who log answers and must not wrap the ResponseWriter; false where none
-// has been written.
+// has been written. What is written to a request with another URL, Method, Host
+// or Header map is not seen, so a log goes inside [http.StripPrefix].
 func FromContext(ctx context.Context) (Problem, bool) {
 	if s := request.From(ctx); s != nil {
 		if p, ok := s.Problem.(*Problem); ok {

@@ -21,6 +21,7 @@ var (
 // goroutine and needs no closing.
 type Limiter struct {
 	config    Config
+	owner     request.Owner
 	own       string // scopes
 	denied    string
 	store     guarded
@@ -44,14 +45,16 @@ func New(c Config) (*Limiter, error) {
 // Check decides one request into d and writes nothing. It returns the request
 // to go on with, and nil, [ErrExceeded] or an error that wraps
 // [ErrUnavailable]. A request is charged once, however often it is checked by
-// the same limiter; d.Plan is nil where there is nothing to tell the client.
+// the same limiter; d.Plan is nil where there is nothing to tell the client. A
+// request with another URL, Method, Host or Header map is another request, even
+// on the same context, and is charged again.
 //
 // A request that was denied spends nothing of the plan: d then is the plan's
 // present state, unless the limit on denials itself refuses.
 func (l *Limiter) Check(r *http.Request, d *Decision) (*http.Request, error) {
 	*d = Decision{Allowed: true}
 	r, s := request.Ensure(r, l.config.Now)
-	if !s.Mark(l) {
+	if !s.Mark(&l.owner) {
 		return r, nil
 	}
 	switch {
@@ -118,7 +121,10 @@ func (l *Limiter) Write(w http.ResponseWriter, r *http.Request, d *Decision, err
 	if d.Plan == nil {
 		return
 	}
-	_, s := request.Ensure(r, l.config.Now)
+	s := request.From(r.Context())
+	if s == nil || s.Now.IsZero() {
+		_, s = request.Ensure(r, l.config.Now)
+	}
 	d.write(w.Header(), s.Now, !l.config.NoLegacyHeaders, !l.config.NoFieldHeaders)
 	switch {
 	case err == nil:

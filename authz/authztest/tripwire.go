@@ -39,11 +39,11 @@ func Tripwire(t testing.TB, h http.Handler) http.Handler {
 }
 
 // promises are what the needs met by one request have said that handlers
-// check. There are several where a handler calls other routes, as in a batch.
+// check. There are several where a handler calls other routes, as in a batch,
+// and each is kept by the handler that gave it.
 type promises struct {
-	mu    sync.Mutex
-	made  []promise
-	since int // those of the last need
+	mu   sync.Mutex
+	made []*promise
 }
 
 type promise struct {
@@ -52,28 +52,39 @@ type promise struct {
 }
 
 // Admitted implements [request.Watcher].
-func (p *promises) Admitted(endpoint string, later []string) {
+func (p *promises) Admitted(endpoint string, later []string) request.Watcher {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since = len(p.made)
+	own := admitted{promises: p}
 	for _, kind := range later {
-		p.made = append(p.made, promise{endpoint: endpoint, kind: kind})
+		own.made = append(own.made, &promise{endpoint: endpoint, kind: kind})
 	}
+	p.made = append(p.made, own.made...)
+	return own
+}
+
+// Checked implements [request.Watcher]; nothing has been promised yet.
+func (p *promises) Checked(string) {}
+
+func (p *promises) broken() []*promise {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.made), func(m *promise) bool { return m.kept })
+}
+
+// admitted are the promises of one handler.
+type admitted struct {
+	*promises
+	made []*promise
 }
 
 // Checked implements [request.Watcher].
-func (p *promises) Checked(kind string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range p.made[p.since:] {
-		if m := &p.made[p.since+i]; m.kind == kind {
+func (a admitted) Checked(kind string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range a.made {
+		if m.kind == kind {
 			m.kept = true
 		}
 	}
-}
-
-func (p *promises) broken() []promise {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(p.made), func(m promise) bool { return m.kept })
 }

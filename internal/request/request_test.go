@@ -46,11 +46,77 @@ func TestOneState(t *testing.T) {
 	}
 }
 
+// The state of one request is not taken for that of another, which is made on
+// its context.
+func TestOf(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		next func(r *http.Request) *http.Request
+		same bool
+	}{
+		{"passed on", func(r *http.Request) *http.Request { return r }, true},
+		{"with a context", func(r *http.Request) *http.Request { return r.WithContext(context.WithoutCancel(r.Context())) }, true},
+		{"with another body", func(r *http.Request) *http.Request { r.Body = http.MaxBytesReader(nil, r.Body, 1); return r }, true},
+		{"with a path value", func(r *http.Request) *http.Request { r.SetPathValue("id", "1"); return r }, true},
+		{"new", func(r *http.Request) *http.Request {
+			return httptest.NewRequest("POST", "/a?b=c", nil).WithContext(r.Context())
+		}, false},
+		{"cloned", func(r *http.Request) *http.Request { return r.Clone(r.Context()) }, false},
+		{"another URL", func(r *http.Request) *http.Request { u := *r.URL; r.URL = &u; return r }, false},
+		{"the path in place", func(r *http.Request) *http.Request { r.URL.Path = "/b"; return r }, false},
+		{"the query in place", func(r *http.Request) *http.Request { r.URL.RawQuery = ""; return r }, false},
+		{"another method", func(r *http.Request) *http.Request { r.Method = "GET"; return r }, false},
+		{"another host", func(r *http.Request) *http.Request { r.Host = "b.example"; return r }, false},
+		{"another header", func(r *http.Request) *http.Request { r.Header = r.Header.Clone(); return r }, false},
+		{"no URL", func(r *http.Request) *http.Request { r.URL = nil; return r }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, s := Attach(httptest.NewRequest("POST", "/a?b=c", nil))
+			if next := c.next(r); From(next.Context()) != s || s.Of(next) != c.same {
+				t.Errorf("the same request: %v, want %v", s.Of(next), c.same)
+			}
+		})
+	}
+	if (*State)(nil).Of(httptest.NewRequest("GET", "/", nil)) {
+		t.Error("no state is that of a request")
+	}
+}
+
+// A second authentication or decision on one request has a state of its own.
+func TestOneWriter(t *testing.T) {
+	var a, b Owner
+	same := func(is bool) func(*State) bool { return func(*State) bool { return is } }
+	r, s := Attach(httptest.NewRequest("GET", "/", nil))
+	r, first, todo := Authenticate(r, &a, nil, same(true))
+	if first != s || !todo {
+		t.Fatal("the first authentication has the state that is there")
+	}
+	first.Principal = "a"
+	first.Authenticated(&a)
+	if _, again, todo := Authenticate(r, &a, nil, same(true)); again != s || todo {
+		t.Error("the same credential is authenticated twice")
+	}
+	for _, owner := range []*Owner{&a, &b} {
+		if _, other, todo := Authenticate(r, owner, nil, same(false)); other == s || !todo || other.Principal != nil {
+			t.Error("a second authentication writes to the state of the first")
+		}
+	}
+	if _, matched := Match(r, nil); matched != s || s.Principal != "a" {
+		t.Error("the first route has the state that is there")
+	}
+	if _, other := Match(r, nil); other == s || other.Principal != nil {
+		t.Error("a second route has the state of the first, or its principal")
+	}
+	if _, other := Protect(r); other == s || other.Principal != "a" {
+		t.Error("a second need has the state of the first, or no principal")
+	}
+}
+
 func TestMark(t *testing.T) {
 	var s State
-	owners := make([]*int, 6)
+	owners := make([]*Owner, 6)
 	for i := range owners {
-		owners[i] = new(int)
+		owners[i] = new(Owner)
 		if !s.Mark(owners[i]) {
 			t.Errorf("owner %d is new", i)
 		}
@@ -72,8 +138,9 @@ func TestStateIsSmall(t *testing.T) {
 
 type witness []string
 
-func (w *witness) Admitted(endpoint string, later []string) {
+func (w *witness) Admitted(endpoint string, later []string) Watcher {
 	*w = append(*w, fmt.Sprint("admitted ", endpoint, later))
+	return w
 }
 
 func (w *witness) Checked(kind string) { *w = append(*w, "checked "+kind) }

@@ -7,10 +7,9 @@ import "context"
 // goroutines at once.
 type Watcher interface {
 	// Admitted: the need of an endpoint is met, and its handler has promised
-	// to check the kinds.
-	Admitted(endpoint string, later []string)
-	// Checked: resources of a kind have been checked or filtered, in the name
-	// of whoever was admitted last.
+	// to check the kinds. It returns what is told of the checks.
+	Admitted(endpoint string, later []string) Watcher
+	// Checked: resources of a kind have been checked or filtered.
 	Checked(kind string)
 }
 
