@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -125,7 +126,7 @@ func TestMigrateCommand(t *testing.T) {
 		return string(out)
 	}
 	for range 2 {
-		if out := run("migrate"); out != "the database has version 1\n" {
+		if out := run("migrate"); out != fmt.Sprintf("the database has version %d\n", database.Newest()) {
 			t.Errorf("%s", out)
 		}
 	}
@@ -154,8 +155,18 @@ func TestMigrateCommand(t *testing.T) {
 	if out := run("migrate"); !strings.Contains(out, "this one works with it") { // as after a deployment that is taken back
 		t.Errorf("%s", out)
 	}
-	change(`UPDATE server_migrations SET version = 1`)
-	if out := run("migrate", "--to", "0"); out != "the database has version 0\n" {
+	change(`DELETE FROM server_migrations`)
+	change(`INSERT INTO server_migrations SELECT v, 1 FROM generate_series(1, ` + fmt.Sprint(database.Newest()) + `) v`)
+	change(`INSERT INTO server_people ("user", account) VALUES ('user_1', 'acct_1')`)
+	for _, want := range []string{"say --yes", "table tollgate_server.people with 1 rows", "table tollgate.keys with 0 rows"} {
+		if out := run("migrate", "--to", "0"); !strings.Contains(out, want) {
+			t.Errorf("without --yes: %s, want %q", out, want)
+		}
+	}
+	if out := run("migrate", "--to", "1"); !strings.Contains(out, "no table and no column") {
+		t.Errorf("to version 1 without --yes: %s", out)
+	}
+	if out := run("migrate", "--to", "0", "--yes"); out != "the database has version 0\n" {
 		t.Errorf("%s", out)
 	}
 	if out := run("users", "list"); !strings.HasPrefix(out, "ID") {

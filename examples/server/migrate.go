@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"medtwin.ai/tollgate/examples/server/database"
 )
 
 // runMigrate brings the tables of a database to another version. A file of
-// SQLite is brought to the newest by whoever opens it.
+// SQLite is brought to the newest when it is opened.
 func runMigrate(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c config
 	f := newFlags("migrate", &c, stderr)
 	to := f.Int("to", database.Newest(), "bring the tables to this `VERSION`. An older one loses what it cannot hold, and 0 everything")
+	yes := f.Bool("yes", false, "go back to an older version, whatever that drops")
 	show := f.Bool("print", false, "print the SQL for an empty Postgres instead, for other tools")
 	rest, err := parse(f, args)
 	if err != nil {
@@ -42,6 +44,11 @@ func runMigrate(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	defer b.Close()
+	if !*yes {
+		if err := keepsAll(ctx, b.db, *to); err != nil {
+			return err
+		}
+	}
 	err = b.db.Migrate(ctx, *to)
 	if errors.Is(err, database.ErrNewer) && *to == database.Newest() && b.db.Prepare(ctx) == nil {
 		fmt.Fprintln(stdout, "the database is of a newer release, and this one works with it")
@@ -52,4 +59,21 @@ func runMigrate(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	fmt.Fprintf(stdout, "the database has version %d\n", *to)
 	return nil
+}
+
+// keepsAll refuses to go back to an older version, and says what that drops.
+func keepsAll(ctx context.Context, db *database.DB, to int) error {
+	at, err := db.Version(ctx)
+	if err != nil || at <= to || to < 0 {
+		return nil // what is wrong, Migrate says
+	}
+	loss, err := db.Loss(ctx, to)
+	if err != nil {
+		return err
+	}
+	if len(loss) == 0 {
+		loss = []string{"no table and no column"}
+	}
+	return fmt.Errorf("going back from version %d to %d drops:\n  %s\nStop the servers, make a backup, and say --yes to do it",
+		at, to, strings.Join(loss, "\n  "))
 }

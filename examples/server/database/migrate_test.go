@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -155,6 +156,67 @@ func TestOtherRelease(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The documented grants hold for tables that are made later: by an upgrade, and by
+// going down to nothing and up again.
+func TestGrantsOutliveUpgrades(t *testing.T) {
+	ctx := t.Context()
+	const owner, server = "tollgate_owner", "tollgate_server"
+	text, err := os.ReadFile("../../../docs/operations.md")
+	must(t, err)
+	_, text, _ = bytes.Cut(text, []byte("```sql\n"))
+	grants, _, found := bytes.Cut(text, []byte("```"))
+	if !found || !bytes.Contains(grants, []byte("ALTER DEFAULT PRIVILEGES")) {
+		t.Fatalf("docs/operations.md has no grants: %q", grants)
+	}
+	url := databasetest.Postgres(t)
+	admin := postgres(t, url)
+	run := func(sql string) {
+		t.Helper()
+		_, err := admin.Pool().Exec(ctx, sql)
+		must(t, err)
+	}
+	t.Cleanup(func() {
+		_, err := admin.Pool().Exec(context.Background(), `DROP OWNED BY `+owner+`; DROP OWNED BY `+server+`; DROP ROLE `+owner+`, `+server)
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for _, role := range []string{owner, server} {
+		run(`CREATE ROLE ` + role + ` LOGIN PASSWORD 'low'`)
+	}
+	run(`DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ` + owner + `', current_database()); END $$`)
+	as := func(role string) *database.DB {
+		return postgres(t, "postgres://"+role+":low"+url[strings.Index(url, "@"):])
+	}
+	migrations, serving := as(owner), as(server)
+	must(t, migrations.Migrate(ctx, 1))
+	_, err = migrations.Pool().Exec(ctx, string(grants))
+	must(t, err)
+	works := func(what string) {
+		t.Helper()
+		if err := serving.Prepare(ctx); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		s, err := serving.Library(ctx)
+		must(t, err)
+		if err := s.Ready(ctx); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		var without string
+		must(t, serving.Pool().QueryRow(ctx, `SELECT coalesce(string_agg(c.oid::regclass || ' ' || p, ', '), '')
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p
+			WHERE n.nspname LIKE 'tollgate%' AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, p)`).Scan(&without))
+		if without != "" {
+			t.Errorf("%s: the server lacks %s", what, without)
+		}
+	}
+	must(t, migrations.Migrate(ctx, database.Newest()))
+	works("after an upgrade")
+	must(t, migrations.Migrate(ctx, 0))
+	must(t, migrations.Migrate(ctx, database.Newest()))
+	works("down to nothing and up again")
 }
 
 // A role that may create nothing serves what is in place, and makes nothing.
