@@ -23,6 +23,7 @@ type config struct {
 	listen         string
 	listenDatabase string // where it hears of changes; "": the database
 	outageLease    time.Duration
+	drain          time.Duration
 	demo           bool
 	demoFile       string
 	trusted        string
@@ -76,6 +77,7 @@ func (c *config) serveFlags(f *flag.FlagSet) {
 	f.StringVar(&c.listen, "listen", "localhost:8080", "`ADDRESS` to serve on")
 	f.StringVar(&c.listenDatabase, "listen-database", "", "hear of changes at this `URL`: straight to Postgres, where --database leads to a pooler")
 	spanVar(f, &c.outageLease, "outage-lease", 0, "let known credentials in for this long while the store cannot be reached; part of the bound on revocation")
+	spanVar(f, &c.drain, "drain", 0, "at SIGTERM, answer 503 on /ready and /health for this long before requests are refused, so that a load balancer can look away first")
 	f.BoolVar(&c.demo, "demo", true, "on an empty database, make a demo account and print its keys")
 	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")

@@ -44,13 +44,19 @@ func newFleet(t *testing.T, database, redis string, b ...string) *fleet {
 	t.Cleanup(f.client.CloseIdleConnections)
 	f.a = start(t, dir, args...)
 	f.b = start(t, dir, append(args, b...)...)
+	f.attach(dir, database, redis)
+	return f
+}
+
+// attach opens the stores of the servers that live in dir.
+func (f *fleet) attach(dir, database, redis string) {
+	f.t.Helper()
 	c := config{database: database, redis: redis, pepperFile: filepath.Join(dir, "tollgate.pepper"), leakKeys: githubKeys}
 	var err error
-	if f.desk, err = newServer(t.Context(), c, slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
+	if f.desk, err = newServer(f.t.Context(), c, slog.New(slog.DiscardHandler)); err != nil {
+		f.t.Fatal(err)
 	}
-	t.Cleanup(f.desk.Close)
-	return f
+	f.t.Cleanup(f.desk.Close)
 }
 
 // An account has an owner, his session, and keys that nobody has used.

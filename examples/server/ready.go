@@ -91,12 +91,17 @@ func (c *readiness) missing(ctx context.Context) (map[string]bool, error) {
 	return down, nil
 }
 
-// ready tells those who start or replace a replica whether it can do its work,
-// and which dependency is missing; beside that, as information, whether the
-// streams of changes are alive. A load balancer that heeds it takes all
-// replicas away at once when the database goes, though they could go on for
-// those whom they know: for it there is GET /health.
+// ready reports whether the server can do its work, and which dependency is
+// missing, for tools that start or replace replicas; and, as information,
+// whether the streams of changes are alive. A load balancer that goes by it
+// takes all replicas away at once when the database goes, though they could
+// still serve the callers that they know: GET /health is for it.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if s.stopping.Load() {
+		s.respond(w, r, http.StatusServiceUnavailable, map[string]any{"ready": false, "checks": map[string]string{"server": "stopping"}})
+		return
+	}
 	status, checks := http.StatusOK, make(map[string]string)
 	down, err := s.readiness.missing(r.Context())
 	if err != nil {
@@ -116,6 +121,5 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 			streams[name] = "ok"
 		}
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	s.respond(w, r, status, map[string]any{"ready": status == http.StatusOK, "checks": checks, "streams": streams})
 }

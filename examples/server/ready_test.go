@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -53,6 +54,20 @@ func TestReady(t *testing.T) {
 		}
 		if lines := strings.Count(log.String(), "\n"); asked != tt.asked || lines != tt.lines {
 			t.Errorf("%v: asked %d times, want %d; %d lines, want %d:\n%s", tt.down, asked, tt.asked, lines, tt.lines, &log)
+		}
+	}
+	s.stopping.Store(true)
+	for _, tt := range []struct {
+		path, body string
+		handle     http.HandlerFunc
+	}{
+		{"/ready", `{"checks":{"server":"stopping"},"ready":false}`, s.ready},
+		{"/health", `{"status":"stopping"}`, s.health},
+	} {
+		w := httptest.NewRecorder()
+		tt.handle(w, httptest.NewRequest("GET", tt.path, nil))
+		if got := strings.TrimSpace(w.Body.String()); w.Code != 503 || got != tt.body || asked != 4 {
+			t.Errorf("%s while the server drains: got %d %s after %d checks, want 503 %s after 4", tt.path, w.Code, got, asked, tt.body)
 		}
 	}
 }

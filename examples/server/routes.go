@@ -80,7 +80,14 @@ func errorForm(r *http.Request) problem.Format {
 	return problem.Nested
 }
 
+// health answers 503 only while the server drains: new requests belong to
+// another replica.
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if s.stopping.Load() {
+		s.respond(w, r, http.StatusServiceUnavailable, map[string]string{"status": "stopping"})
+		return
+	}
 	s.respond(w, r, http.StatusOK, map[string]string{"status": "ok"})
 }
 

@@ -15,11 +15,12 @@ import (
 	"time"
 )
 
-// drain is for how long the server goes on when it is told to stop, whatever
-// hangs. Of it requests in flight have what is more than patience, and what is
-// to be written all but what closing the connections takes.
+// The server ends within ending after it has closed its listener, whatever
+// hangs. Requests in flight have serving of that, which is more than patience;
+// what is to be written has all but closing, which the connections to the
+// stores take.
 const (
-	drain   = 10 * time.Second
+	ending  = 10 * time.Second
 	serving = 8500 * time.Millisecond
 	closing = time.Second
 )
@@ -34,6 +35,9 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	}
 	if len(rest) > 0 {
 		return fmt.Errorf("unknown command %q; try: server help", rest[0])
+	}
+	if c.drain < 0 || c.drain > maxDrain {
+		return fmt.Errorf("--drain: want from 0s to %v", maxDrain)
 	}
 	s, err := newServer(ctx, c, newLog(stderr, c.logLevel))
 	if err != nil {
@@ -59,12 +63,17 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	s.log.InfoContext(ctx, "serving", slog.String("url", url),
 		slog.Duration("max_revocation_delay", max(s.keys.MaxRevocationDelay(), s.sessions.MaxRevocationDelay())))
 	fmt.Fprintf(stdout, "serving on %s\n", url)
-	return s.serve(ctx, listener, handler)
+	return s.serve(ctx, listener, handler, c.drain)
 }
 
-// serve runs until ctx ends; then it lets requests in flight finish and writes
-// the last uses. What could not be written in time is an error.
-func (s *server) serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+// maxDrain is more than any load balancer needs to look away.
+const maxDrain = 10 * time.Minute
+
+// serve runs until ctx ends. From then on /ready and /health answer 503. After
+// drain, in which everything else is served as before, it lets requests in
+// flight finish and writes the last uses. What could not be written in time is
+// an error.
+func (s *server) serve(ctx context.Context, listener net.Listener, handler http.Handler, drain time.Duration) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	writers := map[string]func(context.Context) error{
@@ -93,6 +102,12 @@ func (s *server) serve(ctx context.Context, listener net.Listener, handler http.
 	select {
 	case err = <-served:
 	case <-ctx.Done():
+		s.stopping.Store(true)
+		s.log.InfoContext(ctx, "stopping", slog.Duration("drain", drain))
+		select {
+		case err = <-served:
+		case <-time.After(drain):
+		}
 	}
 	told := time.Now()
 	if err == nil {
@@ -103,7 +118,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, handler http.
 		cancel()
 	}
 	stop() // after the last request: its use is written as well
-	late := time.After(time.Until(told.Add(drain - closing)))
+	late := time.After(time.Until(told.Add(ending - closing)))
 	return errors.Join(err, finish(slices.Sorted(maps.Keys(writers)), ends, late))
 }
 

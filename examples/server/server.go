@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
@@ -38,6 +39,7 @@ type server struct {
 	leaks     *leak.Receiver
 	requests  *accessRequests
 	readiness *readiness
+	stopping  atomic.Bool // set by serve at SIGTERM
 
 	crossOrigin *http.CrossOriginProtection // which pages may use cookies here
 
