@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"medtwin.ai/tollgate/authn/password"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
@@ -74,7 +75,11 @@ func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (done Suc
 	if err != nil {
 		return Success{}, err
 	}
-	ok, rehash, err := m.verify(ctx, user, a.Password)
+	passwords := m.config.Passwords
+	if device != "" {
+		passwords = passwords.Priority()
+	}
+	ok, rehash, err := m.verify(ctx, passwords, user, a.Password)
 	switch {
 	case err != nil:
 		return Success{}, err
@@ -85,7 +90,7 @@ func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (done Suc
 		return Success{}, ErrSuspended
 	}
 	if rehash {
-		m.rehash(ctx, user, a.Password)
+		m.rehash(ctx, passwords, user, a.Password)
 	}
 	account, err := m.account(ctx, user.ID, a.Account)
 	if err != nil {
@@ -116,8 +121,8 @@ func (m *Manager) user(ctx context.Context, email string) (store.User, error) {
 // rehash replaces what the password was verified with. That is for later: it
 // never fails the login, and where the password was changed in the meantime the
 // new one stays.
-func (m *Manager) rehash(ctx context.Context, user store.User, text string) {
-	next, err := m.config.Passwords.Hash(ctx, text)
+func (m *Manager) rehash(ctx context.Context, passwords *password.Hasher, user store.User, text string) {
+	next, err := passwords.Hash(ctx, text)
 	if err == nil {
 		err = m.config.Users.Rehash(ctx, user.ID, user.Password, next)
 	}

@@ -43,7 +43,7 @@ func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, curre
 	case err != nil:
 		return Success{}, unavailable(err)
 	}
-	ok, _, err := m.verify(ctx, user, current)
+	ok, _, err := m.verify(ctx, m.config.Passwords.Priority(), user, current)
 	if err != nil {
 		return Success{}, err
 	}
@@ -77,7 +77,7 @@ func (m *Manager) replace(ctx context.Context, user store.User, next string) err
 	if err := m.config.Passwords.Check(ctx, next, user.Email, user.Name); err != nil {
 		return err
 	}
-	hash, err := m.config.Passwords.Hash(ctx, next)
+	hash, err := m.config.Passwords.Priority().Hash(ctx, next) // a session or an invitation was shown
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,10 @@ func (m *Manager) Invite(ctx context.Context, userID string, now time.Time) (tok
 func (m *Manager) Accept(ctx context.Context, token, next string, from netip.Addr, now time.Time) (userID string, err error) {
 	var user store.User
 	defer func() { m.note(ctx, "invitation not accepted", user.ID, from, err, now) }()
-	turn, err := m.throttle.enter([]lane{{m.config.Limits.Address, m.seal.subject("invitation", client(from))}}, now)
+	turn, err := m.throttle.enter([]lane{
+		{m.config.Limits.Address, m.seal.subject("invitation", client(from))},
+		{inFlight, m.seal.subject("accept", token)},
+	}, now)
 	if err != nil {
 		return "", err
 	}

@@ -102,8 +102,8 @@ func New(c Config) (*Manager, error) {
 
 // verify is exactly one hash. A stored one that cannot be verified is for the
 // client a wrong password like any other.
-func (m *Manager) verify(ctx context.Context, user store.User, text string) (ok, rehash bool, err error) {
-	ok, rehash, err = m.config.Passwords.Verify(ctx, user.Password, text)
+func (m *Manager) verify(ctx context.Context, passwords *password.Hasher, user store.User, text string) (ok, rehash bool, err error) {
+	ok, rehash, err = passwords.Verify(ctx, user.Password, text)
 	if errors.Is(err, password.ErrHash) {
 		m.config.Logger.LogAttrs(ctx, slog.LevelError, "the stored hash of a password cannot be verified: the database is damaged, or someone writes into it",
 			slog.String("user", user.ID), slog.Any("err", err))

@@ -21,8 +21,9 @@ type Failures interface {
 
 // Limits bound guessing. From a device that is not known an attempt must fit
 // under the first three; from one that is, under the last, which nobody else's
-// failures reach, and under 8 of all his known devices on their way at once.
-// They may share one Failures.
+// failures reach. Besides, at most 8 attempts on one account from unknown
+// devices are in flight at once, and 8 from known ones. They may share one
+// Failures.
 type Limits struct {
 	// Address: of one client on all accounts, by its address, of IPv6 the /64.
 	// 20 in 15 minutes is usual.
@@ -50,21 +51,25 @@ func (m *Manager) lanes(device, email string, from netip.Addr) []lane {
 	if device != "" {
 		return []lane{
 			{l.Device, m.seal.subject("device", device)},
-			{atOnce(8), m.seal.subject("devices", email)},
+			{inFlight, m.seal.subject("devices", email)},
 		}
 	}
 	return []lane{
 		{l.Address, m.seal.subject("address", source)},
 		{l.Source, m.seal.subject("source", email, source)},
 		{l.Account, m.seal.subject("account", email)},
+		{inFlight, m.seal.subject("attempts", email)},
 	}
 }
 
-// atOnce bounds what is on its way and nothing else. Without it one user who
-// has many devices, and every login from an unknown one makes another known,
-// could fill the queue for hashes with his own right password, which no other
-// lane counts. It is far below password.Config.Queue.
+// atOnce bounds attempts in flight and nothing else. Without it one user with
+// the right password, which no other lane counts, could fill the queue for
+// hashes: from many networks, or from many known devices, since every login
+// from an unknown one makes another known.
 type atOnce int64
+
+// inFlight is far below password.Config.Queue.
+const inFlight = atOnce(8)
 
 // Peek implements Failures.
 func (n atOnce) Peek(string, time.Time) (int64, time.Duration) { return int64(n), 0 }

@@ -3,7 +3,8 @@ package password
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -16,43 +17,104 @@ type BusyError struct {
 // Error says no more than the type does.
 func (e *BusyError) Error() string { return "password: too many at once" }
 
-// A gate lets few in at once and keeps a short queue, in order of arrival: a
-// full channel hands a freed place to who has waited longest.
+// A gate bounds how many callers hash at once. The others wait in two short
+// queues, each in order of arrival; neither takes room from the other.
 type gate struct {
-	places  chan struct{}
-	waiting atomic.Int64
-	queue   int64
-	wait    time.Duration
+	queue int // longest of each
+	wait  time.Duration
+
+	mu      sync.Mutex
+	free    int
+	waiting [2][]chan struct{} // closed when the caller's turn has come
+	row     int                // callers with priority served in a row while others waited
 }
 
-// enter returns when the caller is in. Who gets no error calls leave.
-func (g *gate) enter(ctx context.Context) error {
+// The queues of a gate.
+const (
+	ordinary = iota
+	priority
+)
+
+// fairness is how many callers with priority are served before one without is.
+// Were it never one of those, a single user who logs in all the time from
+// known devices would keep everybody else out.
+const fairness = 3
+
+// An entrance leads to one queue of a gate.
+type entrance struct {
+	*gate
+	lane int
+}
+
+// enter returns when the caller may hash. A caller that gets no error calls
+// leave.
+func (e entrance) enter(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return g.gone(ctx) // nobody waits for the answer
+		return gone(ctx) // nobody waits for the answer
 	}
-	select {
-	case g.places <- struct{}{}:
+	e.mu.Lock()
+	if e.free > 0 { // then nobody waits
+		e.free--
+		e.mu.Unlock()
 		return nil
-	default:
 	}
-	defer g.waiting.Add(-1)
-	if g.waiting.Add(1) > g.queue {
-		return &BusyError{Retry: g.wait}
+	if len(e.waiting[e.lane]) >= e.queue {
+		e.mu.Unlock()
+		return &BusyError{Retry: e.wait}
 	}
-	timer := time.NewTimer(g.wait)
+	turn := make(chan struct{})
+	e.waiting[e.lane] = append(e.waiting[e.lane], turn)
+	e.mu.Unlock()
+	timer := time.NewTimer(e.wait)
 	defer timer.Stop()
+	var err error
 	select {
-	case g.places <- struct{}{}:
+	case <-turn:
 		return nil
 	case <-timer.C:
-		return &BusyError{Retry: g.wait}
+		err = &BusyError{Retry: e.wait}
 	case <-ctx.Done():
-		return g.gone(ctx)
+		err = gone(ctx)
 	}
+	if !e.withdraw(turn) { // the turn has come meanwhile
+		e.leave()
+	}
+	return err
 }
 
-func (g *gate) leave() { <-g.places }
+// withdraw takes a caller out of the queue, and reports whether it was there.
+func (e entrance) withdraw(turn chan struct{}) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := slices.Index(e.waiting[e.lane], turn)
+	if i >= 0 {
+		e.waiting[e.lane] = slices.Delete(e.waiting[e.lane], i, i+1)
+	}
+	return i >= 0
+}
 
-func (*gate) gone(ctx context.Context) error {
+// leave hands the place to the next caller.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	lane := ordinary
+	switch {
+	case len(g.waiting[ordinary]) == 0:
+		lane, g.row = priority, 0
+	case len(g.waiting[priority]) > 0 && g.row < fairness:
+		lane = priority
+		g.row++
+	default:
+		g.row = 0
+	}
+	if len(g.waiting[lane]) == 0 {
+		g.free++
+		return
+	}
+	close(g.waiting[lane][0])
+	g.waiting[lane] = slices.Delete(g.waiting[lane], 0, 1)
+}
+
+func gone(ctx context.Context) error {
 	return fmt.Errorf("password: none was hashed: %w", ctx.Err())
 }

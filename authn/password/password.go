@@ -23,8 +23,8 @@ type Config struct {
 	// itself for some 30 ms, and 19 MiB. Default: half the processors, at least
 	// one, so that a flood of logins leaves the other half to everyone else.
 	Hashes int
-	// Queue is how many callers may wait for their turn. Default: 64 for each
-	// of Hashes, about what Wait has time for.
+	// Queue is how many callers may wait for their turn, and how many more may
+	// with priority. Default: 64 for each of Hashes, about what Wait has time for.
 	Queue int
 	// Wait bounds the wait for a turn, and that for Breached. Default: 2 s.
 	Wait time.Duration
@@ -48,7 +48,7 @@ type Config struct {
 // concurrent use.
 type Hasher struct {
 	config Config
-	gate   gate
+	gate   entrance
 	words  []string
 	derive func(password, salt []byte, c cost, size int) []byte
 	absent phc // stands in for a hash that cannot be compared with; no password is known for it
@@ -73,9 +73,19 @@ func New(c Config) (*Hasher, error) {
 	}
 	return &Hasher{
 		config: c, words: append(habits(c.Words), common...),
-		gate:   gate{places: make(chan struct{}, c.Hashes), queue: int64(c.Queue), wait: c.Wait},
+		gate:   entrance{&gate{free: c.Hashes, queue: c.Queue, wait: c.Wait}, ordinary},
 		derive: argon2id, absent: phc{cost: present, salt: random(saltSize), key: random(keySize)},
 	}, nil
+}
+
+// Priority returns the same Hasher for callers who have proved something
+// already, as by the token of a known device. They wait in a queue of their
+// own, which is served first; where others wait too, these get every fourth
+// turn.
+func (p *Hasher) Priority() *Hasher {
+	first := *p
+	first.gate.lane = priority
+	return &first
 }
 
 // Hash returns what to store of a password, as a PHC string. It has no opinion
