@@ -344,6 +344,49 @@ func TestSubrequestsAreCharged(t *testing.T) {
 	}
 }
 
+// cases L5 and A16: the batch and each of its parts count once, however often
+// the middlewares run on them, though they ask for different permissions and
+// the batch asks again after each part.
+func TestSubrequestsCountOnce(t *testing.T) {
+	for _, kind := range siteKinds {
+		t.Run(kind.name, func(t *testing.T) {
+			p := newParts("100-M")
+			s := kind.make(p)
+			h := p.auth.Wrap(p.rate.Wrap(p.auth.Wrap(p.rate.Wrap(s))))
+			s.handle("GET /p/{id}", readProject, func(http.ResponseWriter, *http.Request) {})
+			s.handle("POST /batch", writeBatch, func(w http.ResponseWriter, r *http.Request) {
+				for i := range 10 {
+					rec := serve(h, subrequests[i%3].make(r, "GET", "/p/p2", "writer"))
+					if got, want := remaining(rec), fmt.Sprint(98-i); rec.Code != 200 || got != want {
+						t.Errorf("part %d: %d, %s remaining, want %s", i, rec.Code, got, want)
+					}
+					if authz.CheckResource(r.Context(), "projects", "p2") == nil {
+						t.Errorf("after part %d: may write p2", i)
+					}
+				}
+			})
+			if rec := serve(h, ask("POST", "/batch", "writer")); rec.Code != 200 || remaining(rec) != "99" {
+				t.Errorf("the batch: %d, %s remaining, want 99", rec.Code, remaining(rec))
+			}
+			if rec := serve(h, ask("GET", "/p/p1", "writer")); remaining(rec) != "88" {
+				t.Errorf("after a batch of ten: %s remaining, want 88", remaining(rec))
+			}
+		})
+	}
+}
+
+// case L5, for requests without a credential.
+func TestAnonymousCountsOnce(t *testing.T) {
+	p := newParts("10-M")
+	auth := must(authn.New(authn.Config{Authenticators: []authn.Authenticator{callers{p.model}}, AllowAnonymous: true}))
+	h := auth.Wrap(p.rate.Wrap(auth.Wrap(p.rate.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))))
+	for _, want := range []string{"9", "8"} {
+		if rec := serve(h, httptest.NewRequest("GET", "/", nil)); rec.Code != 200 || remaining(rec) != want {
+			t.Errorf("%d, %s remaining, want %s", rec.Code, remaining(rec), want)
+		}
+	}
+}
+
 // case A16: parts that differ in nothing but the body, which is replaced in
 // front of the site.
 func TestSubrequestsByBody(t *testing.T) {

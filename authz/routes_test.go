@@ -222,6 +222,59 @@ func TestRoutesDenialNamesWhatWasMissing(t *testing.T) {
 	}
 }
 
+// What is hidden is 404 for callers without any rights too, by the same bytes
+// as a path that is not there, and in every layer and status.
+func TestRoutesHide(t *testing.T) {
+	g := newRig(t)
+	hidden := authz.Need{ID: "hidden.get", Permission: "read", From: getProject.From, Later: []string{"artifact_types"}, Hide: true}
+	g.Handle("GET /v1/hidden/{project}", hidden, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := authz.CheckResource(r.Context(), "artifact_types", "csv"); err != nil {
+			authz.Refuse(w, r, err)
+		}
+	}))
+	protected := authz.Protect(g.model, hidden, g.handler("project"))
+	g.holds(authz.Of("read"), authz.Of("p1"))
+	missing := g.do("GET", "/v1/nothing").Result()
+	all, none := g.model.Everything(), grant(authz.Set{}, authz.Set{}, authz.Set{}, authz.Set{})
+	unchecked := g.model.Everything()
+	unchecked.Scope["artifact_types"] = authz.Of("fhir")
+	for _, c := range []struct {
+		name   string
+		rights *authz.Rights
+	}{
+		{"no layers", g.model.Rights(authz.Active)},
+		{"an empty layer", g.model.Rights(authz.Active, nil)},
+		{"an empty layer below", g.model.Rights(authz.Active, []authz.Grant{all}, nil)},
+		{"an empty grant", g.model.Rights(authz.Active, []authz.Grant{none})},
+		{"rights of nobody", new(authz.Rights)},
+		{"no status", g.model.Rights(0, []authz.Grant{all})},
+		{"suspended", g.model.Rights(authz.Suspended, []authz.Grant{all})},
+		{"what the handler checks", g.model.Rights(authz.Active, []authz.Grant{unchecked})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g.rights = c.rights
+			w := g.do("GET", "/v1/hidden/p1").Result()
+			w.Header.Del("X-Limited")
+			for _, h := range []http.Header{w.Header, missing.Header} {
+				h.Del("X-Request-Id")
+			}
+			if diff := cmp.Diff(missing.Header, w.Header); diff != "" || w.StatusCode != 404 {
+				t.Errorf("%d, -missing +hidden:\n%s", w.StatusCode, diff)
+			}
+			if c.name == "what the handler checks" {
+				return
+			}
+			r := httptest.NewRequest("GET", "/v1/hidden/p1", nil)
+			r.SetPathValue("project", "p1")
+			rec := httptest.NewRecorder()
+			g.authenticate(protected).ServeHTTP(rec, r)
+			if rec.Code != 404 || rec.Header().Get("X-Denied-Reason") != "" {
+				t.Errorf("Protect: %d %v", rec.Code, rec.Header())
+			}
+		})
+	}
+}
+
 // case A10
 func TestRoutesSuspendedAccount(t *testing.T) {
 	g := newRig(t)

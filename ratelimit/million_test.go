@@ -1,0 +1,70 @@
+package ratelimit
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// case L7: a million hostile identities leave the table at its size, and take
+// nothing from subjects at their limit or from those that have used a part of
+// it, as long as these have used more than the hostile ones.
+func TestMillionIdentities(t *testing.T) {
+	const (
+		size     = 1 << 14
+		subjects = 64 // of each kind
+		hostile  = 1_000_000
+	)
+	m := NewMemory(size)
+	p := parsed(t, "10-M, 100-D")
+	ctx := context.Background()
+	var d Decision
+	take := func(subject string, cost int64, now time.Time) *Decision {
+		if err := m.Take(ctx, Take{"test", subject, p, cost}, now, &d); err != nil {
+			t.Fatal(err)
+		}
+		return &d
+	}
+	kinds := []struct {
+		name string
+		used int64
+	}{{"limited", 10}, {"nearly", 9}, {"half", 5}, {"little", 3}}
+	for _, k := range kinds {
+		for i := range subjects {
+			take(k.name+strconv.Itoa(i), k.used, start)
+		}
+	}
+	before := len(m.narrow.words)
+	for i := range hostile {
+		// Ten seconds in all, so that nothing of the minute has passed.
+		if d := take("hostile"+strconv.Itoa(i), 1, start.Add(time.Duration(i)*10*time.Microsecond)); !d.Allowed {
+			t.Fatalf("hostile %d was refused", i)
+		}
+	}
+	if got := len(m.narrow.words); got != before || got*8 != size*192 || m.wide.Load() != nil {
+		t.Errorf("the table takes %d bytes, want %d, and no second table", got*8, size*192)
+	}
+	now := start.Add(10 * time.Second)
+	for _, k := range kinds {
+		lost := 0
+		for i := range subjects {
+			if d := take(k.name+strconv.Itoa(i), 0, now); d.States[0].Remaining != 10-k.used || d.States[1].Remaining != 100-k.used {
+				lost++
+			}
+		}
+		if lost > 0 {
+			t.Errorf("%d of %d subjects that had used %d of 10 were forgotten", lost, subjects, k.used)
+		}
+	}
+	// What takes the places is the hostile traffic itself.
+	kept := 0
+	for i := range hostile {
+		if take("hostile"+strconv.Itoa(i), 0, now).States[0].Remaining < 10 {
+			kept++
+		}
+	}
+	if kept > size || kept < size/2 {
+		t.Errorf("%d hostile identities are remembered, want at most %d and not many fewer", kept, size)
+	}
+}
