@@ -43,7 +43,7 @@ func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Write
 	}
 	if len(accounts) > 0 { // among them those of a first start that died half-way
 		s.log.InfoContext(ctx, "demo not made: there are accounts")
-		return nil
+		return s.tellOfDemo(ctx, url, stdout)
 	}
 	file, err := newDemoFile(path) // before there is anything to lose
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Write
 	}
 	made := credentials{
 		BaseURL: url, AccountID: account.ID,
-		Email: "owner@example.com", Password: rand.Text(), OperatorEmail: "operator@example.com", OperatorPassword: rand.Text(),
+		Email: demoEmail, Password: rand.Text(), OperatorEmail: "operator@example.com", OperatorPassword: rand.Text(),
 	}
 	if _, err := s.addUser(ctx, made.Email, "Demo Owner", made.Password, account.ID, roleOwner); err != nil {
 		return err
@@ -90,31 +90,8 @@ func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Write
 			made.ProjectIDs = ids
 		}
 	}
-	fmt.Fprintf(stdout, `
-A demo account has been made. Its keys are shown this once:
-
-  export MEDTWIN_API_KEY=%s    # live data, plan standard
-  export MEDTWIN_TEST_KEY=%s   # test data, limits of plan free
-
-So are the passwords of its owner and of the operator:
-
-  %[4]s  %[5]s
-  %[6]s  %[7]s
-
-Try:
-
-  curl %[3]s/health
-  curl %[3]s/v1/rubrics -H "Authorization: Bearer $MEDTWIN_API_KEY"
-  curl %[3]s/v1/projects -H "Authorization: Bearer $MEDTWIN_API_KEY"
-  curl %[3]s/v1/whoami -H "Authorization: Bearer $MEDTWIN_TEST_KEY"
-  curl -i %[3]s/v1/projects -H "Authorization: Bearer mt_live_wrong"
-  curl %[3]s/v1/auth/login -H "Content-Type: application/json" -d '{"email": "%[4]s", "password": "%[5]s"}'
-
-Not for production as it stands: these credentials may do everything and
-have been printed, traffic is not encrypted, and the pepper lies beside the
-database. Start with --demo=false, behind TLS, with --pepper-file elsewhere.
-
-`, made.LiveKey, made.TestKey, url, made.Email, made.Password, made.OperatorEmail, made.OperatorPassword)
+	fmt.Fprintf(stdout, demoStory, made.LiveKey, made.TestKey, url, made.Email, made.Password,
+		made.OperatorEmail, made.OperatorPassword, made.ProjectIDs[0])
 	return file.write(made)
 }
 

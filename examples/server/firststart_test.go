@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,7 +51,7 @@ func TestFirstStart(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						urls = append(urls, url)
-						if text != "" {
+						if strings.Contains(text, "has been made") {
 							told = append(told, text)
 						}
 						return
@@ -84,6 +86,89 @@ func TestFirstStart(t *testing.T) {
 			t.Errorf("left in the folder: %v, %v", files, err)
 		}
 	})
+}
+
+// What the first start prints is the whole story that the README promises, and
+// its commands do what is said of them when they are pasted into a shell.
+func TestFirstStartStory(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	var script, last strings.Builder
+	var commands []string
+	for line := range strings.Lines(p.stdout) {
+		command, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "  ")
+		if !ok || strings.HasPrefix(command, p.Email) || strings.HasPrefix(command, p.OperatorEmail) {
+			continue
+		}
+		commands = append(commands, command)
+		fmt.Fprintf(&script, "%s\necho '@@@'\n", command)
+	}
+	cmd := exec.Command("sh")
+	cmd.Stdin, cmd.Stderr = strings.NewReader(script.String()), &last
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &last)
+	}
+	outputs := strings.Split(string(out), "@@@\n")
+	rest := commands
+	for _, want := range []struct{ command, output string }{ // in this order
+		{"/health", "ok"},
+		{"/v1/rubrics", "Clarity (live)"},
+		{"/v1/projects", p.ProjectIDs[1]},
+		{"/v1/whoami", `"environment":"test"`},
+		{"mt_live_wrong", "HTTP/1.1 401"},
+		{`echo "$MADE"`, `"key":"mt_live_`},
+		{"-X PATCH", `"projects":["` + p.ProjectIDs[0] + `"]`},
+		{"Bearer $KEY", p.ProjectIDs[0]},
+		{"pick key)\"", p.ProjectIDs[0]},
+		{"-X DELETE", "HTTP/1.1 204"},
+		{"Bearer $KEY", "HTTP/1.1 401"},
+	} {
+		i := slices.IndexFunc(rest, func(c string) bool { return strings.Contains(c, want.command) })
+		if i < 0 {
+			t.Fatalf("got no %q in time among\n%s", want.command, strings.Join(commands, "\n"))
+		}
+		got := outputs[len(commands)-len(rest)+i]
+		if !strings.Contains(got, want.output) {
+			t.Errorf("%s: got %q, want it to have %q\n%s", rest[i], got, want.output, &last)
+		}
+		if strings.Contains(want.command, "Bearer $KEY") && strings.Contains(got, p.ProjectIDs[1]) {
+			t.Errorf("%s: got %q, with a project that the key is not limited to", rest[i], got)
+		}
+		rest = rest[i+1:]
+	}
+	for _, word := range []string{"Call it", "Log in", "make a key", "shown this once", "Limit it", "Rotate it", "Revoke it"} {
+		if !strings.Contains(p.stdout, word) {
+			t.Errorf("nothing is said of %q", word)
+		}
+	}
+}
+
+// A later start says how to get new demo credentials, and so they can be got.
+func TestRestartTellsOfDemo(t *testing.T) {
+	dir := t.TempDir()
+	start(t, dir).stop()
+	p := start(t, dir)
+	if strings.Contains(p.stdout, p.LiveKey) || strings.Contains(p.stdout, p.Password) {
+		t.Error("a restart shows secrets")
+	}
+	told := map[string]string{}
+	for line := range strings.Lines(p.stdout) {
+		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "server "); ok {
+			told[strings.Fields(command)[0]] = console(t, dir, strings.Fields(strings.ReplaceAll(command, "'", ""))...)
+		}
+	}
+	_, key, _ := strings.Cut(told["keys"], "key: ")
+	key, _, _ = strings.Cut(key, "\n")
+	if a := p.get("/v1/projects", key); a.status != 200 || !strings.Contains(a.body, p.ProjectIDs[0]) {
+		t.Errorf("the new key: %d %s\n%s", a.status, a.body, p.stdout)
+	}
+	_, invitation, _ := strings.Cut(told["users"], "invitation: ")
+	invitation, _, _ = strings.Cut(invitation, "\n")
+	if a := p.do("POST", "/v1/auth/accept", "", `{"token":"`+invitation+`","password":"`+secret+`"}`); a.status != 204 {
+		t.Errorf("the invitation: %d %s\n%s", a.status, a.body, p.stdout)
+	}
+	p.login(p.Email, secret)
 }
 
 // Of many that make the pepper file at once one does, and nobody reads half of
