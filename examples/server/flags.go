@@ -47,6 +47,7 @@ const usage = `usage: server [serve] [flags]
        server users create --email EMAIL [flags]
        server users list|invite USER|suspend USER|unsuspend USER [flags]
        server migrate [--to VERSION] [--print] [flags]
+       server backup FILE [flags]
        server version
 
 A KEY is the id of a key, or - for the key itself, which is read from standard

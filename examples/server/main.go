@@ -7,6 +7,7 @@
 //	go run ./examples/server requests …      decides requests for access
 //	go run ./examples/server users …         manages the people in them
 //	go run ./examples/server migrate         makes or updates the tables in Postgres
+//	go run ./examples/server backup FILE     backs up an SQLite database
 //	go run ./examples/server version         tells which release this is
 //	go run ./examples/server help            lists flags and commands
 package main
@@ -47,6 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return runUsers(ctx, args[1:], stdout, stderr)
 		case "migrate":
 			return runMigrate(ctx, args[1:], stdout, stderr)
+		case "backup":
+			return runBackup(ctx, args[1:], stdout, stderr)
 		case "serve":
 			args = args[1:]
 		case "help":
