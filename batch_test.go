@@ -31,8 +31,8 @@ var siteKinds = []struct {
 }{
 	{"routes", newRoutesSite},
 	{"composed", newComposedSite},
-	{"routes behind problem.Wrap", func(p siteParts) site { return behindWrap(newRoutesSite(p)) }},
-	{"composed behind problem.Wrap", func(p siteParts) site { return behindWrap(newComposedSite(p)) }},
+	{"routes behind problem.Wrap", func(p siteParts) site { return behindRequestIDs(newRoutesSite(p)) }},
+	{"composed behind problem.Wrap", func(p siteParts) site { return behindRequestIDs(newComposedSite(p)) }},
 }
 
 // siteParts are what a site is made of.
@@ -61,8 +61,8 @@ func newComposedSite(p siteParts) site {
 	}
 }
 
-func behindWrap(s site) site {
-	s.Handler = problem.Wrap(nil, s.Handler)
+func behindRequestIDs(s site) site {
+	s.Handler = problem.RequestIDs(s.Handler)
 	return s
 }
 
@@ -300,7 +300,7 @@ func TestSubrequestsOfSeveralCallers(t *testing.T) {
 		}
 		s.handle("POST /batch", writeBatch, split)
 		serve(s, ask("POST", "/batch", "writer"))
-		serve(problem.Wrap(nil, http.HandlerFunc(split)), ask("POST", "/batch", "writer"))
+		serve(problem.RequestIDs(http.HandlerFunc(split)), ask("POST", "/batch", "writer"))
 		if got, want := handled.Load(), int64(2*subrequestCount*3/4); got != want {
 			t.Errorf("%d parts were handled, want %d", got, want)
 		}
@@ -336,7 +336,7 @@ func TestSubrequestsAreCharged(t *testing.T) {
 					t.Errorf("%d parts passed, want the free one and 3 of cost 3 under 10", passed.Load())
 				}
 				passed.Store(0)
-				if serve(problem.Wrap(nil, http.HandlerFunc(all)), ask("POST", "/batch", "writer")); passed.Load() != 1 {
+				if serve(problem.RequestIDs(http.HandlerFunc(all)), ask("POST", "/batch", "writer")); passed.Load() != 1 {
 					t.Errorf("in front of the site: %d parts passed, want the free one", passed.Load())
 				}
 			})
@@ -393,7 +393,7 @@ func TestSubrequestsByBody(t *testing.T) {
 	eachSite(t, "10-M", func(t *testing.T, s site) {
 		var handled atomic.Int64
 		s.handle("POST /rpc", authz.Need{ID: "rpc", Permission: "write", Cost: 3}, func(http.ResponseWriter, *http.Request) { handled.Add(1) })
-		front := problem.Wrap(nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		front := problem.RequestIDs(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			parallel(100, func(i int) {
 				part := r.WithContext(r.Context())
 				part.Body = io.NopCloser(strings.NewReader(fmt.Sprint(i)))

@@ -2,6 +2,7 @@ package tollgate_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,6 +35,12 @@ var operator = authn.Operator("acct_1")
 
 func newChain(t testing.TB, plan string) *chain {
 	t.Helper()
+	return newLoggedChain(t, plan, nil)
+}
+
+// newLoggedChain is newChain whose refusals are logged.
+func newLoggedChain(t testing.TB, plan string, log *slog.Logger) *chain {
+	t.Helper()
 	lease := time.Duration(0)
 	if _, ok := t.(*testing.B); ok { // whose clock moves by years
 		lease = 100 * 365 * 24 * time.Hour
@@ -56,9 +63,9 @@ func newChain(t testing.TB, plan string) *chain {
 		}
 	}
 	failures := must(ratelimit.NewFailures(nil, must(ratelimit.ParsePlan("failures", "3-M"))))
-	c.auth = must(authn.New(authn.Config{Authenticators: []authn.Authenticator{c.keys}, Failures: failures, Now: clock}))
-	c.rate = must(ratelimit.New(ratelimit.Config{Plan: subject(p), Denied: subject(denied), Now: clock}))
-	c.routes = must(authz.NewRoutes(authz.RoutesConfig{Model: c.model, Authenticate: c.auth.Wrap, Limit: c.rate.Wrap, Now: clock}))
+	c.auth = must(authn.New(authn.Config{Authenticators: []authn.Authenticator{c.keys}, Failures: failures, Logger: log, Now: clock}))
+	c.rate = must(ratelimit.New(ratelimit.Config{Plan: subject(p), Denied: subject(denied), Logger: log, Now: clock}))
+	c.routes = must(authz.NewRoutes(authz.RoutesConfig{Model: c.model, Authenticate: c.auth.Wrap, Limit: c.rate.Wrap, Logger: log, Now: clock}))
 	c.handle("GET /projects/{id}", authz.Need{ID: "projects.get", Permission: "read", From: map[string]string{"projects": "id"}})
 	c.handle("DELETE /projects/{id}", authz.Need{ID: "projects.delete", Permission: "write", From: map[string]string{"projects": "id"}})
 	c.handle("GET /whoami", authz.Need{ID: "whoami", Permission: "read", Cost: -1})

@@ -47,62 +47,42 @@ type ThrottledError struct{ Retry time.Duration }
 // Error says no more than the type does.
 func (e *ThrottledError) Error() string { return "authn: too many failed authentications" }
 
-// deny is the default of Config.Deny. What it does not know is an outage:
-// nobody is told that a good credential is bad.
-func deny(w http.ResponseWriter, r *http.Request, err error) {
+// Problem returns what a client is told about an error of [Middleware.Check] or
+// [Middleware.Credential]. It takes an unknown error for an outage: nobody is
+// told that a good credential is bad.
+func Problem(err error) problem.Problem {
+	p := problem.Problem{Status: http.StatusUnauthorized, Code: "unauthorized", Cause: err}
+	p.Challenge = `Bearer realm="api", error="invalid_token"` // RFC 6750 §3
 	var throttled *ThrottledError
-	p := problem.Problem{Status: http.StatusUnauthorized, Code: "unauthorized"}
-	challenge := ` error="invalid_token"`
 	switch {
 	case errors.As(err, &throttled):
-		p = problem.Problem{
-			Status: http.StatusTooManyRequests, Code: "too_many_failures", Retry: throttled.Retry,
-			Detail: "Too many failed authentications.",
-		}
+		p.Status, p.Code, p.Detail = http.StatusTooManyRequests, "too_many_failures", "Too many failed authentications."
+		p.Retry = throttled.Retry
 	case errors.Is(err, ErrMissing):
-		p.Detail, challenge = "No credential was sent.", ""
+		p.Detail, p.Challenge = "No credential was sent.", `Bearer realm="api"`
 	case errors.Is(err, ErrRevoked):
-		p.Code, p.Detail = "revoked", "The credential has been revoked."
+		p.Code, p.Detail = "revoked", "The credential has been revoked or disabled."
 	case errors.Is(err, ErrExpired):
 		p.Code, p.Detail = "expired", "The credential has expired."
 	case errors.Is(err, ErrRejected):
 		p.Detail = "The credential is not valid."
 	case errors.Is(err, errEnvironments):
-		p = problem.Problem{
-			Status: http.StatusBadRequest, Code: "invalid_environment",
-			Detail: "Send one X-Environment header with one name, or none.",
-		}
+		p.Status, p.Code = http.StatusBadRequest, "invalid_environment"
+		p.Detail = "Send one X-Environment header with one name, or none."
 	case errors.Is(err, ErrAmbiguous):
-		p = problem.Problem{
-			Status: http.StatusBadRequest, Code: "ambiguous_credentials",
-			Detail: "Send one Authorization header.",
-		}
+		p.Status, p.Code, p.Detail = http.StatusBadRequest, "ambiguous_credentials", "Send one Authorization header."
 	case errors.Is(err, ErrCrossOrigin):
-		p = problem.Problem{
-			Status: http.StatusForbidden, Code: "cross_origin",
-			Detail: "A page of another origin may not do this with the user's cookie.",
-		}
+		p.Status, p.Code = http.StatusForbidden, "cross_origin"
+		p.Detail = "A page of another origin may not do this with the user's cookie."
 	case errors.Is(err, ErrEnvironment):
-		p = problem.Problem{
-			Status: http.StatusForbidden, Code: "environment_not_allowed",
-			Detail: "The credential may not be used in the environment that X-Environment names.",
-		}
+		p.Status, p.Code = http.StatusForbidden, "environment_not_allowed"
+		p.Detail = "The credential may not be used in the environment that X-Environment names."
 	case errors.Is(err, ErrAddress):
-		p = problem.Problem{
-			Status: http.StatusForbidden, Code: "address_not_allowed",
-			Detail: "The credential may not be used from this address.",
-		}
+		p.Status, p.Code = http.StatusForbidden, "address_not_allowed"
+		p.Detail = "The credential may not be used from this address."
 	default:
-		p = problem.Problem{
-			Status: http.StatusServiceUnavailable, Code: "unavailable", Retry: time.Second,
-			Detail: "Credentials cannot be verified at the moment.",
-		}
+		p.Status, p.Code, p.Retry = http.StatusServiceUnavailable, "unavailable", time.Second
+		p.Detail = "Credentials cannot be verified at the moment."
 	}
-	if p.Status == http.StatusUnauthorized { // RFC 6750 §3
-		if challenge != "" {
-			challenge = "," + challenge
-		}
-		w.Header().Set("WWW-Authenticate", `Bearer realm="api"`+challenge)
-	}
-	problem.Write(w, r, p)
+	return p
 }

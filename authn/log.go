@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/problem"
 )
 
 // note logs that a request was refused, or that its credential could not be
@@ -22,7 +23,8 @@ func (m *Middleware) note(r *http.Request, s *request.State, err error) {
 	if a := m.config.ClientAddr(r); a.IsValid() {
 		client = a.String()
 	}
+	p := Problem(err)
 	l.Write(r.Context(), s.Now, level, text,
-		slog.Any("err", err), slog.String("request_id", s.ID), slog.String("client", client), slog.String("remote", r.RemoteAddr),
-		slog.String("pattern", r.Pattern))
+		slog.Any("err", err), slog.String("request_id", problem.RequestID(r.Context())), slog.Int("status", p.Status), slog.String("code", p.Code),
+		slog.String("client", client), slog.String("remote", r.RemoteAddr), slog.String("pattern", r.Pattern))
 }

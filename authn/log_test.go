@@ -46,7 +46,7 @@ func TestRefusalsNameTheClient(t *testing.T) {
 			r.RemoteAddr = proxy
 			r.Header.Set("X-Forwarded-For", "198.51.100.1, "+client)
 			id := ""
-			problem.Wrap(nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			problem.RequestIDs(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				d.mw.Check(r)
 				id = problem.RequestID(r.Context())
 			})).ServeHTTP(httptest.NewRecorder(), r)

@@ -13,6 +13,7 @@ import (
 
 	"medtwin.ai/tollgate/internal/loglimit"
 	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/problem"
 )
 
 // An Authenticator recognizes one kind of credential by its shape, and tells
@@ -74,9 +75,8 @@ type Config struct {
 	ClientAddr func(*http.Request) netip.Addr
 	// Failures limits failed authentications. Default: not limited.
 	Failures Failures
-	// Deny writes the answer to a request that is refused. Default: an error
-	// body of package problem.
-	Deny func(w http.ResponseWriter, r *http.Request, err error)
+	// Errors writes refusals. Default: problem.Write.
+	Errors problem.Writer
 	// Logger hears of refusals and outages, never of a credential. It gets at
 	// most ten lines of each a second; the others have debug level. Default: none.
 	Logger *slog.Logger
@@ -123,8 +123,8 @@ func New(c Config) (*Middleware, error) {
 	if c.ClientAddr == nil {
 		m.config.ClientAddr = request.RemoteAddr
 	}
-	if c.Deny == nil {
-		m.config.Deny = deny
+	if c.Errors == nil {
+		m.config.Errors = problem.Write
 	}
 	m.refused.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	m.failed.Logger = m.refused.Logger
@@ -138,7 +138,7 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := m.Check(r)
 		if err != nil {
-			m.config.Deny(w, r, err)
+			m.config.Errors(w, r, Problem(err))
 			return
 		}
 		m.serve(next, w, r)
@@ -146,7 +146,8 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 }
 
 // Check authenticates r and returns it with the principal attached. It writes
-// nothing. Running it again on the same request costs nothing and counts
+// nothing: [Problem] tells what to answer to an error, on the request that was
+// returned. Running it again on the same request costs nothing and counts
 // nothing. A request whose credential was changed in between is authenticated
 // again, as is one that a handler makes on the context of its own request.
 func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
@@ -165,6 +166,7 @@ func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
 	}
 	p, err := m.identify(r, c, err, s.Now)
 	if err != nil {
+		r = problem.Identify(r) // before the first of its lines in the log
 		m.note(r, s, err)
 		return r, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/problem"
 )
 
 // case A2
@@ -87,7 +88,7 @@ func TestDelegateNothing(t *testing.T) {
 func TestDelegateRefused(t *testing.T) {
 	w := httptest.NewRecorder()
 	err := &authz.DeniedError{Decision: (*authz.Rights)(nil).Delegate(authz.Grant{}), Permission: "write"}
-	authz.Refuse(w, httptest.NewRequest("POST", "/", nil), err)
+	problem.Write(w, httptest.NewRequest("POST", "/", nil), authz.Problem(err))
 	if w.Code != 403 || w.Header().Get("X-Denied-Reason") != "scope_exceeds_caller" || w.Header().Get("X-Required-Permission") != "" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}

@@ -32,31 +32,28 @@ var details = map[string]string{
 	"insufficient_user_authentication": "This asks for a more recent proof of identity: log in again.",
 }
 
-// Refuse answers r with err: a *[DeniedError] is 403 with its code in
-// X-Denied-Reason and a missing permission in X-Required-Permission, or 404
-// where the need says Hide. A proof of identity that is too old is 401 with
-// the challenge of RFC 9470, section 3. Any other error is 500 and not shown.
-func Refuse(w http.ResponseWriter, r *http.Request, err error) {
+// Problem returns what a client is told about err. A *[DeniedError] is 403 with
+// its code and the permission that was missing, or 404 where the need says Hide.
+// A proof of identity that is too old is 401 with the challenge of RFC 9470,
+// section 3. Any other error is 500 and not shown.
+//
+// What is missing, what is another account's, and what no route serves must be
+// told by the same bytes, so that nobody learns which ids exist: answer all of
+// them with a Problem of which only the Status is set, 404, as here.
+func Problem(err error) problem.Problem {
 	denied, ok := errors.AsType[*DeniedError](err)
-	switch {
-	case !ok:
-		problem.Write(w, r, problem.Problem{Status: http.StatusInternalServerError})
-	case denied.Decision.Hide:
-		NotFound(w, r)
-	case denied.Decision.Code == "insufficient_user_authentication":
-		challenge(w, r, &denied.Decision)
-	default:
-		p := problem.Problem{Status: http.StatusForbidden, Code: denied.Decision.Code, Detail: details[denied.Decision.Code]}
-		if p.Code == "missing_permission" {
-			p.Permission = denied.Permission
-		}
-		problem.Write(w, r, p)
+	if !ok {
+		return problem.Problem{Status: http.StatusInternalServerError, Cause: err}
 	}
-}
-
-// NotFound answers r as missing. What is missing, what is another account's,
-// and what no route serves must be told by the same bytes, so that nobody
-// learns which ids exist: answer all with this.
-func NotFound(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, r, problem.Problem{Status: http.StatusNotFound})
+	d := &denied.Decision
+	p := problem.Problem{Status: http.StatusForbidden, Code: d.Code, Detail: details[d.Code], Cause: err}
+	switch {
+	case d.Hide:
+		p = problem.Problem{Status: http.StatusNotFound, Cause: err}
+	case d.Code == "insufficient_user_authentication":
+		p.Status, p.Challenge = http.StatusUnauthorized, d.challenge()
+	case d.Code == "missing_permission":
+		p.Permission = denied.Permission
+	}
+	return p
 }

@@ -7,6 +7,7 @@ import (
 
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/problem"
 )
 
 // A need that names an environment is decided there, wherever the caller acts:
@@ -47,7 +48,7 @@ func TestNeedEnvironment(t *testing.T) {
 			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				shows = authz.Visible(r.Context(), "projects").String()
 				if err := authz.CheckResource(r.Context(), "projects", "p1"); err != nil {
-					authz.Refuse(w, r, err)
+					problem.Write(w, r, authz.Problem(err))
 				}
 			})
 			routes, err := authz.NewRoutes(authz.RoutesConfig{Model: m, Authenticate: authenticate})

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/problem"
 )
 
 // A handler that filters its list and checks an id that came in the body.
@@ -24,7 +25,7 @@ func ExampleVisible() {
 			return
 		}
 		if err := authz.CheckResource(r.Context(), "projects", body.Project); err != nil {
-			authz.Refuse(w, r, err) // before it is looked up
+			problem.Write(w, r, authz.Problem(err)) // before it is looked up
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/problem"
 )
 
 // A later check continues the question of the route: same permission,
@@ -19,7 +20,7 @@ func TestCheckResource(t *testing.T) {
 	var kind, id string
 	ask := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := authz.CheckResource(r.Context(), kind, id); err != nil {
-			authz.Refuse(w, r, fmt.Errorf("loading: %w", err))
+			problem.Write(w, r, authz.Problem(fmt.Errorf("loading: %w", err)))
 		}
 	})
 	g.Handle("GET /v1/projects/{project}/latest", authz.Need{
@@ -149,7 +150,7 @@ func TestTwoModels(t *testing.T) {
 
 func TestRefuseOtherErrors(t *testing.T) {
 	w := httptest.NewRecorder()
-	authz.Refuse(w, httptest.NewRequest("GET", "/", nil), errors.New("the cause"))
+	problem.Write(w, httptest.NewRequest("GET", "/", nil), authz.Problem(errors.New("the cause")))
 	if w.Code != 500 || slices.Contains([]string{"", "the cause"}, w.Body.String()) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

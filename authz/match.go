@@ -35,11 +35,11 @@ func (rs *Routes) miss(w http.ResponseWriter, r *http.Request) {
 	rs.matcher.ServeHTTP(&p, r.WithContext(r.Context()))
 	allow := p.Header().Get("Allow")
 	if allow == "" {
-		NotFound(w, r)
+		rs.config.Errors(w, r, problem.Problem{Status: http.StatusNotFound})
 		return
 	}
 	w.Header().Set("Allow", allow)
-	problem.Write(w, r, problem.Problem{Status: http.StatusMethodNotAllowed})
+	rs.config.Errors(w, r, problem.Problem{Status: http.StatusMethodNotAllowed})
 }
 
 // A probe takes the answers of the matcher, whose handlers only say who they

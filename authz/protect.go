@@ -2,6 +2,7 @@ package authz
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"medtwin.ai/tollgate/internal/request"
@@ -18,6 +19,22 @@ import (
 // safe methods alone, unless it says ReadOnly. Protect panics on a need that
 // cannot hold.
 func Protect(m *Model, need Need, h http.Handler) http.Handler {
+	return Guard{Model: m}.Protect(need, h)
+}
+
+// A Guard is [Protect] with what that leaves at its defaults.
+type Guard struct {
+	// Model is the vocabulary of the needs. Required.
+	Model *Model
+	// Errors writes refusals. Default: problem.Write.
+	Errors problem.Writer
+	// Logger hears of every refusal, at debug level. Default: none.
+	Logger *slog.Logger
+}
+
+// Protect is the function of that name, with what g says.
+func (g Guard) Protect(need Need, h http.Handler) http.Handler {
+	m := g.Model
 	if m == nil {
 		panic("authz: Protect: the model is nil")
 	}
@@ -32,6 +49,7 @@ func Protect(m *Model, need Need, h http.Handler) http.Handler {
 		writes:   newAsker(m, need, true),
 		safeOnly: m.looksOnly(need) && !need.ReadOnly,
 		next:     h,
+		errors:   problem.Logged(g.Errors, g.Logger),
 	}
 }
 
@@ -39,6 +57,7 @@ type protected struct {
 	reads, writes *asker
 	safeOnly      bool
 	next          http.Handler
+	errors        problem.Writer
 }
 
 func (p *protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -49,26 +68,26 @@ func (p *protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, wildcard := range a.paths {
 		switch id := r.PathValue(wildcard); {
 		case id == "":
-			problem.Write(w, r, problem.Problem{Status: http.StatusInternalServerError})
+			p.errors(w, r, problem.Problem{Status: http.StatusInternalServerError})
 			return
 		case !plain(id):
-			NotFound(w, r)
+			p.errors(w, r, problem.Problem{Status: http.StatusNotFound})
 			return
 		}
 	}
 	if a == p.writes && p.safeOnly {
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		problem.Write(w, r, problem.Problem{Status: http.StatusMethodNotAllowed})
+		p.errors(w, r, problem.Problem{Status: http.StatusMethodNotAllowed})
 		return
 	}
 	r, s := request.Protect(r)
 	rights, _ := s.Rights.(*Rights)
 	switch {
 	case rights == nil: // nobody authenticated
-		problem.Write(w, r, problem.Problem{Status: http.StatusUnauthorized})
+		p.errors(w, r, problem.Problem{Status: http.StatusUnauthorized})
 	case a.admit(rights, r, s):
 		p.next.ServeHTTP(w, r)
 	default:
-		refuse(w, r)
+		p.errors(w, r, denial(r))
 	}
 }

@@ -3,10 +3,7 @@ package authz
 import (
 	"fmt"
 	"math"
-	"net/http"
 	"time"
-
-	"medtwin.ai/tollgate/problem"
 )
 
 // skew is how far the clock of the node that noted a proof may be ahead of the
@@ -48,9 +45,8 @@ func (q *question) stale(age time.Duration) Decision {
 	return d
 }
 
-// challenge answers with what the client must do: RFC 9470, section 3.
-func challenge(w http.ResponseWriter, r *http.Request, d *Decision) {
-	w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer error=%q, error_description=%q, max_age="%d"`,
-		d.Code, "A more recent authentication is required", max(0, d.Recent)/time.Second))
-	problem.Write(w, r, problem.Problem{Status: http.StatusUnauthorized, Code: d.Code, Detail: details[d.Code]})
+// challenge tells the client what to do: RFC 9470, section 3.
+func (d *Decision) challenge() string {
+	return fmt.Sprintf(`Bearer error=%q, error_description=%q, max_age="%d"`,
+		d.Code, "A more recent authentication is required", max(0, d.Recent)/time.Second)
 }

@@ -118,7 +118,7 @@ func TestRecent(t *testing.T) {
 			w := httptest.NewRecorder()
 			r, s := request.Attach(httptest.NewRequest(method, path, nil))
 			s.Now = noon
-			problem.Wrap(func(*http.Request) problem.Format { return problem.Flat }, h).ServeHTTP(w, r)
+			h.ServeHTTP(w, r)
 			ran := ""
 			if n := len(g.trace); n > 0 && strings.HasPrefix(g.trace[n-1], "handle") {
 				ran = g.trace[n-1]
@@ -133,8 +133,8 @@ func TestRecent(t *testing.T) {
 			if got := w.Header().Get("WWW-Authenticate"); got != want {
 				t.Errorf("%s, %s: WWW-Authenticate: %s", name, where, got)
 			}
-			if got, want := w.Body.String(), `{"error":"unauthorized","message":"Invalid or missing API key"}`; got != want {
-				t.Errorf("%s, %s: %s", name, where, got)
+			if got, want := w.Body.String(), `"code":"insufficient_user_authentication"`; !strings.Contains(got, want) {
+				t.Errorf("%s, %s: %s, want %s", name, where, got, want)
 			}
 			if where == "routes" {
 				if diff := cmp.Diff([]string{"authenticate", "limit cost=0 denied=true"}, g.trace); diff != "" {
@@ -150,8 +150,7 @@ func TestRecentSaysWhy(t *testing.T) {
 	m := newModel(t)
 	q := authz.Request{Permission: "read", Endpoint: "a", Environment: "live", Recent: time.Minute}
 	w := httptest.NewRecorder()
-	authz.Refuse(w, httptest.NewRequest("GET", "/", nil),
-		&authz.DeniedError{Decision: m.Rights(authz.Active, []authz.Grant{m.Everything()}).Decide(q)})
+	problem.Write(w, httptest.NewRequest("GET", "/", nil), authz.Problem(&authz.DeniedError{Decision: m.Rights(authz.Active, []authz.Grant{m.Everything()}).Decide(q)}))
 	for _, want := range []string{`"code":"insufficient_user_authentication"`, "log in again", `"status":401`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s does not say %s", w.Body, want)

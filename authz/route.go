@@ -15,6 +15,7 @@ type route struct {
 	Route
 	wildcards []string // of a single segment
 	now       func() time.Time
+	errors    problem.Writer
 	entry     http.Handler // authentication and then decide, or the public handler
 
 	asker        *asker       // nil for a public route
@@ -23,7 +24,7 @@ type route struct {
 
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !rt.plain(r) {
-		NotFound(w, r)
+		rt.errors(w, r, problem.Problem{Status: http.StatusNotFound})
 		return
 	}
 	if rt.asker != nil || request.From(r.Context()) != nil {
@@ -54,7 +55,7 @@ func (rt *route) decide(w http.ResponseWriter, r *http.Request) {
 	rights, _ := s.Rights.(*Rights)
 	switch {
 	case rights == nil: // nobody authenticated
-		problem.Write(w, r, problem.Problem{Status: http.StatusUnauthorized})
+		rt.errors(w, r, problem.Problem{Status: http.StatusUnauthorized})
 	case rt.asker.admit(rights, r, s):
 		rt.pass.ServeHTTP(w, r)
 	default:
@@ -62,15 +63,15 @@ func (rt *route) decide(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse writes the denial that decide has noted, after the limiter.
-func refuse(w http.ResponseWriter, r *http.Request) {
+// denial is what decide has noted, for the handler behind the limiter.
+func denial(r *http.Request) problem.Problem {
 	var err error = errors.New("authz: the limiter lost the denial")
 	if s := request.From(r.Context()); s != nil {
 		if d, ok := s.Denied.(*DeniedError); ok {
 			err = d
 		}
 	}
-	Refuse(w, r, err)
+	return Problem(err)
 }
 
 // A pattern is what Routes must know of a pattern of [http.ServeMux], which

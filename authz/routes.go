@@ -3,9 +3,12 @@ package authz
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
+
+	"medtwin.ai/tollgate/problem"
 )
 
 // A RoutesConfig configures [Routes].
@@ -18,6 +21,10 @@ type RoutesConfig struct {
 	// Limit wraps what comes after the need has been met, and the refusal
 	// where it has not been. Default: no limit.
 	Limit func(http.Handler) http.Handler
+	// Errors writes refusals. Default: problem.Write.
+	Errors problem.Writer
+	// Logger hears of every refusal, at debug level. Default: none.
+	Logger *slog.Logger
 	// Now is read once per request. Default: time.Now.
 	Now func() time.Time
 }
@@ -69,7 +76,10 @@ func NewRoutes(c RoutesConfig) (*Routes, error) {
 	if c.Limit == nil {
 		c.Limit = func(h http.Handler) http.Handler { return h }
 	}
-	rs := &Routes{config: c, refuse: c.Limit(http.HandlerFunc(refuse))}
+	c.Errors = problem.Logged(c.Errors, c.Logger)
+	rs := &Routes{config: c, refuse: c.Limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.Errors(w, r, denial(r))
+	}))}
 	rs.mux.HandleFunc("/", rs.miss)
 	return rs, nil
 }
@@ -121,7 +131,7 @@ func (rs *Routes) Public(pattern, reason string, h http.Handler) {
 // add registers a declaration that holds. Both muxes panic on a pattern that
 // is malformed or in conflict with another.
 func (rs *Routes) add(p pattern, declared Route, h http.Handler) {
-	rt := &route{Route: declared, wildcards: p.wildcards, now: rs.config.Now}
+	rt := &route{Route: declared, wildcards: p.wildcards, now: rs.config.Now, errors: rs.config.Errors}
 	if declared.Public != "" {
 		rt.entry = h
 	} else {

@@ -2,7 +2,7 @@
 // mt_live_4h9d…, which carry their own checksum, and the digests that stand
 // for them in a database.
 //
-// A token is a prefix and 29 characters of [0-9A-Za-z], as in seed 000: 23
+// A token is a prefix and 29 characters of [0-9A-Za-z]: 23
 // drawn from crypto/rand (136.9 bits) and 6 that spell the CRC-32 (IEEE) of
 // everything before them in base 62, most significant digit first. The
 // checksum covers the prefix, so that a test key edited into a live one is

@@ -1,11 +1,20 @@
 package problem
 
 import (
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"medtwin.ai/tollgate/internal/request"
 )
+
+// Accepted reports whether the Accept header of r asks for RFC 9457: whether it
+// names application/problem+json with a weight above 0. A [Writer] with
+// another form asks this, to leave such requests to [Write].
+func Accepted(r *http.Request) bool {
+	return slices.ContainsFunc(r.Header["Accept"], acceptsProblem)
+}
 
 // acceptsProblem reports whether an Accept header (RFC 9110 §12.5.1) names
 // application/problem+json itself with a weight above 0. Wildcards are no
@@ -13,7 +22,7 @@ import (
 func acceptsProblem(accept string) bool {
 	for item := range strings.SplitSeq(accept, ",") {
 		media, params, _ := strings.Cut(item, ";")
-		if request.Lower(request.Trim(media)) == "application/problem+json" && weighs(params) {
+		if request.Lower(request.Trim(media)) == mediaType && weighs(params) {
 			return true
 		}
 	}

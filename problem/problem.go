@@ -1,11 +1,12 @@
-// Package problem writes error answers, and is the only one that does: in the
-// form of RFC 9457 and in the two that the seed documents fix.
+// Package problem writes error answers as RFC 9457 describes them. An application
+// with a form of its own gives the other packages a [Writer].
 package problem
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"medtwin.ai/tollgate/internal/request"
 )
 
-// A Problem is what a client is told about a request that failed. It repeats
-// nothing of the request and nothing of the cause: those go to the log.
+// A Problem is what a client is told about a request that failed. What is
+// written repeats nothing of the request and nothing of the cause.
 type Problem struct {
 	Status     int           // 400 to 599; anything else is 500
 	Code       string        // for programs, in snake_case: "missing_permission"; "": by the status
@@ -23,78 +24,98 @@ type Problem struct {
 	Retry      time.Duration // when the same request may pass, rounded up to seconds; 0: not said
 	Permission string        // the one that was missing; "": not said
 	Violated   []string      // names of the limits that were exceeded
+	Challenge  string        // WWW-Authenticate of a 401; "": what the header holds, else a plain Bearer challenge
+	RequestID  string        // set by Prepare
+
+	// Cause is the error behind the problem, for logs and for a Writer that
+	// tells causes apart. It is never shown to clients. nil: none is known.
+	Cause error `json:"-"`
 }
 
-// Write answers r with p, in the form that [Wrap] has chosen or, where the
-// client's Accept header names application/problem+json, in that of RFC 9457.
-// Nothing may have been written to w before.
+// Write is the default [Writer]: it answers r with p in the form of RFC 9457,
+// with the code, the request id and what else p holds as extension members
+// (§3.2). Nothing may have been written to w before.
+func Write(w http.ResponseWriter, r *http.Request, p Problem) {
+	p = Prepare(w, r, p)
+	w.Header().Set("Content-Type", mediaType)
+	w.WriteHeader(p.Status)
+	w.Write(p.body()) // net/http drops it for HEAD
+}
+
+const mediaType = "application/problem+json"
+
+// Prepare does what is common to all forms of an answer, so that a [Writer] only
+// chooses the body. It sets the headers below and returns p with its defaults
+// and its request id filled in. Afterwards the Writer sets the Content-Type,
+// writes the header with the status of the Problem that was returned, and
+// writes a body; or it calls [Write], which prepares once more to no effect.
 //
 // Every answer has X-Request-Id, Cache-Control: no-store and
 // X-Content-Type-Options: nosniff. A 401 has WWW-Authenticate (RFC 9110
-// §15.5.2), which the caller may have set; a 403 has X-Denied-Reason, the
-// code, and X-Required-Permission where there is one; Retry sets Retry-After.
-func Write(w http.ResponseWriter, r *http.Request, p Problem) {
-	s := request.From(r.Context())
-	if !s.Of(r) { // for this answer alone
-		outer := s
-		s = new(request.State)
-		if outer != nil {
-			s.Inherit(outer)
-		}
-	}
-	if s.ID == "" {
-		s.ID = newID()
-	}
+// §15.5.2). A 403 has X-Denied-Reason, the code, and X-Required-Permission
+// where a permission was missing. Retry sets Retry-After.
+func Prepare(w http.ResponseWriter, r *http.Request, p Problem) Problem {
 	p = p.withDefaults()
-	s.Problem = &p
+	p.RequestID = cmp.Or(RequestID(r.Context()), p.RequestID)
+	if p.RequestID == "" {
+		p.RequestID = newID()
+	}
+	if s := request.From(r.Context()); s.Of(r) {
+		s.Problem = &p
+	}
 
 	h := w.Header()
 	// They would describe the content that this one replaces.
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified"} {
 		h.Del(name)
 	}
-	h.Set("X-Request-Id", s.ID)
+	h.Set("X-Request-Id", p.RequestID)
 	if !strings.Contains(h.Get("Cache-Control"), "no-store") { // authn may have added private to it
 		h.Set("Cache-Control", "no-store")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
-	if p.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
-		h.Set("WWW-Authenticate", `Bearer realm="api"`) // RFC 6750 §3 wants a parameter
-	}
-	if p.Status == http.StatusForbidden {
+	switch p.Status {
+	case http.StatusUnauthorized:
+		// RFC 6750 §3 requires a parameter.
+		h.Set("WWW-Authenticate", cmp.Or(p.Challenge, h.Get("WWW-Authenticate"), `Bearer realm="api"`))
+	case http.StatusForbidden:
 		h.Set("X-Denied-Reason", p.Code)
 		if p.Permission != "" {
 			h.Set("X-Required-Permission", p.Permission)
 		}
 	}
-	if n := p.seconds(); n > 0 {
+	if n := p.RetrySeconds(); n > 0 {
 		h.Set("Retry-After", strconv.FormatInt(n, 10))
 	}
-
-	form := Format(s.Format)
-	if form != RFC9457 && slices.ContainsFunc(r.Header["Accept"], acceptsProblem) {
-		form = RFC9457
-	}
-	media, body := "application/json", []byte(nil)
-	switch form {
-	case Nested:
-		body = p.nested()
-	case Flat:
-		body = p.flat()
-	default:
-		media, body = "application/problem+json", p.rfc9457(s.ID)
-	}
-	h.Set("Content-Type", media)
-	w.WriteHeader(p.Status)
-	w.Write(body) // net/http drops it for HEAD
+	return p
 }
 
-// seconds returns Retry in whole seconds, rounded up, 0 when there is none.
-func (p Problem) seconds() int64 {
+// RetrySeconds returns Retry in whole seconds, rounded up, and 0 if there is none.
+func (p Problem) RetrySeconds() int64 {
 	if p.Retry <= 0 {
 		return 0
 	}
 	return int64((p.Retry-1)/time.Second) + 1
+}
+
+// body returns the content that RFC 9457 §3 describes. It is JSON without
+// escapes for HTML, which this never is: the content type and nosniff say so.
+func (p Problem) body() []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.Encode(struct { // strings and numbers always encode
+		Type       string   `json:"type,omitempty"`
+		Title      string   `json:"title,omitempty"`
+		Status     int      `json:"status"`
+		Detail     string   `json:"detail"`
+		Code       string   `json:"code"`
+		ID         string   `json:"request_id"`
+		Retry      int64    `json:"retry_after,omitempty"` // seconds
+		Permission string   `json:"required_permission,omitempty"`
+		Violated   []string `json:"violated-policies,omitempty"`
+	}{p.Type, http.StatusText(p.Status), p.Status, p.Detail, p.Code, p.RequestID, p.RetrySeconds(), p.Permission, p.Violated})
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // withDefaults fills in what follows from the status.
@@ -111,9 +132,9 @@ func (p Problem) withDefaults() Problem {
 func byStatus(status int) (code, detail string) {
 	switch status {
 	case http.StatusUnauthorized:
-		return "unauthorized", unauthorized
+		return "unauthorized", "A valid credential is required."
 	case http.StatusForbidden:
-		return "forbidden", nestedForbidden
+		return "forbidden", "The caller may not do this."
 	case http.StatusNotFound:
 		return "not_found", "No such resource."
 	case http.StatusMethodNotAllowed:

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"medtwin.ai/tollgate/problem"
 )
 
 // A Charge tells who pays for a request, and under which plan. Subjects are
@@ -47,12 +49,12 @@ type Config struct {
 	NoLegacyHeaders, NoFieldHeaders bool
 	// Failure says what happens while Store fails. 0: Local.
 	Failure Failure
-	// Deny answers a request over its limit; the limit headers, Retry-After
-	// and Cache-Control are set. It must not keep d. nil: a 429 by package
-	// problem, "rate_limit_exceeded", or "cost_exceeds_quota" if d.Never.
-	Deny func(w http.ResponseWriter, r *http.Request, d *Decision)
-	// Logger hears when Store begins to fail and when it answers again.
-	// nil: discards.
+	// Errors writes refusals: 429 "rate_limit_exceeded", or "cost_exceeds_quota"
+	// for a cost above a whole quota, with the limit headers set, and 503 where
+	// Failure is Closed. nil: problem.Write.
+	Errors problem.Writer
+	// Logger hears when Store begins to fail and when it answers again, and at
+	// debug level of every refusal. nil: discards.
 	Logger *slog.Logger
 	// Now is the clock, where no other part of the chain has read it for the
 	// request. nil: time.Now.
@@ -74,6 +76,7 @@ func (c *Config) validate() error {
 	if c.Store == nil {
 		c.Store = NewMemory(0)
 	}
+	c.Errors = problem.Logged(c.Errors, c.Logger)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -59,7 +59,7 @@ func (d *Decision) WriteHeader(h http.Header, now time.Time) {
 }
 
 // write is WriteHeader with a choice of families: X-RateLimit-Limit, -Remaining
-// and -Reset (Unix seconds) of the binding limit, as in seed 000, and
+// and -Reset (Unix seconds) of the binding limit, and
 // RateLimit-Policy and RateLimit, which show all limits of the plan.
 func (d *Decision) write(h http.Header, now time.Time, legacy, standard bool) {
 	if d.Plan == nil {

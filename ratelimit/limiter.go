@@ -115,7 +115,7 @@ func (l *Limiter) Wrap(next http.Handler) http.Handler {
 // not nil, writes the refusal.
 func (l *Limiter) Write(w http.ResponseWriter, r *http.Request, d *Decision, err error) {
 	if err != nil && !errors.Is(err, ErrExceeded) {
-		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Retry: time.Second})
+		l.config.Errors(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Retry: time.Second, Cause: err})
 		return
 	}
 	if d.Plan == nil {
@@ -126,12 +126,10 @@ func (l *Limiter) Write(w http.ResponseWriter, r *http.Request, d *Decision, err
 		_, s = request.Ensure(r, l.config.Now)
 	}
 	d.write(w.Header(), s.Now, !l.config.NoLegacyHeaders, !l.config.NoFieldHeaders)
-	switch {
-	case err == nil:
-	case l.config.Deny != nil:
-		l.config.Deny(w, r, d)
-	default:
-		problem.Write(w, r, d.problem())
+	if err != nil {
+		p := d.problem()
+		p.Cause = err
+		l.config.Errors(w, r, p)
 	}
 }
 

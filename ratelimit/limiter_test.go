@@ -55,7 +55,6 @@ func serve(l *Limiter, set func(*request.State)) *httptest.ResponseRecorder {
 func denied(s *request.State)   { s.Denied = errors.New("denied") }
 func free(s *request.State)     { s.Cost = -1 }
 func costs3(s *request.State)   { s.Cost = 3 }
-func flat(s *request.State)     { s.Format = uint8(problem.Flat) }
 func costs100(s *request.State) { s.Cost = 100 }
 
 func TestNewRefuses(t *testing.T) {
@@ -110,32 +109,25 @@ func TestRetryAfterIsHonest(t *testing.T) {
 	}
 }
 
-// The answer of seed 000, and that of RFC 9457.
+// The answer says when to come back, and which limits refused.
 func TestRefusal(t *testing.T) {
 	now := start
 	l := newLimiter(t, Config{Plan: constant("s", parsed(t, "1-M, 1-D"))}, &now)
 	if w := serve(l, nil); w.Code != http.StatusNoContent {
 		t.Fatalf("status %d", w.Code)
 	}
-	w := serve(l, flat)
-	var seed struct {
-		Error, Message string
-		RetryAfter     int `json:"retry_after"`
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), &seed); err != nil {
-		t.Fatal(err)
-	}
-	after := w.Header().Get("Retry-After")
-	if w.Code != http.StatusTooManyRequests || seed.Error != "rate_limit_exceeded" || strconv.Itoa(seed.RetryAfter) != after {
-		t.Errorf("status %d, Retry-After %s, body %s", w.Code, after, w.Body)
-	}
-	w = serve(l, nil)
+	w := serve(l, nil)
 	var p struct {
 		Type, Code string
 		Violated   []string `json:"violated-policies"`
+		RetryAfter int      `json:"retry_after"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Fatal(err)
+	}
+	after := w.Header().Get("Retry-After")
+	if w.Code != http.StatusTooManyRequests || strconv.Itoa(p.RetryAfter) != after {
+		t.Errorf("status %d, Retry-After %s, body %s", w.Code, after, w.Body)
 	}
 	if p.Type != "https://iana.org/assignments/http-problem-types#quota-exceeded" || p.Code != "rate_limit_exceeded" {
 		t.Errorf("body %s", w.Body)
@@ -382,20 +374,42 @@ func TestCheckTellsErrors(t *testing.T) {
 	}
 }
 
-func TestDeny(t *testing.T) {
+func TestErrors(t *testing.T) {
 	now := start
-	var got Decision
-	l := newLimiter(t, Config{
-		Plan: constant("s", parsed(t, "1-M")),
-		Deny: func(w http.ResponseWriter, r *http.Request, d *Decision) {
-			got = *d
-			w.WriteHeader(http.StatusTeapot)
-		},
-	}, &now)
-	serve(l, nil)
-	w := serve(l, nil)
-	if w.Code != http.StatusTeapot || w.Header().Get("Retry-After") != "60" || got.Retry != time.Minute {
-		t.Errorf("%d, %v, %+v", w.Code, w.Header(), got)
+	var got []problem.Problem
+	note := func(w http.ResponseWriter, r *http.Request, p problem.Problem) {
+		got = append(got, problem.Prepare(w, r, p))
+		w.WriteHeader(http.StatusTeapot)
+	}
+	cause := errors.New("down")
+	for _, c := range []struct {
+		name   string
+		config Config
+		cost   func(*request.State)
+		want   problem.Problem
+		err    error
+	}{
+		{"over the limit", Config{}, nil, problem.Problem{Status: 429, Code: "rate_limit_exceeded", Retry: time.Minute}, ErrExceeded},
+		{"over the quota", Config{}, costs100, problem.Problem{Status: 429, Code: "cost_exceeds_quota"}, ErrExceeded},
+		{"no store", Config{Store: &failing{nil, cause}, Failure: Closed}, nil, problem.Problem{Status: 503, Code: "unavailable", Retry: time.Second}, cause},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.config.Plan, c.config.Errors = constant("s", parsed(t, "1-M")), note
+			l := newLimiter(t, c.config, &now)
+			serve(l, c.cost)
+			got = nil
+			w := serve(l, c.cost)
+			if w.Code != http.StatusTeapot || len(got) != 1 {
+				t.Fatalf("%d, %+v", w.Code, got)
+			}
+			p := got[0]
+			if p.Status != c.want.Status || p.Code != c.want.Code || p.Retry != c.want.Retry || !errors.Is(p.Cause, c.err) {
+				t.Errorf("got %+v, want %+v because of %v", p, c.want, c.err)
+			}
+			if limited := w.Header().Get("RateLimit") != ""; limited != (p.Status == 429) {
+				t.Errorf("%d with the headers %v", p.Status, w.Header())
+			}
+		})
 	}
 }
 

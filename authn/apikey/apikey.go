@@ -41,7 +41,7 @@ type Config struct {
 	// a key of their own, or changes what it opens: a key outlives the session that
 	// made it, and a stolen session may be of any age. RecentManage is the same for
 	// the account's own keys and for keys that hold Manage. An older log-in is a
-	// *authz.DeniedError, which authz.Refuse answers with the challenge of RFC 9470.
+	// *authz.DeniedError, which authz.Problem turns into the challenge of RFC 9470.
 	// Both are whole seconds, and any age is recent enough where one is negative.
 	// Defaults: 12 hours, 1 hour.
 	Recent, RecentManage time.Duration

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/problem"
 )
 
 // note logs why an attempt has failed, if it has, and by which client. User is
@@ -21,10 +21,6 @@ func (m *Manager) note(ctx context.Context, text, user string, from netip.Addr, 
 	if from.IsValid() {
 		client = from.String()
 	}
-	id := ""
-	if s := request.From(ctx); s != nil {
-		id = s.ID
-	}
 	m.failed.Write(ctx, now, slog.LevelInfo, text,
-		slog.Any("err", err), slog.String("request_id", id), slog.String("client", client), slog.String("user", user))
+		slog.Any("err", err), slog.String("request_id", problem.RequestID(ctx)), slog.String("client", client), slog.String("user", user))
 }

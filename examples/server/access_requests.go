@@ -101,7 +101,7 @@ func (s *server) requestAccess(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !d.Allowed {
-		problem.Write(w, r, problem.Problem{Status: http.StatusTooManyRequests, Retry: d.Retry})
+		writeProblem(w, r, problem.Problem{Status: http.StatusTooManyRequests, Retry: d.Retry})
 		return
 	}
 	made := accessRequest{

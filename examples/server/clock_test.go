@@ -133,7 +133,7 @@ func TestPanic(t *testing.T) {
 	var log strings.Builder
 	c := newClocked(t, "standard", "")
 	s := &server{log: slog.New(slog.NewTextHandler(&log, nil)), addr: c.addr}
-	h := problem.Wrap(errorForm, s.logged(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })))
+	h := problem.RequestIDs(s.logged(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })))
 	r := httptest.NewRequest("GET", "/v1/rubrics", nil)
 	r.Header.Set("Authorization", "Bearer "+c.key)
 	rec := httptest.NewRecorder()

@@ -33,7 +33,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 				if v == http.ErrAbortHandler {
 					panic(v)
 				}
-				problem.Write(w, r, problem.Problem{Status: http.StatusInternalServerError})
+				writeProblem(w, r, problem.Problem{Status: http.StatusInternalServerError})
 			}
 			s.line(r.Context(), r, time.Since(began))
 		}()

@@ -215,23 +215,21 @@ func (s *server) failLogin(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem.Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: "Too many people are logging in.", Retry: busy.Retry}
 	case errors.As(err, &weak):
 		p = problem.Problem{Status: http.StatusBadRequest, Code: "password_" + weak.Code, Detail: weak.Detail}
-	case errors.Is(err, login.ErrFailed), errors.Is(err, authn.ErrRejected):
-		p.Status = http.StatusUnauthorized
+	case errors.Is(err, login.ErrFailed):
+		p = problem.Problem{Status: http.StatusUnauthorized, Code: "login_failed", Detail: "The email address or the password is wrong."}
 	case errors.Is(err, login.ErrSuspended):
 		p = problem.Problem{Status: http.StatusForbidden, Code: "account_suspended", Detail: "The user is suspended."}
 	case errors.Is(err, login.ErrAccount):
 		p = problem.Problem{Status: http.StatusForbidden, Code: "not_a_member", Detail: "The user is no member of the account."}
 	case errors.Is(err, login.ErrInvitation):
 		p = problem.Problem{Status: http.StatusBadRequest, Code: "invalid_invitation", Detail: "The invitation is wrong, has been used or has expired."}
-	case errors.Is(err, authn.ErrAmbiguous):
-		p = problem.Problem{Status: http.StatusBadRequest, Code: "ambiguous_credentials", Detail: "Send one Authorization header."}
-	case errors.Is(err, authn.ErrCrossOrigin):
-		p = problem.Problem{Status: http.StatusForbidden, Code: "cross_origin", Detail: "A page of another origin may not do this."}
+	case errors.Is(err, authn.ErrRejected), errors.Is(err, authn.ErrAmbiguous), errors.Is(err, authn.ErrCrossOrigin):
+		p = authn.Problem(err)
 	case r.Context().Err() != nil: // nobody waits for the answer
 		p = problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second}
 	default:
 		s.fail(w, r, err)
 		return
 	}
-	problem.Write(w, r, p)
+	writeProblem(w, r, p)
 }

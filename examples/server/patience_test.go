@@ -38,7 +38,7 @@ func TestPatience(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &server{log: slog.New(slog.DiscardHandler)}
 			began := time.Now()
-			h := problem.Wrap(errorForm, s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := problem.RequestIDs(s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if _, err := io.ReadAll(r.Body); err != nil || r.Context().Err() != nil {
 					t.Errorf("after the body: %v, %v", err, r.Context().Err())
 				}

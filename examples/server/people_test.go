@@ -118,7 +118,7 @@ func TestLogin(t *testing.T) {
 			t.Errorf("logout: %d %s", a.status, a.body)
 		}
 	}
-	if a := p.get("/v1/projects", "", "Authorization", session); a.status != 401 || a.body != nested401 {
+	if a := p.get("/v1/projects", "", "Authorization", session); a.status != 401 || a.body != endedSession {
 		t.Errorf("after the logout: %d %s", a.status, a.body)
 	}
 }
@@ -154,7 +154,7 @@ func TestLoginTellsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := c.login("o@example.com", "another password")
-	if first.status != 401 || first.body != nested401 {
+	if first.status != 401 || first.body != loginFailed {
 		t.Fatalf("wrong password: %d %s", first.status, first.body)
 	}
 	for name, a := range map[string]answer{
@@ -202,7 +202,7 @@ func TestGuessing(t *testing.T) {
 		}
 		a := c.login(email, secret, "From", from)
 		retry, _ := strconv.Atoi(a.header.Get("Retry-After"))
-		if want := fmt.Sprintf(`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Too many requests. Retry after %d seconds.","retry_after":%[1]d}}`, retry); a.status != 429 || retry < 1 || a.body != want {
+		if want := fmt.Sprintf(`{"error":{"code":"TOO_MANY_FAILURES","message":"Too many failed attempts. Retry after %d seconds.","retry_after":%[1]d}}`, retry); a.status != 429 || retry < 1 || a.body != want {
 			t.Errorf("%s, the sixth: %d, Retry-After %d, %s", email, a.status, retry, a.body)
 		}
 		began := c.now

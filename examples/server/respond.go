@@ -26,7 +26,7 @@ func (s *server) respond(w http.ResponseWriter, r *http.Request, status int, v a
 	body, err := json.Marshal(v)
 	if err != nil { // nothing a request can bring about
 		s.log.Error("response not encoded", slog.Any("err", err))
-		problem.Write(w, r, problem.Problem{Status: http.StatusInternalServerError})
+		writeProblem(w, r, problem.Problem{Status: http.StatusInternalServerError})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -48,29 +48,29 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var throttled *authn.ThrottledError
 	switch {
 	case errors.As(err, &denied):
-		authz.Refuse(w, r, err)
+		writeProblem(w, r, authz.Problem(err))
 	case errors.As(err, &bad):
-		problem.Write(w, r, bad.Problem)
+		writeProblem(w, r, bad.Problem)
 	case errors.As(err, &throttled):
-		problem.Write(w, r, problem.Problem{Status: http.StatusTooManyRequests, Code: "too_many_failures", Retry: throttled.Retry})
+		writeProblem(w, r, authn.Problem(err))
 	case errors.Is(err, errNoDocument), errors.Is(err, store.ErrNotFound):
-		authz.NotFound(w, r)
+		writeProblem(w, r, problem.Problem{Status: http.StatusNotFound})
 	case errors.Is(err, authn.ErrForbidden):
-		problem.Write(w, r, problem.Problem{Status: http.StatusForbidden, Code: "owner_only", Detail: "Only its owner may do this."})
+		writeProblem(w, r, problem.Problem{Status: http.StatusForbidden, Code: "owner_only", Detail: "Only its owner may do this."})
 	case errors.Is(err, authn.ErrInvalid):
-		problem.Write(w, r, problem.Problem{
+		writeProblem(w, r, problem.Problem{
 			Status: http.StatusBadRequest, Code: "invalid_request", Detail: "The request asks for something that cannot be.",
 		})
 	case errors.Is(err, store.ErrQuota):
-		problem.Write(w, r, problem.Problem{
+		writeProblem(w, r, problem.Problem{
 			Status: http.StatusConflict, Code: "quota_reached", Detail: "The account holds as many keys as it may: revoke one first.",
 		})
 	case errors.Is(err, store.ErrInactive):
-		problem.Write(w, r, problem.Problem{
+		writeProblem(w, r, problem.Problem{
 			Status: http.StatusConflict, Code: "inactive", Detail: "It is revoked, expired or disabled.",
 		})
 	case errors.Is(err, store.ErrConflict):
-		problem.Write(w, r, problem.Problem{
+		writeProblem(w, r, problem.Problem{
 			Status: http.StatusConflict, Code: "conflict", Detail: "It is not what it was, or has a successor: read it again.",
 		})
 	default:
@@ -80,7 +80,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		s.log.Log(r.Context(), level, "request failed", slog.String("request_id", problem.RequestID(r.Context())),
 			slog.String("client", shown(s.addr(r))), slog.String("pattern", r.Pattern), slog.Any("err", err))
-		problem.Write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
+		writeProblem(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
 }
 

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/problem"
 )
 
 // declare is the table of the API: every route with what it needs.
@@ -68,16 +66,6 @@ func set(names ...string) map[string]bool {
 		m[n] = true
 	}
 	return m
-}
-
-// errorForm: seed 000 documents flat errors, seed 001 nested ones.
-func errorForm(r *http.Request) problem.Format {
-	for _, prefix := range []string{"/v1/rubrics", "/v1/artifacts"} {
-		if rest, ok := strings.CutPrefix(r.URL.Path, prefix); ok && (rest == "" || rest[0] == '/') {
-			return problem.Flat
-		}
-	}
-	return problem.Nested
 }
 
 // health answers 503 only while the server drains: new requests belong to

@@ -56,6 +56,9 @@ const keyQuota = 1000
 // sessionCookie is read where a request has no Authorization header.
 const sessionCookie = "__Host-sess"
 
+// sessionPrefix begins the tokens of sessions.
+const sessionPrefix = "sess_"
+
 // newServer opens what the configuration names. The caller closes it.
 func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err error) {
 	s = &server{log: log, now: time.Now, spent: ratelimit.NewMemory(0)}
@@ -117,7 +120,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 		return nil, err
 	}
 	s.leaks, err = leak.New(leak.Config{
-		DB: s.db, Seal: s.derive("leak reports"), KeysURL: cmp.Or(c.leakKeys, githubKeys), Report: s.leaked, Logger: log,
+		DB: s.db, Seal: s.derive("leak reports"), KeysURL: cmp.Or(c.leakKeys, githubKeys), Report: s.leaked, Errors: writeProblem, Logger: log,
 		Now: func() time.Time { return s.now() },
 	})
 	return s, err
@@ -130,7 +133,7 @@ func (s *server) keyConfig() apikey.Config {
 	}
 }
 
-// handler is the chain: request id and form of errors, log, and the routes,
+// handler is the chain: request id, log, and the routes,
 // which match, authenticate, decide, limit and handle.
 func (s *server) handler(origins []string) (http.Handler, error) {
 	failures, err := ratelimit.NewFailures(nil, s.failed) // apart from the table of verified identities
@@ -145,23 +148,25 @@ func (s *server) handler(origins []string) (http.Handler, error) {
 	}
 	s.auth, err = authn.New(authn.Config{
 		Authenticators: []authn.Authenticator{s.keys, s.sessions}, Cookie: sessionCookie, CrossOrigin: s.crossOrigin,
-		ClientAddr: s.addr, Failures: failures, Logger: s.log,
+		ClientAddr: s.addr, Failures: failures, Errors: writeProblem, Logger: s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.limiter, err = ratelimit.New(ratelimit.Config{
-		Store: s.spent, Plan: s.plan, Own: s.ownPlan, Denied: s.denialPlan, Logger: s.log,
+		Store: s.spent, Plan: s.plan, Own: s.ownPlan, Denied: s.denialPlan, Errors: writeProblem, Logger: s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	routes, err := authz.NewRoutes(authz.RoutesConfig{Model: s.model, Authenticate: s.auth.Wrap, Limit: s.limiter.Wrap, Now: s.now})
+	routes, err := authz.NewRoutes(authz.RoutesConfig{
+		Model: s.model, Authenticate: s.auth.Wrap, Limit: s.limiter.Wrap, Errors: writeProblem, Logger: s.log, Now: s.now,
+	})
 	if err != nil {
 		return nil, err
 	}
 	s.declare(routes)
-	h := problem.Wrap(errorForm, s.logged(routes))
+	h := problem.RequestIDs(s.logged(routes))
 	if len(origins) > 0 {
 		return s.cors(origins, h)
 	}

@@ -121,9 +121,9 @@ func TestTeamRules(t *testing.T) {
 		{"editor", "POST", "/v1/team", `{"email":"a@example.com","role":"viewer"}`, 403, "missing_permission"},
 		{"key", "GET", "/v1/team", "", 200, ""},
 		// case A4
-		{"key", "POST", "/v1/team", `{"email":"a@example.com","role":"viewer"}`, 401, "UNAUTHORIZED"},
-		{"key", "PATCH", path("viewer"), `{"role":"admin"}`, 401, "UNAUTHORIZED"},
-		{"key", "DELETE", path("viewer"), "", 401, "UNAUTHORIZED"},
+		{"key", "POST", "/v1/team", `{"email":"a@example.com","role":"viewer"}`, 401, "INSUFFICIENT_USER_AUTHENTICATION"},
+		{"key", "PATCH", path("viewer"), `{"role":"admin"}`, 401, "INSUFFICIENT_USER_AUTHENTICATION"},
+		{"key", "DELETE", path("viewer"), "", 401, "INSUFFICIENT_USER_AUTHENTICATION"},
 		// case A9
 		{"owner", "POST", "/v1/team", `{"email":"a@example.com","role":"operator"}`, 400, "UNKNOWN_ROLE"},
 		{"owner", "POST", "/v1/team", `{"email":"a@example.com","role":"Admin"}`, 400, "UNKNOWN_ROLE"},

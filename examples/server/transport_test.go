@@ -80,20 +80,21 @@ func TestTransport(t *testing.T) {
 		path   string
 		header []string
 		status int
+		body   string // of a 401
 	}{
-		{"header", "/v1/projects", []string{"Authorization", session}, 200},
-		{"bearer", "/v1/projects", []string{"Authorization", "Bearer " + token}, 200},
-		{"cookie", "/v1/projects", []string{"Cookie", cookie}, 200},
-		{"two headers", "/v1/projects", []string{"Authorization", session, "Authorization", session}, 400},               // case S1
-		{"bad header, good cookie", "/v1/projects", []string{"Authorization", bad, "Cookie", cookie}, 401},               // case S2
-		{"two cookies", "/v1/projects", []string{"Cookie", cookie + "; " + cookie}, 401},                                 // case S3
-		{"cookie's token in a header", "/v1/projects", []string{"Authorization", "Session " + value}, 401},               // case S4
-		{"header's token in a cookie", "/v1/projects", []string{"Cookie", sessionCookie + "=" + token}, 401},             // case S4
-		{"query string", "/v1/projects?session_token=" + token + "&access_token=" + token + "&token=" + token, nil, 401}, // case S5
-		{"a key as a session", "/v1/projects", []string{"Authorization", "Session " + c.key}, 401},                       // case A4
+		{"header", "/v1/projects", []string{"Authorization", session}, 200, ""},
+		{"bearer", "/v1/projects", []string{"Authorization", "Bearer " + token}, 200, ""},
+		{"cookie", "/v1/projects", []string{"Cookie", cookie}, 200, ""},
+		{"two headers", "/v1/projects", []string{"Authorization", session, "Authorization", session}, 400, ""},                      // case S1
+		{"bad header, good cookie", "/v1/projects", []string{"Authorization", bad, "Cookie", cookie}, 401, badSession},              // case S2
+		{"two cookies", "/v1/projects", []string{"Cookie", cookie + "; " + cookie}, 401, badSession},                                // case S3
+		{"cookie's token in a header", "/v1/projects", []string{"Authorization", "Session " + value}, 401, badSession},              // case S4
+		{"header's token in a cookie", "/v1/projects", []string{"Cookie", sessionCookie + "=" + token}, 401, badSession},            // case S4
+		{"query string", "/v1/projects?session_token=" + token + "&access_token=" + token + "&token=" + token, nil, 401, nested401}, // case S5
+		{"a key as a session", "/v1/projects", []string{"Authorization", "Session " + c.key}, 401, badSession},                      // case A4
 	} {
 		a := c.do("GET", tt.path, "", tt.header...)
-		if a.status != tt.status || a.status == 401 && a.body != nested401 || a.header.Get("Set-Cookie") != "" {
+		if a.status != tt.status || a.status == 401 && a.body != tt.body || a.header.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %d %s %v, want %d", tt.name, a.status, a.body, a.header, tt.status)
 		}
 		if challenge := a.header.Get("WWW-Authenticate"); tt.status == 401 && !strings.HasPrefix(challenge, "Bearer ") {
@@ -273,7 +274,7 @@ func TestStreaming(t *testing.T) {
 		both.WriteString("echo " + line)
 		both.Flush()
 	}))
-	h, err := c.cors([]string{"https://app.example.com"}, problem.Wrap(errorForm, c.logged(routes)))
+	h, err := c.cors([]string{"https://app.example.com"}, problem.RequestIDs(c.logged(routes)))
 	if err != nil {
 		t.Fatal(err)
 	}

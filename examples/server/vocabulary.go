@@ -67,7 +67,7 @@ func newVocabulary() (v vocabulary, err error) {
 			return v, err
 		}
 	}
-	if v.session, err = keyfmt.New("sess_"); err != nil {
+	if v.session, err = keyfmt.New(sessionPrefix); err != nil {
 		return v, err
 	}
 	var plans []*ratelimit.Plan

@@ -103,9 +103,9 @@ type (
 `,
 			"exports are documented", []string{"authz/a.go:3: type T", "authz/a.go:4: method T.M", "authz/a.go:7: const C",
 				"authz/a.go:16: type J", "authz/a.go:16: member J.M", "authz: the package"}},
-		{"large surface", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(179) + ")\n",
-			"the surface is small", []string{"the core packages export 181 names (authz 179, store 2; besides 0 standard methods such as String), over 180"}},
-		{"surface just small enough", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(176) + ")\n\n// I has members.\ntype I interface{ A(); B() }\n\n// String is documented.\nfunc (i I) String() {}\n",
+		{"large surface", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(183) + ")\n",
+			"the surface is small", []string{"the core packages export 185 names (authz 183, store 2; besides 0 standard methods such as String), over 184"}},
+		{"surface just small enough", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(180) + ")\n\n// I has members.\ntype I interface{ A(); B() }\n\n// String is documented.\nfunc (i I) String() {}\n",
 			"the surface is small", nil},
 	}
 	tried := map[string]bool{}

@@ -34,7 +34,7 @@ var may = map[string][]string{
 	"authn/session":       {"internal/recall", "keyfmt", "problem", "authz", "store", "authn"},
 	"authn/password":      nil,
 	"authn/authntest":     {"keyfmt", "authz", "store", "store/memory", "store/storetest", "authn", "authn/apikey", "authn/session"},
-	"authn/login":         {"internal/loglimit", "internal/request", "keyfmt", "authz", "store", "authn", "authn/session", "authn/password"},
+	"authn/login":         {"internal/loglimit", "keyfmt", "problem", "authz", "store", "authn", "authn/session", "authn/password"},
 }
 
 // direction keeps the arrows of docs/architecture.md.

@@ -23,7 +23,7 @@ import (
 // changes one of them, as Clone, [http.StripPrefix] or a path that is rewritten
 // in place do, counts as a new request, which gets a state of its own: it is
 // authenticated, decided and charged again, and leaves no trace in the state
-// of the other. It inherits the request id and the form of errors.
+// of the other.
 //
 // Where a new request reaches a part of the chain without the parts in front
 // of it, as behind StripPrefix, [Attach] lets it inherit what those have found:
@@ -39,7 +39,6 @@ type State struct {
 	context.Context
 
 	Now         time.Time // read once per request; zero until somebody needs it
-	ID          string    // problem: request id, "" until somebody needs one
 	Problem     any       // problem: *Problem that was written
 	Principal   any       // authn: *Principal
 	Credential  string    // authn: the credential as it stood in the request
@@ -50,8 +49,6 @@ type State struct {
 	IDs         [4]string // authz: the ids it asks about
 	Denied      any       // authz: *DeniedError; the limiter then spends nothing of the plan
 	Cost        int       // ratelimit: as in authz.Need.Cost, set by authz
-	Format      uint8     // problem: form of the error bodies
-	Wrapped     bool      // problem: ID and Format were set before any handler ran
 
 	watched bool        // there is a Watcher in Context
 	decided atomic.Bool // a route or a need has taken this state
@@ -107,18 +104,9 @@ func begin(r *http.Request, outer *State) (*http.Request, *State) {
 		s.path, s.query = r.URL.Path, r.URL.RawQuery
 	}
 	if outer != nil {
-		s.Inherit(outer)
+		s.watched = outer.watched
 	}
 	return r.WithContext(s), s
-}
-
-// Inherit copies the request id and the form of errors. It reads nothing that
-// a handler may be writing.
-func (s *State) Inherit(outer *State) {
-	s.watched = outer.watched
-	if s.Wrapped = outer.Wrapped; s.Wrapped {
-		s.ID, s.Format = outer.ID, outer.Format
-	}
 }
 
 // Attach returns the state of r, and r with that state attached. Where r has

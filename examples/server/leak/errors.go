@@ -35,15 +35,15 @@ var (
 
 // refuse answers with what err means: anything but a refusal is an outage.
 func (rc *Receiver) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	p := problem.Problem{Status: http.StatusServiceUnavailable}
+	p := problem.Problem{Status: http.StatusServiceUnavailable, Cause: err}
 	var why *refusal
 	if errors.As(err, &why) {
-		p = problem.Problem{Status: why.status, Code: why.code, Detail: why.detail}
+		p = problem.Problem{Status: why.status, Code: why.code, Detail: why.detail, Cause: err}
 	} else {
 		rc.log.ErrorContext(r.Context(), "leak report not taken", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		p.Retry = 30 * time.Second
 	}
-	problem.Write(w, r, p)
+	rc.errors(w, r, p)
 }

@@ -169,7 +169,7 @@ func newServer(t testing.TB, keysURL string, set func(*leak.Config)) *server {
 	if s.Receiver, err = leak.New(c); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(problem.Wrap(func(*http.Request) problem.Format { return problem.Nested }, s.Receiver))
+	srv := httptest.NewServer(problem.RequestIDs(s.Receiver))
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
 	return s

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/problem"
 )
 
 // Config says what a [Receiver] works with.
@@ -49,6 +50,9 @@ type Config struct {
 	// Required.
 	Report func(ctx context.Context, token, url, source string) (known bool, err error)
 
+	// Errors answers reports that are not taken. Default: problem.Write.
+	Errors problem.Writer
+
 	// Logger hears of outages and of reports dropped, never of their content.
 	// Default: no log.
 	Logger *slog.Logger
@@ -63,6 +67,7 @@ type Receiver struct {
 	seal   cipher.AEAD
 	keys   *keyring
 	report func(ctx context.Context, token, url, source string) (bool, error)
+	errors problem.Writer
 	log    *slog.Logger
 	now    func() time.Time
 	wake   chan struct{} // something waits that can be handled
@@ -94,6 +99,9 @@ func New(c Config) (*Receiver, error) {
 	if c.Client == nil {
 		c.Client = new(http.Client)
 	}
+	if c.Errors == nil {
+		c.Errors = problem.Write
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -109,7 +117,7 @@ func New(c Config) (*Receiver, error) {
 		return nil, fmt.Errorf("leak: %w", err)
 	}
 	return &Receiver{
-		db: c.DB, seal: seal, report: c.Report, log: c.Logger, now: c.Now,
+		db: c.DB, seal: seal, report: c.Report, errors: c.Errors, log: c.Logger, now: c.Now,
 		keys: &keyring{url: c.KeysURL, client: c.Client, log: c.Logger, now: c.Now, fetching: make(chan struct{}, 1)},
 		wake: make(chan struct{}, 1), bodies: make(chan struct{}, maxBodies), patience: patience, work: maxWork,
 	}, nil

@@ -1,0 +1,62 @@
+package problem
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"medtwin.ai/tollgate/internal/request"
+)
+
+// A Writer answers r with p. It calls [Prepare] and then writes the body in a
+// form of its own. [Write] is the default of every configuration that takes
+// one. Writers are safe for concurrent use.
+//
+//	func plain(w http.ResponseWriter, r *http.Request, p problem.Problem) {
+//		p = problem.Prepare(w, r, p)
+//		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+//		w.WriteHeader(p.Status)
+//		fmt.Fprintln(w, p.Detail)
+//	}
+type Writer func(w http.ResponseWriter, r *http.Request, p Problem)
+
+// Logged returns a Writer that logs every problem at debug level and then has
+// write answer it. The line holds the request id that the answer holds, the
+// status, the code and the cause. A nil write means [Write], a nil log means
+// that nothing is logged.
+func Logged(write Writer, log *slog.Logger) Writer {
+	if write == nil {
+		write = Write
+	}
+	if log == nil {
+		return write
+	}
+	return func(w http.ResponseWriter, r *http.Request, p Problem) {
+		if log.Enabled(r.Context(), slog.LevelDebug) {
+			r = Identify(r)
+			p = p.withDefaults()
+			attrs := []slog.Attr{
+				slog.String("request_id", RequestID(r.Context())), slog.Int("status", p.Status), slog.String("code", p.Code),
+				slog.String("pattern", r.Pattern),
+			}
+			if p.Cause != nil {
+				attrs = append(attrs, slog.Any("err", p.Cause))
+			}
+			log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
+		}
+		write(w, r, p)
+	}
+}
+
+// FromContext returns the problem that the request was answered with, for code
+// that logs answers and must not wrap the ResponseWriter. It returns false if
+// none has been written. What is written to a request with another URL, Method,
+// Host or Header map is not seen, so a log goes inside [http.StripPrefix].
+func FromContext(ctx context.Context) (Problem, bool) {
+	if s := request.From(ctx); s != nil {
+		if p, ok := s.Problem.(*Problem); ok {
+			return *p, true
+		}
+	}
+	return Problem{}, false
+}

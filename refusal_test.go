@@ -1,0 +1,96 @@
+package tollgate_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"testing"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/problem"
+)
+
+// Every refusal is one line in a log at debug level, to be found by the request
+// id that the client was shown, whether or not something made an id for the
+// request before.
+func TestRefusalsAreLogged(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		wrap func(http.Handler) http.Handler
+	}{
+		{"ids made in front", problem.RequestIDs},
+		{"ids made when refused", func(h http.Handler) http.Handler { return h }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log bytes.Buffer
+			chain := newLoggedChain(t, "2-M", slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			_, reads := chain.issue("read")
+			gone, revoked := chain.issue("read")
+			if err := chain.keys.Revoke(t.Context(), operator, gone.ID, "", chain.now); err != nil {
+				t.Fatal(err)
+			}
+			protected := http.NewServeMux()
+			guard := authz.Guard{Model: chain.model, Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+			need := authz.Need{ID: "p", Permission: "write", From: map[string]string{"projects": "id"}}
+			protected.Handle("/p/{id}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
+
+			for _, tt := range []struct {
+				name         string
+				h            http.Handler
+				method, path string
+				key          string
+				status       int
+				code         string
+			}{
+				{"no route", chain.routes, "GET", "/nothing", reads, 404, "not_found"},
+				{"no such method", chain.routes, "PUT", "/whoami", reads, 405, "method_not_allowed"},
+				{"no id", chain.routes, "GET", "/projects/a%2Fb", reads, 404, "not_found"},
+				{"no credential", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
+				{"revoked", chain.routes, "GET", "/projects/p1", revoked, 401, "revoked"},
+				{"denied", chain.routes, "DELETE", "/projects/p1", reads, 403, "missing_permission"},
+				{"out of scope", chain.routes, "GET", "/projects/p2", reads, 403, "out_of_scope"},
+				{"denied by Protect", protected, "POST", "/p/p1", reads, 403, "missing_permission"},
+				{"no id before Protect", protected, "POST", "/p/a%2Fb", reads, 404, "not_found"},
+				{"passes", chain.routes, "GET", "/projects/p1", reads, 200, ""},
+				{"passes again", chain.routes, "GET", "/projects/p1", reads, 200, ""},
+				{"over the limit", chain.routes, "GET", "/projects/p1", reads, 429, "rate_limit_exceeded"},
+				{"no credential a third time", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
+				{"too many failures", chain.routes, "GET", "/projects/p1", "", 429, "too_many_failures"},
+			} {
+				log.Reset()
+				rec := chain.do(c.wrap(tt.h), tt.method, tt.path, tt.key)
+				if rec.Code != tt.status {
+					t.Fatalf("%s: %d %s, want %d", tt.name, rec.Code, rec.Body, tt.status)
+				}
+				var found int
+				for line := range bytes.Lines(log.Bytes()) {
+					var l struct {
+						Code, Msg string
+						Status    int
+						ID        string `json:"request_id"`
+					}
+					if err := json.Unmarshal(line, &l); err != nil {
+						t.Fatal(err)
+					}
+					if l.ID == "" || l.ID != rec.Header().Get("X-Request-Id") {
+						t.Errorf("%s: answered %v, logged %s", tt.name, rec.Header(), line)
+					}
+					if l.Msg == "request refused" {
+						found++
+						if l.Code != tt.code || l.Status != tt.status {
+							t.Errorf("%s: logged %s, want %d %s", tt.name, line, tt.status, tt.code)
+						}
+					}
+				}
+				want := 1
+				if tt.status == 200 {
+					want = 0
+				}
+				if found != want {
+					t.Errorf("%s: %d lines, want %d: %s", tt.name, found, want, log.String())
+				}
+			}
+		})
+	}
+}
