@@ -229,7 +229,7 @@ func TestRoutesHide(t *testing.T) {
 	hidden := authz.Need{ID: "hidden.get", Permission: "read", From: getProject.From, Later: []string{"artifact_types"}, Hide: true}
 	g.Handle("GET /v1/hidden/{project}", hidden, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := authz.CheckResource(r.Context(), "artifact_types", "csv"); err != nil {
-			authz.Refuse(w, r, err)
+			problem.Write(w, r, authz.Problem(err))
 		}
 	}))
 	protected := authz.Protect(g.model, hidden, g.handler("project"))
