@@ -31,8 +31,8 @@ var siteKinds = []struct {
 }{
 	{"routes", newRoutesSite},
 	{"composed", newComposedSite},
-	{"routes behind problem.Wrap", func(p siteParts) site { return behindRequestIDs(newRoutesSite(p)) }},
-	{"composed behind problem.Wrap", func(p siteParts) site { return behindRequestIDs(newComposedSite(p)) }},
+	{"routes behind problem.RequestIDs", func(p siteParts) site { return behindRequestIDs(newRoutesSite(p)) }},
+	{"composed behind problem.RequestIDs", func(p siteParts) site { return behindRequestIDs(newComposedSite(p)) }},
 }
 
 // siteParts are what a site is made of.
