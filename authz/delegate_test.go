@@ -1,7 +1,9 @@
 package authz_test
 
 import (
+	"encoding/json"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,5 +93,50 @@ func TestDelegateRefused(t *testing.T) {
 	problem.Write(w, httptest.NewRequest("POST", "/", nil), authz.Problem(err))
 	if w.Code != 403 || w.Header().Get("X-Denied-Reason") != "scope_exceeds_caller" || w.Header().Get("X-Required-Permission") != "" {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// case A2: the answer says in what the caller asked for too much, and repeats
+// nothing that could be a credential.
+func TestDelegateDetail(t *testing.T) {
+	const begin = "The caller cannot hand out more than the caller may do"
+	key := "mt_live_" + strings.Repeat("a", 29)
+	m, err := authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write", "admin"}, Kinds: []string{"projects"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant := func(permissions, ids authz.Set) authz.Grant {
+		return authz.Grant{
+			Version: authz.Version, Permissions: permissions, Endpoints: authz.All(), Environments: authz.All(),
+			Scope: map[string]authz.Set{"projects": ids},
+		}
+	}
+	rights := m.Rights(authz.Active, []authz.Grant{grant(authz.Of("read"), authz.Of("p1"))})
+	for _, c := range []struct {
+		name   string
+		rights *authz.Rights
+		asked  authz.Grant
+		want   string
+	}{
+		{"a permission", rights, grant(authz.Of("read", "admin"), authz.Of("p1")), begin + ": too much in permissions, admin."},
+		{"two permissions", rights, grant(authz.Of("write", "admin"), authz.Of("p1")), begin + ": too much in permissions, admin and write."},
+		{"a project", rights, grant(authz.Of("read"), authz.Of("p1", "p2")), begin + ": too much in scope.projects, p2."},
+		{"everything", rights, grant(authz.Of("read"), authz.All()), begin + ": too much in scope.projects, everything."},
+		{"a key as a project", rights, grant(authz.Of("read"), authz.Of(key)), begin + ": too much in scope.projects."},
+		{"markup", rights, grant(authz.Of("read"), authz.Of("<b>")), begin + ": too much in scope.projects."},
+		{"no rights at all", nil, grant(authz.Of("read"), authz.Of("p1")), begin + ": too much in permissions, read."},
+		{"suspended", m.Rights(authz.Suspended, []authz.Grant{grant(authz.All(), authz.All())}), grant(authz.Of("read"), authz.Of("p1")), begin + "."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			problem.Write(w, httptest.NewRequest("POST", "/", nil), authz.Problem(&authz.DeniedError{Decision: c.rights.Delegate(c.asked)}))
+			var got struct{ Code, Detail string }
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Code != "scope_exceeds_caller" || got.Detail != c.want {
+				t.Errorf("got %+v, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -46,7 +46,7 @@ func Problem(err error) problem.Problem {
 		return problem.Problem{Status: http.StatusInternalServerError, Cause: err}
 	}
 	d := &denied.Decision
-	p := problem.Problem{Status: http.StatusForbidden, Code: d.Code, Detail: details[d.Code], Cause: err}
+	p := problem.Problem{Status: http.StatusForbidden, Code: d.Code, Detail: d.detail(), Cause: err}
 	switch {
 	case d.Hide:
 		p = problem.Problem{Status: http.StatusNotFound, Cause: err}

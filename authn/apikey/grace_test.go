@@ -26,8 +26,9 @@ func TestPredecessorsLiveForAWeek(t *testing.T) {
 		if _, err := d.ask(old); err != nil {
 			t.Errorf("the old key, after %v: %v", at, err)
 		}
-		if _, _, err := d.keys.Rotate(t.Context(), d.op, next.ID, time.Hour, d.now); !errors.Is(err, store.ErrConflict) {
-			t.Errorf("rotated with a grace after %v: %v, want ErrConflict", at, err)
+		_, _, err := d.keys.Rotate(t.Context(), d.op, next.ID, time.Hour, d.now)
+		if before, ok := errors.AsType[*apikey.PredecessorError](err); !errors.Is(err, store.ErrConflict) || !ok || before.Predecessor != key.ID {
+			t.Errorf("rotated with a grace after %v: got %v, want ErrConflict that names %s", at, err, key.ID)
 		}
 	}
 	d.now = made.Add(7 * day)

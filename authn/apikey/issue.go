@@ -20,8 +20,8 @@ import (
 // People make keys for themselves, and those with Config.Manage for the
 // account; nobody gives a key more than they may do themselves. Errors:
 // authn.ErrForbidden, *authz.DeniedError (code scope_exceeds_caller, what is
-// missing to manage, or a log-in that is older than Config.Recent), authn.ErrInvalid with every mistake, ErrReused, those of
-// store.KeyAdmin.Create.
+// missing to manage, or a log-in that is older than Config.Recent), authn.ErrInvalid with every mistake, ErrReused, *QuotaError,
+// those of store.KeyAdmin.Create.
 func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
 	by, err := k.fresh(ctx, by, now)
 	if err != nil {
@@ -37,6 +37,9 @@ func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now
 	token := k.mint(&key, by, spec.Call, now)
 	key.Family = key.ID
 	if err := k.config.Admin.Create(ctx, key, k.config.Quota, now); err != nil {
+		if errors.Is(err, store.ErrQuota) {
+			err = &QuotaError{k.config.Quota}
+		}
 		key, err := k.repeated(ctx, by, spec.Call, "", err)
 		return key, keyfmt.Token{}, err
 	}

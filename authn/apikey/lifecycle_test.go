@@ -90,10 +90,20 @@ func TestRotate(t *testing.T) {
 	if diff := cmp.Diff(key, next, differ, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("the successor differs (-old +new):\n%s", diff)
 	}
-	if _, _, err := d.keys.Rotate(t.Context(), d.op, key.ID, 0, d.now); !errors.Is(err, store.ErrConflict) {
-		t.Errorf("rotated twice: %v, want ErrConflict", err)
+	again := func(want error) {
+		t.Helper()
+		_, _, err := d.keys.Rotate(t.Context(), d.op, key.ID, 0, d.now)
+		rotated, ok := errors.AsType[*apikey.RotatedError](err)
+		if !errors.Is(err, want) || !ok || rotated.Successor != next.ID || !strings.Contains(err.Error(), next.ID) {
+			t.Errorf("rotated twice: got %v, want %v that names %s", err, want, next.ID)
+		}
 	}
+	for range 450 { // more than one page of newer keys
+		d.issue()
+	}
+	again(store.ErrConflict)
 	d.now = d.now.Add(time.Hour)
+	again(store.ErrInactive) // it has expired meanwhile
 	if _, _, err := d.keys.Rotate(t.Context(), d.op, next.ID, 0, d.now); !errors.Is(err, store.ErrInactive) {
 		t.Errorf("an expired key was rotated: %v", err)
 	}

@@ -27,11 +27,12 @@ const (
 // key that it replaced itself.
 //
 // A key is rotated by those who may update it, if they may hand out what it opens
-// and have logged in lately (Config.Recent). One
-// that is revoked, expired or disabled cannot be rotated (store.ErrInactive),
-// nor one that has been rotated already, nor, unless grace is 0, one whose
-// predecessors have not all ended (store.ErrConflict): so rotations, which the
-// quota does not count, leave two keys in the place of one.
+// and have logged in lately (Config.Recent). One that is revoked, expired or
+// disabled cannot be rotated (store.ErrInactive), nor one that has been rotated
+// already (*RotatedError, which names the successor), nor, unless grace is 0,
+// one whose predecessors have not all ended (*PredecessorError, or
+// store.ErrConflict if they are too many to look through): so rotations, which
+// the quota does not count, leave two keys in the place of one.
 func (k *Manager) Rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
 	return k.RotateOnce(ctx, by, id, grace, Call{}, now)
 }
@@ -80,7 +81,7 @@ func (k *Manager) rotate(ctx context.Context, by *authn.Principal, id string, gr
 	}
 	token := k.mint(&next, by, c, now)
 	if err := k.config.Admin.Rotate(ctx, by.Account, id, next, deadline, now); err != nil {
-		return store.Key{}, keyfmt.Token{}, err
+		return store.Key{}, keyfmt.Token{}, k.succeeded(ctx, old, err)
 	}
 	k.memory.Forget(id)
 	k.memory.Forget(next.ID)
@@ -99,7 +100,7 @@ func (k *Manager) rotatable(ctx context.Context, by *authn.Principal, id string,
 		return store.Key{}, err
 	}
 	if !old.Live(now) {
-		return store.Key{}, store.ErrInactive
+		return store.Key{}, k.succeeded(ctx, old, store.ErrInactive)
 	}
 	if _, ok := k.config.Formats[old.Environment]; !ok {
 		return store.Key{}, fmt.Errorf("%w: environment %q is not among Config.Formats any more", authn.ErrInvalid, old.Environment)
@@ -133,7 +134,7 @@ func (k *Manager) alone(ctx context.Context, key store.Key, now time.Time) error
 			return err
 		}
 		if !before.Ended(now) {
-			return fmt.Errorf("%w: %s, which was rotated before, has not ended: revoke it, wait, or rotate with a grace of 0", store.ErrConflict, before.ID)
+			return &PredecessorError{before.ID}
 		}
 		key = before
 	}

@@ -209,8 +209,8 @@ func (s *keyRoutes) rotate(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil && !token.IsZero():
 		s.record(r, "key.rotated", id, "its successor is "+key.ID)
-	case errors.Is(err, store.ErrConflict):
-		err = errRotated
+	default:
+		err = rotationFailed(err)
 	}
 	s.revealKey(w, r, key, token, err)
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,6 +84,30 @@ func (s *keyRoutes) change(ctx context.Context, by *authn.Principal, key store.K
 		err = s.mayGive(ctx, by, &g, key.Environment)
 	}
 	return c, names, err
+}
+
+// quotaReached names the quota of live keys.
+func quotaReached(err error) error {
+	var e *apikey.QuotaError
+	if !errors.As(err, &e) {
+		return err
+	}
+	return invalid(http.StatusConflict, "quota_reached", "The account has "+strconv.Itoa(e.Quota)+
+		" API keys that are not revoked or expired, the most that an account may have: revoke one first.")
+}
+
+// rotationFailed names the key that stands in the way of a rotation.
+func rotationFailed(err error) error {
+	if rotated, ok := errors.AsType[*apikey.RotatedError](err); ok {
+		return invalid(http.StatusConflict, "rotated_before", "The key has been rotated already. Its successor is "+rotated.Successor+": rotate or revoke that one.")
+	}
+	if before, ok := errors.AsType[*apikey.PredecessorError](err); ok {
+		return invalid(http.StatusConflict, "rotated_before", "The key "+before.Predecessor+", which was rotated before, still works: revoke it, wait for its end, or rotate with grace_seconds 0.")
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return errRotated
+	}
+	return err
 }
 
 // revoke ends a key for ever. Doing it again is no error and no event.

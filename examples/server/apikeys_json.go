@@ -71,7 +71,7 @@ var (
 	errExpiry      = invalid(http.StatusBadRequest, "invalid_expiry", "expires_at must be a time in the future, as in 2027-01-31T00:00:00Z.")
 	errAddresses   = invalid(http.StatusBadRequest, "invalid_addresses", "addresses must list addresses or prefixes, as in 192.0.2.1 or 10.0.0.0/8.")
 	errGrace       = invalid(http.StatusBadRequest, "invalid_grace", "grace_seconds must be 0 to 604800.")
-	errRotated     = invalid(http.StatusConflict, "rotated_before", "The key has a successor, or the key that it replaced lives still: revoke that one, or rotate with a grace of 0.")
+	errRotated     = invalid(http.StatusConflict, "rotated_before", "The key was changed or rotated at the same time, or too often in a week: read it again, or rotate with grace_seconds 0.")
 	errReason      = invalid(http.StatusBadRequest, "invalid_reason", "reason must be a text of at most 200 characters; to revoke many keys it is required.")
 	errOwner       = invalid(http.StatusBadRequest, "invalid_owner", "owner can be me, or left out.")
 	errBefore      = invalid(http.StatusBadRequest, "invalid_time", "expiring_before, which goes without after, and created_before must be times, as in 2027-01-31T00:00:00Z.")

@@ -126,12 +126,15 @@ func testIdempotency(d *desk) {
 	if a := d.do("POST", "/v1/api-keys/"+first.ID+"/rotate", owner, `{"grace_seconds":61}`, header, "r"); a.status != 422 {
 		t.Errorf("another grace: %d %s", a.status, a.body)
 	}
-	if a := d.must(409, "POST", "/v1/api-keys/"+first.ID+"/rotate", owner, ""); !strings.Contains(a.body, "ROTATED_BEFORE") {
-		t.Errorf("rotated twice: %s", a.body)
+	if a := d.must(409, "POST", "/v1/api-keys/"+first.ID+"/rotate", owner, ""); !strings.Contains(a.body, "ROTATED_BEFORE") || !strings.Contains(a.body, "Its successor is "+next.ID) {
+		t.Errorf("rotated twice: got %s, want the successor %s", a.body, next.ID)
+	}
+	if a := d.must(409, "POST", "/v1/api-keys/"+next.ID+"/rotate", owner, ""); !strings.Contains(a.body, "ROTATED_BEFORE") || !strings.Contains(a.body, first.ID) {
+		t.Errorf("rotated in the grace: got %s, want the predecessor %s", a.body, first.ID)
 	}
 
 	// What could not be made any more is told all the same.
-	d.now = d.now.Add(20 * time.Hour)
+	d.now = d.now.Add(11 * time.Hour)
 	replayed(first, "POST", "/v1/api-keys", owner, body, "a")
 	next = d.makes(owner, seedCreate)
 
@@ -183,7 +186,7 @@ func testQuota(d *desk) {
 			switch a := d.do("POST", "/v1/api-keys", owner, seedCreate); {
 			case a.status == 201:
 				made.Add(1)
-			case a.status != 409 || !strings.Contains(a.body, "QUOTA_REACHED"):
+			case a.status != 409 || !strings.Contains(a.body, "QUOTA_REACHED") || !strings.Contains(a.body, "The account has 8 API keys"):
 				t.Errorf("%d %s", a.status, a.body)
 			}
 		})

@@ -299,7 +299,12 @@ func TestRotateKey(t *testing.T) {
 	last := keyIn(t, d.must(201, "POST", "/v1/api-keys/"+next.ID+"/rotate", owner, `{"grace_seconds":0}`))
 	d.must(401, "GET", "/v1/projects", "Bearer "+next.Key, "")
 	d.must(200, "GET", "/v1/projects", "Bearer "+last.Key, "")
-	if a := d.must(409, "POST", "/v1/api-keys/"+next.ID+"/rotate", owner, ""); !strings.Contains(a.body, "INACTIVE") {
+	if a := d.must(409, "POST", "/v1/api-keys/"+next.ID+"/rotate", owner, ""); !strings.Contains(a.body, "ROTATED_BEFORE") || !strings.Contains(a.body, last.ID) {
+		t.Errorf("rotating what has been replaced: got %s, want the successor %s", a.body, last.ID)
+	}
+	ended := d.makes(owner, seedCreate)
+	d.must(204, "DELETE", "/v1/api-keys/"+ended.ID, owner, "")
+	if a := d.must(409, "POST", "/v1/api-keys/"+ended.ID+"/rotate", owner, ""); !strings.Contains(a.body, "INACTIVE") {
 		t.Errorf("rotating what has ended: %s", a.body)
 	}
 	for _, body := range []string{`{"grace_seconds":-1}`, `{"grace_seconds":604801}`, `{"grace_seconds":9223372036854775807}`, `{"grace_seconds":1.5}`,

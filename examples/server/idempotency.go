@@ -47,7 +47,7 @@ func (s *keyRoutes) revealKey(w http.ResponseWriter, r *http.Request, key store.
 		err = errIdempotencyReused
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		s.fail(w, r, quotaReached(err))
 		return
 	}
 	v, status := s.show(key), http.StatusCreated

@@ -61,10 +61,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		writeProblem(w, r, problem.Problem{
 			Status: http.StatusBadRequest, Code: "invalid_request", Detail: "The request asks for something that cannot be.",
 		})
-	case errors.Is(err, store.ErrQuota):
-		writeProblem(w, r, problem.Problem{
-			Status: http.StatusConflict, Code: "quota_reached", Detail: "The account holds as many keys as it may: revoke one first.",
-		})
 	case errors.Is(err, store.ErrInactive):
 		writeProblem(w, r, problem.Problem{
 			Status: http.StatusConflict, Code: "inactive", Detail: "It is revoked, expired or disabled.",
