@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -200,6 +201,27 @@ func TestHandOut(t *testing.T) {
 	check("a scoped member drops the scope", "PATCH", "/v1/api-keys/"+narrow.ID, scoped, `{"scope":null}`, exceeds)
 	check("… moves it", "PATCH", "/v1/api-keys/"+narrow.ID, scoped, `{"scope":{"projects":["proj_def456"]}}`, exceeds)
 	check("… keeps endpoints alone", "PATCH", "/v1/api-keys/"+narrow.ID, scoped, `{"scope":{"endpoints":["projects.get"]}}`, exceeds)
+	for _, c := range []struct{ name, auth, body, want string }{
+		{"a permission", editor, `{"name":"k","permissions":["read","admin"]}`, "too much in permissions, admin."},
+		{"all projects", scoped, seedCreate, "too much in scope.projects, everything."},
+		{"another project", scoped, `{"name":"k","permissions":["read"],"scope":{"projects":["proj_def456"]}}`, "too much in scope.projects, proj_def456."},
+	} {
+		t.Run("the body names "+c.name, func(t *testing.T) {
+			if a := d.must(403, "POST", "/v1/api-keys", c.auth, c.body); !strings.Contains(a.body, c.want) {
+				t.Errorf("got %s, want %q in it", a.body, c.want)
+			}
+		})
+	}
+	t.Run("the flat form names it", func(t *testing.T) {
+		w := httptest.NewRecorder()
+		writeProblem(w, httptest.NewRequest("POST", "/v1/rubrics", nil), authz.Problem(&authz.DeniedError{Decision: authz.Decision{
+			Code: exceeds, Layer: "credential", Dimension: "permissions", Wanted: "admin",
+		}}))
+		want := `{"error":"scope_exceeds_caller","message":"The caller cannot hand out more than the caller may do: too much in permissions, admin."}`
+		if got := w.Body.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
 	check("an owner updates another's key", "PATCH", "/v1/api-keys/"+mine.ID, owner, `{"name":"hers"}`, "owner_only")
 	check("an owner rotates another's key", "POST", "/v1/api-keys/"+mine.ID+"/rotate", owner, "", "owner_only")
 	if a := d.do("POST", "/v1/api-keys/"+service.ID+"/rotate", editor, ""); a.status != 404 {
