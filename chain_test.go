@@ -13,6 +13,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
@@ -35,11 +36,11 @@ var operator = authn.Operator("acct_1")
 
 func newChain(t testing.TB, plan string) *chain {
 	t.Helper()
-	return newLoggedChain(t, plan, nil)
+	return newRefusingChain(t, plan, nil, nil)
 }
 
-// newLoggedChain is newChain whose refusals are logged.
-func newLoggedChain(t testing.TB, plan string, log *slog.Logger) *chain {
+// newRefusingChain is newChain with a log and a form of errors.
+func newRefusingChain(t testing.TB, plan string, log *slog.Logger, errors problem.Writer) *chain {
 	t.Helper()
 	lease := time.Duration(0)
 	if _, ok := t.(*testing.B); ok { // whose clock moves by years
@@ -63,9 +64,9 @@ func newLoggedChain(t testing.TB, plan string, log *slog.Logger) *chain {
 		}
 	}
 	failures := must(ratelimit.NewFailures(nil, must(ratelimit.ParsePlan("failures", "3-M"))))
-	c.auth = must(authn.New(authn.Config{Authenticators: []authn.Authenticator{c.keys}, Failures: failures, Logger: log, Now: clock}))
-	c.rate = must(ratelimit.New(ratelimit.Config{Plan: subject(p), Denied: subject(denied), Logger: log, Now: clock}))
-	c.routes = must(authz.NewRoutes(authz.RoutesConfig{Model: c.model, Authenticate: c.auth.Wrap, Limit: c.rate.Wrap, Logger: log, Now: clock}))
+	c.auth = must(authn.New(authn.Config{Authenticators: []authn.Authenticator{c.keys}, Failures: failures, Errors: errors, Logger: log, Now: clock}))
+	c.rate = must(ratelimit.New(ratelimit.Config{Plan: subject(p), Denied: subject(denied), Errors: errors, Logger: log, Now: clock}))
+	c.routes = must(authz.NewRoutes(authz.RoutesConfig{Model: c.model, Authenticate: c.auth.Wrap, Limit: c.rate.Wrap, Errors: errors, Logger: log, Now: clock}))
 	c.handle("GET /projects/{id}", authz.Need{ID: "projects.get", Permission: "read", From: map[string]string{"projects": "id"}})
 	c.handle("DELETE /projects/{id}", authz.Need{ID: "projects.delete", Permission: "write", From: map[string]string{"projects": "id"}})
 	c.handle("GET /whoami", authz.Need{ID: "whoami", Permission: "read", Cost: -1})

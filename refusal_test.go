@@ -3,6 +3,8 @@ package tollgate_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -10,6 +12,56 @@ import (
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/problem"
 )
+
+// A refused is a request and what becomes of it, in the order in which they are
+// sent.
+type refused struct {
+	name         string
+	h            http.Handler
+	method, path string
+	key          string
+	status       int
+	code         string
+}
+
+// everyRefusal is one of each kind that the parts of a chain write.
+func everyRefusal(t *testing.T, log *slog.Logger, errors problem.Writer) (*chain, []refused) {
+	t.Helper()
+	chain := newRefusingChain(t, "2-M", log, errors)
+	_, reads := chain.issue("read")
+	gone, revoked := chain.issue("read")
+	if err := chain.keys.Revoke(t.Context(), operator, gone.ID, "", chain.now); err != nil {
+		t.Fatal(err)
+	}
+	protected := http.NewServeMux()
+	guard := authz.Guard{Model: chain.model, Errors: errors, Logger: log}
+	need := authz.Need{ID: "p", Permission: "write", From: map[string]string{"projects": "id"}}
+	protected.Handle("/p/{id}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
+	misspelt := http.NewServeMux()
+	misspelt.Handle("/p/{project}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
+	need.ID, need.Permission = "r", "read"
+	protected.Handle("/r/{id}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
+	alone := guard.Protect(authz.Need{ID: "a", Permission: "read"}, http.NotFoundHandler())
+	return chain, []refused{
+		{"no route", chain.routes, "GET", "/nothing", reads, 404, "not_found"},
+		{"no such method", chain.routes, "PUT", "/whoami", reads, 405, "method_not_allowed"},
+		{"no id", chain.routes, "GET", "/projects/a%2Fb", reads, 404, "not_found"},
+		{"no credential", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
+		{"revoked", chain.routes, "GET", "/projects/p1", revoked, 401, "revoked"},
+		{"denied", chain.routes, "DELETE", "/projects/p1", reads, 403, "missing_permission"},
+		{"out of scope", chain.routes, "GET", "/projects/p2", reads, 403, "out_of_scope"},
+		{"denied by Protect", protected, "POST", "/p/p1", reads, 403, "missing_permission"},
+		{"no id before Protect", protected, "POST", "/p/a%2Fb", reads, 404, "not_found"},
+		{"passes", chain.routes, "GET", "/projects/p1", reads, 200, ""},
+		{"passes again", chain.routes, "GET", "/projects/p1", reads, 200, ""},
+		{"over the limit", chain.routes, "GET", "/projects/p1", reads, 429, "rate_limit_exceeded"},
+		{"no credential a third time", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
+		{"too many failures", chain.routes, "GET", "/projects/p1", "", 429, "too_many_failures"},
+		{"misdeclared", misspelt, "POST", "/p/p1", reads, 500, "internal_error"},
+		{"no such method before Protect", protected, "POST", "/r/p1", reads, 405, "method_not_allowed"},
+		{"nobody before Protect", alone, "GET", "/", reads, 401, "unauthorized"},
+	}
+}
 
 // Every refusal is one line in a log at debug level, to be found by the request
 // id that the client was shown, whether or not something made an id for the
@@ -24,40 +76,8 @@ func TestRefusalsAreLogged(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
-			chain := newLoggedChain(t, "2-M", slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-			_, reads := chain.issue("read")
-			gone, revoked := chain.issue("read")
-			if err := chain.keys.Revoke(t.Context(), operator, gone.ID, "", chain.now); err != nil {
-				t.Fatal(err)
-			}
-			protected := http.NewServeMux()
-			guard := authz.Guard{Model: chain.model, Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-			need := authz.Need{ID: "p", Permission: "write", From: map[string]string{"projects": "id"}}
-			protected.Handle("/p/{id}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
-
-			for _, tt := range []struct {
-				name         string
-				h            http.Handler
-				method, path string
-				key          string
-				status       int
-				code         string
-			}{
-				{"no route", chain.routes, "GET", "/nothing", reads, 404, "not_found"},
-				{"no such method", chain.routes, "PUT", "/whoami", reads, 405, "method_not_allowed"},
-				{"no id", chain.routes, "GET", "/projects/a%2Fb", reads, 404, "not_found"},
-				{"no credential", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
-				{"revoked", chain.routes, "GET", "/projects/p1", revoked, 401, "revoked"},
-				{"denied", chain.routes, "DELETE", "/projects/p1", reads, 403, "missing_permission"},
-				{"out of scope", chain.routes, "GET", "/projects/p2", reads, 403, "out_of_scope"},
-				{"denied by Protect", protected, "POST", "/p/p1", reads, 403, "missing_permission"},
-				{"no id before Protect", protected, "POST", "/p/a%2Fb", reads, 404, "not_found"},
-				{"passes", chain.routes, "GET", "/projects/p1", reads, 200, ""},
-				{"passes again", chain.routes, "GET", "/projects/p1", reads, 200, ""},
-				{"over the limit", chain.routes, "GET", "/projects/p1", reads, 429, "rate_limit_exceeded"},
-				{"no credential a third time", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
-				{"too many failures", chain.routes, "GET", "/projects/p1", "", 429, "too_many_failures"},
-			} {
+			chain, all := everyRefusal(t, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), nil)
+			for _, tt := range all {
 				log.Reset()
 				rec := chain.do(c.wrap(tt.h), tt.method, tt.path, tt.key)
 				if rec.Code != tt.status {
@@ -92,5 +112,25 @@ func TestRefusalsAreLogged(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A Writer of the application's own gets every refusal, and nothing else
+// writes one.
+func TestRefusalsInAnotherForm(t *testing.T) {
+	chain, all := everyRefusal(t, nil, func(w http.ResponseWriter, r *http.Request, p problem.Problem) {
+		p = problem.Prepare(w, r, p)
+		w.WriteHeader(p.Status)
+		io.WriteString(w, "<"+p.Code+">")
+	})
+	for _, tt := range all {
+		rec := chain.do(tt.h, tt.method, tt.path, tt.key)
+		want := fmt.Sprintf("%d <%s>", tt.status, tt.code)
+		if tt.status == 200 {
+			want = "200 "
+		}
+		if got := fmt.Sprintf("%d %s", rec.Code, rec.Body); got != want {
+			t.Errorf("%s: %s, want %s", tt.name, got, want)
+		}
 	}
 }

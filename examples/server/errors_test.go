@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,26 @@ func TestFlatRoutes(t *testing.T) {
 	} {
 		if got := flatRoute(path); got != want {
 			t.Errorf("%q: %v, want %v", path, got, want)
+		}
+	}
+}
+
+// A handler that called problem.Write would answer in another form than is
+// documented.
+func TestOneWriter(t *testing.T) {
+	for _, pattern := range []string{"*.go", "leak/*.go", "webhook/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, name := range files {
+			source, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name != "errors.go" && !strings.HasSuffix(name, "_test.go") && strings.Contains(string(source), "problem.Write(") {
+				t.Errorf("%s calls problem.Write: call writeProblem, or take a problem.Writer", name)
+			}
 		}
 	}
 }
