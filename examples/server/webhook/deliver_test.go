@@ -128,9 +128,27 @@ func TestRetry(t *testing.T) {
 
 // Receivers say how long to wait, within reason.
 func TestRetryAfter(t *testing.T) {
-	for header, want := range map[string]time.Duration{
-		"120": 120 * time.Second, "9999999999": 5 * time.Hour, "-1": 5 * time.Second, "soon": 5 * time.Second,
+	const soonest = 5 * time.Second
+	for _, c := range []struct {
+		header string
+		want   time.Duration
+	}{
+		{"120", 120 * time.Second},
+		{"9999999999", 5 * time.Hour},
+		{"99999999999999999999", 5 * time.Hour},
+		{"0", soonest},
+		{"-1", soonest},
+		{"+120", soonest},
+		{"soon", soonest},
+		{t0.Add(2 * time.Minute).Format(http.TimeFormat), 2 * time.Minute},
+		{t0.Add(3 * time.Minute).Format("Monday, 02-Jan-06 15:04:05 GMT"), 3 * time.Minute}, // RFC 850
+		{t0.Add(4 * time.Minute).Format(time.ANSIC), 4 * time.Minute},
+		{t0.Add(48 * time.Hour).Format(http.TimeFormat), 5 * time.Hour},
+		{t0.AddDate(7000, 0, 0).Format(http.TimeFormat), 5 * time.Hour},
+		{t0.Add(-time.Hour).Format(http.TimeFormat), soonest},
+		{t0.Add(2 * time.Minute).Format(time.RFC3339), soonest},
 	} {
+		header, want := c.header, c.want
 		t.Run(header, func(t *testing.T) {
 			s := newSender(t, databasetest.Name(t), nil)
 			r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {

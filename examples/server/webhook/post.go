@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -75,10 +76,26 @@ func (s *Sender) post(ctx context.Context, d delivery) *failure {
 		return nil
 	}
 	f := &failure{text: "answered " + strconv.Itoa(res.StatusCode), gone: res.StatusCode == http.StatusGone}
-	if n, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && n > 0 {
-		f.wait = min(time.Duration(min(n, 1<<30))*time.Second, longest)
-	}
+	f.wait = retryAfter(res.Header.Get("Retry-After"), s.now())
 	return f
+}
+
+// retryAfter returns for how long a receiver asks not to be called (RFC 9110,
+// section 10.2.3), but longest at most: a number of seconds, or a date. It is 0
+// for a time that has passed, and for a text that is neither.
+func retryAfter(text string, now time.Time) time.Duration {
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n > int64(longest/time.Second) { // more than there is room for
+			return longest
+		}
+		return time.Duration(n) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), longest)
 }
 
 // sign returns the signature of the specification's scheme v1: an HMAC-SHA-256
