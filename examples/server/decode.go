@@ -71,9 +71,11 @@ func strict(data []byte, v any) error {
 	if halfPair(data) {
 		return errSurrogate
 	}
+	t := reflect.TypeOf(v).Elem()
+	mustConform(t)
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	if err := conform(d, reflect.TypeOf(v).Elem(), ""); err != nil {
+	if err := conform(d, t, ""); err != nil {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -118,9 +120,9 @@ func conform(d *json.Decoder, t reflect.Type, path string) error {
 		if _, ok := token.(bool); ok {
 			return nil
 		}
-	case reflect.Int64:
+	case reflect.Int, reflect.Int64:
 		if n, ok := token.(json.Number); ok {
-			if _, err := n.Int64(); err == nil {
+			if n, err := n.Int64(); err == nil && !reflect.Zero(t).OverflowInt(n) {
 				return nil
 			}
 		}
@@ -190,10 +192,33 @@ func describe(t reflect.Type) string {
 		return "a string"
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int64:
+	case reflect.Int, reflect.Int64:
 		return "a whole number"
 	}
-	panic("decode: no body can have a " + t.String())
+	panic("decode: no body can have a " + t.String() + ": teach conform to read it")
+}
+
+// mustConform panics on a type that conform does not know anywhere within t, so
+// that the first request with a body shows it, whatever that has.
+func mustConform(t reflect.Type) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if c, ok := reflect.Zero(t).Interface().(interface{ element() reflect.Type }); ok {
+		mustConform(c.element())
+		return
+	}
+	describe(t)
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map:
+		mustConform(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); memberName(f) != "" {
+				mustConform(f.Type)
+			}
+		}
+	}
 }
 
 // memberOf returns the type of the member of that very name.

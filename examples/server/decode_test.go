@@ -18,6 +18,7 @@ func TestDecode(t *testing.T) {
 	type body struct {
 		Name  string             `json:"name"`
 		Count *int64             `json:"count"`
+		Days  *int               `json:"days"`
 		On    bool               `json:"on"`
 		In    *inner             `json:"in"`
 		Many  []inner            `json:"many"`
@@ -29,7 +30,7 @@ func TestDecode(t *testing.T) {
 	const (
 		syntax   = "invalid_json: The body is not valid JSON in UTF-8: correct its syntax."
 		trailing = "invalid_json: The body goes on after its JSON object: send one object and nothing else."
-		known    = ": there is no such field here; expected name, count, on, in, many, by, clear or omit."
+		known    = ": there is no such field here; expected name, count, days, on, in, many, by, clear or omit."
 		ids      = ": there is no such field here; expected ids."
 		twice    = ": the field is there twice; send it once."
 		odd      = "(a name of other characters, or too long)"
@@ -68,6 +69,8 @@ func TestDecode(t *testing.T) {
 		{`{"count":1e400}`, ill("count", "a whole number")},
 		{`{"count":"1"}`, ill("count", "a whole number")},
 		{`{"count":9223372036854775808}`, ill("count", "a whole number")},
+		{`{"days":30}`, ""},
+		{`{"days":1.5}`, ill("days", "a whole number")},
 		{`{"on":"true"}`, ill("on", "true or false")},
 		{`{"on":1}`, ill("on", "true or false")},
 		{`{"in":null}`, ill("in", "an object")},
@@ -169,4 +172,19 @@ func checkDecoded(t *testing.T, name string, err error, code string) {
 		return
 	}
 	t.Errorf("%.80s: %v, want %q", name, err, code)
+}
+
+// A type that conform does not know shows with the first body, even an empty one.
+func TestDecodeUnknownType(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("got no panic for a float")
+		}
+	}()
+	var body struct {
+		In []struct {
+			Rate *float64 `json:"rate"`
+		} `json:"in"`
+	}
+	strict([]byte(`{}`), &body)
 }
