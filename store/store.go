@@ -33,6 +33,12 @@
 //     has ended. A disabled key is not live until it is enabled again.
 //  16. A successor opens what the stored key opens, for whom and as long,
 //     whatever its maker has read.
+//  17. Text is UTF-8 without U+0000. What a record is found by (ids, email
+//     addresses, environments, peppers, idempotency keys and the names in
+//     grants and scopes) has at most 512 bytes, any other text 64 KiB. Other
+//     text names no record, so it is as absent as a missing one and in no list;
+//     to write it, or to go on after it, is [ErrInvalid]. Backends get this
+//     from package store/guard.
 package store
 
 import "errors"
@@ -45,6 +51,8 @@ var (
 	ErrConflict = errors.New("store: exists already or has changed")
 	// ErrQuota: the account holds as many keys as it may.
 	ErrQuota = errors.New("store: quota reached")
+	// ErrInvalid: a text that no record can hold: see rule 17.
+	ErrInvalid = errors.New("store: text that cannot be stored")
 	// ErrInactive: the key has ended and cannot be changed, or is disabled and
 	// cannot be rotated.
 	ErrInactive = errors.New("store: revoked, expired or disabled")

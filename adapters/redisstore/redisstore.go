@@ -52,6 +52,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/guard"
 )
 
 // Config says where the sessions are.
@@ -133,7 +134,7 @@ func New(c Config) (*Store, error) {
 }
 
 // Sessions returns the sessions.
-func (s *Store) Sessions() store.Sessions { return sessions{s} }
+func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
 // Ready returns why the store could not do its work now, or nil: every master
 // is reached, takes a write that needs memory, of a key that is gone a second

@@ -342,3 +342,33 @@ func (h *hungRehash) Rehash(ctx context.Context, _ string, _, _ keyfmt.Digest) e
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+// case T15: a text that no store can hold is the caller's mistake.
+func TestTextThatCannotBeStored(t *testing.T) {
+	d := newDoor(t)
+	key, _ := d.issue()
+	for _, tt := range []struct{ name, text string }{{"NUL", "a\x00b"}, {"not UTF-8", "\xff"}, {"1 MB", strings.Repeat("x", 1<<20)}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := d.keys.Revoke(t.Context(), d.op, key.ID, tt.text, d.now); !errors.Is(err, authn.ErrInvalid) {
+				t.Errorf("Revoke: %v, want authn.ErrInvalid", err)
+			}
+			if _, err := d.keys.RevokeAll(t.Context(), d.op, store.Filter{}, tt.text, d.now); !errors.Is(err, authn.ErrInvalid) {
+				t.Errorf("RevokeAll: %v, want authn.ErrInvalid", err)
+			}
+			if _, err := d.keys.List(t.Context(), d.op, tt.text, 10); !errors.Is(err, authn.ErrInvalid) {
+				t.Errorf("List: %v, want authn.ErrInvalid", err)
+			}
+			if err := d.keys.Revoke(t.Context(), d.op, tt.text, "", d.now); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("Revoke of such an id: %v, want store.ErrNotFound", err)
+			}
+			for _, f := range []store.Filter{{Owner: tt.text}, {CreatedBy: tt.text}} {
+				if n, err := d.keys.RevokeAll(t.Context(), d.op, f, "", d.now); n != 0 || err != nil {
+					t.Errorf("RevokeAll of %.20q: %d, %v; want 0", f, n, err)
+				}
+			}
+		})
+	}
+	if d.stored(key.ID).Revoked != (time.Time{}) {
+		t.Error("the key is revoked")
+	}
+}

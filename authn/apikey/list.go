@@ -27,7 +27,7 @@ const scan = 200
 // revoked and expired ones included, newest id first, beginning after the id
 // after ("": from the start). To find one's own among the account's it reads
 // on until the page is full: where somebody sees few of many, a page costs as
-// much as the account has keys.
+// much as the account has keys. An after that is no id is authn.ErrInvalid.
 func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
 	if err := k.admits(by); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, l
 		}
 		keys, err := k.config.Admin.List(ctx, by.Account, after, ask)
 		if err != nil {
-			return nil, err
+			return nil, refused(err)
 		}
 		if len(keys) == 0 {
 			break

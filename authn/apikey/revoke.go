@@ -12,7 +12,8 @@ import (
 
 // Revoke ends a key for ever: here at once, elsewhere within
 // MaxRevocationDelay. People revoke their own keys, and those with
-// Config.Manage anybody's. Revoking it again changes nothing.
+// Config.Manage anybody's. Revoking it again changes nothing. A reason that
+// cannot be stored is authn.ErrInvalid.
 func (k *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason string, now time.Time) error {
 	if err := k.changes(by, now); err != nil {
 		return err
@@ -24,7 +25,7 @@ func (k *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason st
 		if errors.Is(err, store.ErrNotFound) {
 			return store.ErrNotFound
 		}
-		return err
+		return refused(err)
 	}
 	k.memory.Forget(id) // after the commit
 	return nil
@@ -49,7 +50,7 @@ func (k *Manager) RevokeAll(ctx context.Context, by *authn.Principal, f store.Fi
 		n, err := k.config.Admin.RevokeAll(ctx, by.Account, f, reason, now)
 		all += n
 		if err != nil {
-			return all, err
+			return all, refused(err)
 		}
 	}
 	return all, nil

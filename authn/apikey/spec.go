@@ -13,6 +13,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
 )
 
 // A Spec says what a new key shall be.
@@ -63,6 +64,14 @@ func invalid(mistakes ...error) error {
 		return fmt.Errorf("%w: %w", authn.ErrInvalid, err)
 	}
 	return nil
+}
+
+// refused makes authn.ErrInvalid of a text that the store cannot hold.
+func refused(err error) error {
+	if errors.Is(err, store.ErrInvalid) {
+		return invalid(err)
+	}
+	return err
 }
 
 func checkName(name string) error {

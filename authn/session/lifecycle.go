@@ -75,10 +75,13 @@ func live(all []store.Session, epoch int64, now time.Time) (live []store.Session
 	return live
 }
 
-// cut returns at most n characters of s, as valid UTF-8.
+// cut returns at most n characters of s, as text that a store can hold.
 func cut(s string, n int) string {
 	var b []byte
 	for _, r := range s {
+		if r == 0 { // see rule 17 of package store
+			r = utf8.RuneError
+		}
 		if n--; n < 0 {
 			break
 		}

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -285,5 +286,23 @@ func TestSessionManagement(t *testing.T) {
 		if _, err := l.sessions.List(t.Context(), by, l.now); !errors.Is(err, authn.ErrForbidden) {
 			t.Errorf("%v lists: %v", by, err)
 		}
+	}
+}
+
+// case T15: what a client says about itself never keeps a session from
+// beginning.
+func TestAgentThatCannotBeStored(t *testing.T) {
+	l := newLobby(t)
+	for _, tt := range []struct{ name, agent, want string }{
+		{"NUL", "a\x00b", "a\ufffdb"},
+		{"not UTF-8", "a\xffb", "a\ufffdb"},
+		{"1 MB", strings.Repeat("x", 1<<20), strings.Repeat("x", 200)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := l.start(func(s *session.Spec) { s.Agent = tt.agent })
+			if s.Agent != tt.want {
+				t.Errorf("got %q, want %q", s.Agent, tt.want)
+			}
+		})
 	}
 }

@@ -57,7 +57,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		writeProblem(w, r, problem.Problem{Status: http.StatusNotFound})
 	case errors.Is(err, authn.ErrForbidden):
 		writeProblem(w, r, problem.Problem{Status: http.StatusForbidden, Code: "owner_only", Detail: "Only its owner may do this."})
-	case errors.Is(err, authn.ErrInvalid):
+	case errors.Is(err, authn.ErrInvalid), errors.Is(err, store.ErrInvalid):
 		writeProblem(w, r, problem.Problem{
 			Status: http.StatusBadRequest, Code: "invalid_request", Detail: "The request asks for something that cannot be.",
 		})

@@ -50,7 +50,7 @@ func TestRules(t *testing.T) {
 		{"internal from the examples", "examples/a.go", "package examples\n\nimport \"medtwin.ai/tollgate/internal/request\"\n",
 			"imports go downwards", []string{"examples/a.go:3: examples imports internal/request: nested modules never"}},
 		{"authn from a backend", "adapters/xstore/a.go", "package xstore\n\nimport \"medtwin.ai/tollgate/authn\"\n",
-			"imports go downwards", []string{"adapters/xstore/a.go:3: adapters/xstore imports authn: adapters/xstore may import of the root module only [keyfmt authz store ratelimit]"}},
+			"imports go downwards", []string{"adapters/xstore/a.go:3: adapters/xstore imports authn: adapters/xstore may import of the root module only [keyfmt authz store store/guard ratelimit]"}},
 
 		{"peer in the root", "go.mod", "module medtwin.ai/tollgate\n\nrequire (\n\tgithub.com/ulule/limiter/v3 v3.11.2\n\tgolang.org/x/crypto v0.1.0\n)\n",
 			"the root module depends on little", []string{"go.mod: the root module requires github.com/ulule/limiter/v3"}},
@@ -103,9 +103,9 @@ type (
 `,
 			"exports are documented", []string{"authz/a.go:3: type T", "authz/a.go:4: method T.M", "authz/a.go:7: const C",
 				"authz/a.go:16: type J", "authz/a.go:16: member J.M", "authz: the package"}},
-		{"large surface", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(183) + ")\n",
-			"the surface is small", []string{"the core packages export 185 names (authz 183, store 2; besides 0 standard methods such as String), over 184"}},
-		{"surface just small enough", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(180) + ")\n\n// I has members.\ntype I interface{ A(); B() }\n\n// String is documented.\nfunc (i I) String() {}\n",
+		{"large surface", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(184) + ")\n",
+			"the surface is small", []string{"the core packages export 186 names (authz 184, store 2; besides 0 standard methods such as String), over 185"}},
+		{"surface just small enough", "authz/a.go", "// Package authz …\npackage authz\n\n// Names.\nconst (\n" + constants(181) + ")\n\n// I has members.\ntype I interface{ A(); B() }\n\n// String is documented.\nfunc (i I) String() {}\n",
 			"the surface is small", nil},
 	}
 	tried := map[string]bool{}

@@ -26,7 +26,8 @@ var may = map[string][]string{
 	"ratelimit":           {"internal/request", "problem"},
 	"ratelimit/limittest": {"ratelimit"},
 	"store":               {"keyfmt", "authz"},
-	"store/memory":        {"keyfmt", "authz", "store"},
+	"store/guard":         {"keyfmt", "authz", "store"},
+	"store/memory":        {"keyfmt", "authz", "store", "store/guard"},
 	"store/storetest":     {"keyfmt", "authz", "store"},
 	"internal/loglimit":   nil,
 	"authn":               {"internal/loglimit", "internal/request", "problem", "authz"},
@@ -108,7 +109,7 @@ func outside(f *file, to string) string {
 	case f.module == "examples" || f.module == "benchmarks" || f.test:
 		return ""
 	case within(f.module, "adapters") && strings.HasSuffix(name, "store"):
-		allowed = []string{"keyfmt", "authz", "store", "ratelimit"}
+		allowed = []string{"keyfmt", "authz", "store", "store/guard", "ratelimit"}
 	case within(f.module, "adapters"):
 		allowed = []string{"authn", "authz", "ratelimit", "problem"}
 	}

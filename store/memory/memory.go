@@ -14,6 +14,7 @@ import (
 
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/guard"
 )
 
 // ErrFull is returned by what would add a record beyond the bounds of
@@ -104,25 +105,25 @@ func New(c Config) (*Store, error) {
 }
 
 // Keys returns what requests need.
-func (s *Store) Keys() store.Keys { return keys{s} }
+func (s *Store) Keys() store.Keys { return guard.Keys(keys{s}) }
 
 // KeyAdmin returns what the management of keys needs.
-func (s *Store) KeyAdmin() store.KeyAdmin { return admin{s} }
+func (s *Store) KeyAdmin() store.KeyAdmin { return guard.KeyAdmin(admin{s}) }
 
 // Accounts returns the accounts.
-func (s *Store) Accounts() store.Accounts { return accounts{s} }
+func (s *Store) Accounts() store.Accounts { return guard.Accounts(accounts{s}) }
 
 // Users returns the users.
-func (s *Store) Users() store.Users { return users{s} }
+func (s *Store) Users() store.Users { return guard.Users(users{s}) }
 
 // Memberships returns who belongs to which account.
-func (s *Store) Memberships() store.Memberships { return memberships{s} }
+func (s *Store) Memberships() store.Memberships { return guard.Memberships(memberships{s}) }
 
 // Sessions returns the sessions.
-func (s *Store) Sessions() store.Sessions { return sessions{s} }
+func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
 // Events returns the audit log.
-func (s *Store) Events() store.Events { return events{s} }
+func (s *Store) Events() store.Events { return guard.Events(events{s}) }
 
 // copied returns a copy of k that shares nothing mutable with it, its times
 // in UTC.

@@ -22,6 +22,7 @@ func sessionChecks() []check {
 		{4, "RevokeAll ends a user's sessions but one", logoutEverywhere},
 		{5, "Sessions.Touch never moves back and leaves revoked ones alone", touchSessions}, // case S9
 		{5, "a use racing a revocation does not bring a session back", touchRevokedSession}, // case S7
+		{17, "text that no session can hold is no outage", impossibleOfSessions},            // case T15
 		{9, "times of sessions are in UTC and keep their microseconds", sessionTimes},
 	}
 }

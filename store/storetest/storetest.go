@@ -85,6 +85,6 @@ func checks() []check {
 		recordChecks(), tenancyChecks(), revokeChecks(), touchChecks(), rotateChecks(),
 		quotaChecks(), copyChecks(), watchChecks(), timeChecks(), pageChecks(), pruneChecks(),
 		ownerChecks(), updateChecks(), disableChecks(), graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
-		userChecks(), memberChecks(), sessionChecks(), eventChecks(),
+		userChecks(), memberChecks(), sessionChecks(), eventChecks(), textChecks(),
 	)
 }

@@ -1,0 +1,143 @@
+package guard
+
+import (
+	"cmp"
+	"context"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/store"
+)
+
+// Accounts guards a.
+func Accounts(a store.Accounts) store.Accounts { return accounts{a} }
+
+type accounts struct{ store.Accounts }
+
+func (g accounts) Create(ctx context.Context, a store.Account) error {
+	if err := valid(named(a.ID) && texts(a.Name, a.Plan, a.Limits)); err != nil {
+		return err
+	}
+	return g.Accounts.Create(ctx, a)
+}
+
+func (g accounts) Get(ctx context.Context, id string) (store.Account, error) {
+	if err := found(id); err != nil {
+		return store.Account{}, err
+	}
+	return g.Accounts.Get(ctx, id)
+}
+
+func (g accounts) List(ctx context.Context, after string, limit int) ([]store.Account, error) {
+	if err := valid(named(after)); err != nil {
+		return nil, err
+	}
+	return g.Accounts.List(ctx, after, limit)
+}
+
+func (g accounts) SetStatus(ctx context.Context, id string, s authz.Status) error {
+	if err := found(id); err != nil {
+		return err
+	}
+	return g.Accounts.SetStatus(ctx, id, s)
+}
+
+func (g accounts) SetPlan(ctx context.Context, id, plan, limits string) error {
+	if err := cmp.Or(found(id), valid(texts(plan, limits))); err != nil {
+		return err
+	}
+	return g.Accounts.SetPlan(ctx, id, plan, limits)
+}
+
+// Users guards u.
+func Users(u store.Users) store.Users { return users{u} }
+
+type users struct{ store.Users }
+
+func (g users) Create(ctx context.Context, u store.User) error {
+	if err := valid(named(u.ID, u.Email) && texts(u.Name, u.Password)); err != nil {
+		return err
+	}
+	return g.Users.Create(ctx, u)
+}
+
+func (g users) Get(ctx context.Context, id string) (store.User, error) {
+	if err := found(id); err != nil {
+		return store.User{}, err
+	}
+	return g.Users.Get(ctx, id)
+}
+
+func (g users) ByEmail(ctx context.Context, email string) (store.User, error) {
+	if err := found(email); err != nil {
+		return store.User{}, err
+	}
+	return g.Users.ByEmail(ctx, email)
+}
+
+func (g users) SetPassword(ctx context.Context, id, old, next string) (epoch int64, err error) {
+	if err := cmp.Or(found(id), valid(texts(next)), swaps(texts(old))); err != nil {
+		return 0, err
+	}
+	return g.Users.SetPassword(ctx, id, old, next)
+}
+
+func (g users) Rehash(ctx context.Context, id, old, next string) error {
+	if err := cmp.Or(found(id), valid(texts(next)), swaps(texts(old))); err != nil {
+		return err
+	}
+	return g.Users.Rehash(ctx, id, old, next)
+}
+
+func (g users) SetStatus(ctx context.Context, id string, s authz.Status) error {
+	if err := found(id); err != nil {
+		return err
+	}
+	return g.Users.SetStatus(ctx, id, s)
+}
+
+func (g users) EndSessions(ctx context.Context, id string) (epoch int64, err error) {
+	if err := found(id); err != nil {
+		return 0, err
+	}
+	return g.Users.EndSessions(ctx, id)
+}
+
+// Memberships guards m.
+func Memberships(m store.Memberships) store.Memberships { return memberships{m} }
+
+type memberships struct{ store.Memberships }
+
+func (g memberships) Put(ctx context.Context, m store.Membership) error {
+	if err := cmp.Or(found(m.Account, m.User), valid(texts(m.Role) && scope(m.Scope))); err != nil {
+		return err
+	}
+	return g.Memberships.Put(ctx, m)
+}
+
+func (g memberships) Remove(ctx context.Context, account, user string) error {
+	if err := found(account, user); err != nil {
+		return err
+	}
+	return g.Memberships.Remove(ctx, account, user)
+}
+
+func (g memberships) Get(ctx context.Context, account, user string) (store.Membership, error) {
+	if err := found(account, user); err != nil {
+		return store.Membership{}, err
+	}
+	return g.Memberships.Get(ctx, account, user)
+}
+
+func (g memberships) OfUser(ctx context.Context, user string) ([]store.Membership, error) {
+	if !named(user) {
+		return nil, nil
+	}
+	return g.Memberships.OfUser(ctx, user)
+}
+
+func (g memberships) OfAccount(ctx context.Context, account, after string, limit int) ([]store.Membership, error) {
+	if !named(account, after) {
+		return nil, valid(named(after))
+	}
+	return g.Memberships.OfAccount(ctx, account, after, limit)
+}
