@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -137,4 +138,26 @@ func TestOptionalBody(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is accepted means to package url what it means to checkQuery.
+func FuzzCheckQuery(f *testing.F) {
+	for _, query := range []string{"", "owner=me&after=x", "reason=left;fired", "after=%zz", "a=1&a=2", "owner", "reason=a+b%3B", "&&", "=", "%6fwner=me"} {
+		f.Add(query)
+	}
+	known := []string{"owner", "after", "reason"}
+	f.Fuzz(func(t *testing.T, query string) {
+		if checkQuery(query, known) != nil {
+			return
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatalf("%q is accepted, but %v", query, err)
+		}
+		for name, all := range values {
+			if !slices.Contains(known, name) || len(all) != 1 {
+				t.Errorf("%q is accepted with %q: %q", query, name, all)
+			}
+		}
+	})
 }

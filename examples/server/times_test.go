@@ -87,3 +87,23 @@ func TestTimesOfCallers(t *testing.T) {
 		})
 	}
 }
+
+// What is accepted is a time to package time as well, the same one, and is
+// accepted again as answers write it.
+func FuzzParseTime(f *testing.F) {
+	for _, text := range []string{"2027-01-31T01:00:00Z", "2027-01-31T01:00:00.5+05:30", "2027-01-31T1:00:00,5+24:60", ""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		at, err := parseTime(text)
+		if err != nil {
+			return
+		}
+		if want, err := time.Parse(time.RFC3339Nano, text); err != nil || !at.Equal(want) {
+			t.Errorf("%q: got %v, want %v, %v", text, at, want, err)
+		}
+		if again, err := parseTime(at.Format(time.RFC3339Nano)); err != nil || !again.Equal(at) {
+			t.Errorf("%q: got %v, then %v, %v", text, at, again, err)
+		}
+	})
+}
