@@ -344,6 +344,22 @@ func TestSubrequestsAreCharged(t *testing.T) {
 	}
 }
 
+// case A16: a part that no need decides is not free because the batch is.
+func TestSubrequestWithoutNeedIsNotFree(t *testing.T) {
+	p := newParts("3-M")
+	handled := 0
+	part := p.rate.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { handled++ }))
+	free := authz.Need{ID: "batch", Permission: "write", Cost: -1}
+	batch := p.auth.Wrap(authz.Protect(p.model, free, p.rate.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		for range 10 {
+			serve(part, subrequests[0].make(r, "GET", "/part", "writer"))
+		}
+	}))))
+	if rec := serve(batch, ask("POST", "/batch", "writer")); rec.Code != 200 || handled != 3 {
+		t.Errorf("the batch: %d; %d parts passed under 3 a minute", rec.Code, handled)
+	}
+}
+
 // cases L5 and A16: the batch and each of its parts count once, however often
 // the middlewares run on them, though they ask for different permissions and
 // the batch asks again after each part.
