@@ -56,8 +56,8 @@ func TestPrincipalIsACopy(t *testing.T) {
 }
 
 // case K13: no field of a principal leads a handler to memory that others
-// share, whatever is added to it: what a slice holds is copied, and what a
-// pointer leads to cannot be written to.
+// share, whatever is added to it: what a slice holds is copied, what a pointer
+// leads to has no exported fields, and of [authz.Rights] a copy denies.
 func TestPrincipalSharesNothing(t *testing.T) {
 	shared := authn.Principal{Rights: new(authz.Rights)}
 	v := reflect.ValueOf(&shared).Elem()

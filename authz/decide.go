@@ -56,7 +56,7 @@ func (r *Rights) Decide(q Request) Decision {
 // decide asks for the age of the proof last: only who lacks nothing else is
 // told to give a new one.
 func (r *Rights) decide(q *question, ids *ids, environment string, age time.Duration) Decision {
-	if r == nil || len(r.layers) == 0 {
+	if r.empty() {
 		d := denyAll(q.permission)
 		d.Hide = q.hide
 		return d

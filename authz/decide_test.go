@@ -64,8 +64,11 @@ func TestDecideNothingIsDenied(t *testing.T) {
 	if d := m.Rights(authz.Active, all, all).Decide(q); !d.Allowed {
 		t.Fatalf("everything denies: %+v", d)
 	}
+	narrow := m.Rights(authz.Active, nil) // case K13: as a handler may write over those that the cache holds
+	*narrow = *m.Rights(authz.Active, all, all)
 	rights := map[string]*authz.Rights{
 		"nil rights":        nil,
+		"a copy":            narrow,
 		"no layers":         m.Rights(authz.Active),
 		"empty layer":       m.Rights(authz.Active, nil),
 		"empty first layer": m.Rights(authz.Active, nil, all),

@@ -16,7 +16,7 @@ import (
 // It does not ask whether g makes sense: see [Model.Validate].
 func (r *Rights) Delegate(g Grant) Decision {
 	switch {
-	case r == nil || len(r.layers) == 0:
+	case r.empty():
 		return excess{dimension: "permissions", wanted: g.Permissions}.decision(layerName(0))
 	case r.status != Active:
 		return excess{dimension: "status", wanted: Of(Active.String()), held: Of(r.status.String())}.decision("status")

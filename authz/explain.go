@@ -16,7 +16,7 @@ func (r *Rights) Explain(q Request) string {
 	} else {
 		line("denied: %s", d.Code)
 	}
-	if r == nil || len(r.layers) == 0 {
+	if r.empty() {
 		line("nothing was given: there are no layers")
 		return b.String()
 	}

@@ -3,8 +3,10 @@ package authz
 import "fmt"
 
 // Rights are the layers of one principal, compiled: immutable, shared. A nil
-// *Rights denies everything.
+// *Rights denies everything. So does a copy: a handler that writes other rights
+// over those of its caller, which the cache holds, does not widen them.
 type Rights struct {
+	self   *Rights // where they were compiled to
 	model  *Model
 	status Status
 	layers []layer
@@ -44,8 +46,12 @@ func (m *Model) Rights(s Status, layers ...[]Grant) *Rights {
 		}
 		r.layers[i] = l
 	}
+	r.self = r
 	return r
 }
+
+// empty reports whether there is nothing that could allow anything.
+func (r *Rights) empty() bool { return r == nil || r.self != r || len(r.layers) == 0 }
 
 // Layers returns the grants that count, by layer: what was void is not among
 // them. It is for showing; the copy is the caller's.

@@ -15,7 +15,7 @@ func (r *Rights) Visible(q Request, kind string) Set {
 }
 
 func (r *Rights) visible(q *question, ids *ids, environment string, age time.Duration, kind string) Set {
-	if r == nil || len(r.layers) == 0 || r.model.kinds[kind] == 0 || r.status.refuses(q) != "" || age > q.recent {
+	if r.empty() || r.model.kinds[kind] == 0 || r.status.refuses(q) != "" || age > q.recent {
 		return Set{}
 	}
 	if q.model != r.model {
