@@ -131,7 +131,7 @@ func TestWritesFailReadsWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			huge := newKey(2)
-			huge.Name = strings.Repeat("x", 1<<20) // more than fits into the pages that are there
+			huge.Name = strings.Repeat("x", 60_000) // more than fits into the pages that are there
 			err := s.KeyAdmin().Create(ctx, huge, 0, t0)
 			if err == nil {
 				t.Fatal("Create succeeded")

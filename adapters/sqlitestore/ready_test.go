@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestReady(t *testing.T) {
 			tt.begin(t, s)
 			var failed error
 			for n := range 1000 { // what room there is is taken first
-				if failed = s.Events().Append(t.Context(), store.Event{ID: fmt.Sprintf("evt_%d", n), Note: string(make([]byte, 5000))}); failed != nil {
+				if failed = s.Events().Append(t.Context(), store.Event{ID: fmt.Sprintf("evt_%d", n), Note: strings.Repeat("x", 5000)}); failed != nil {
 					break
 				}
 			}
