@@ -58,3 +58,19 @@ func TestRefusalsNameTheClient(t *testing.T) {
 		})
 	}
 }
+
+// A flood of refusals hides no outage.
+func TestOutagesAreLoggedApart(t *testing.T) {
+	var out strings.Builder
+	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+	_, good := d.issue()
+	for range 100 {
+		d.mw.Check(request())
+	}
+	down := errors.New("down")
+	d.spy.fail.Store(&down)
+	d.mw.Check(request("Bearer " + good))
+	if got := strings.Count(out.String(), "credential not verified"); got != 1 {
+		t.Errorf("got %d lines of an outage after 100 refusals in the same second, want 1:\n%s", got, &out)
+	}
+}

@@ -44,7 +44,7 @@ func race(both [2]*clocked, n int, f func(c *clocked, i int)) {
 }
 
 // Of servers that find the database empty at the same moment one makes the
-// demo; the others say nothing of it and leave no file.
+// demo; the others show no secret and leave no file.
 func TestDemoIsMadeOnce(t *testing.T) {
 	url, dir := postgres(t, "pool_max_conns=8"), t.TempDir()
 	c := config{database: url, pepperFile: filepath.Join(dir, "pepper"), leakKeys: "http://127.0.0.1:1/"}
@@ -61,7 +61,7 @@ func TestDemoIsMadeOnce(t *testing.T) {
 		if err := c.makeDemo(t.Context(), filepath.Join(dir, file), "http://localhost", &out); err != nil {
 			t.Error(err)
 		}
-		if out.Len() > 0 {
+		if strings.Contains(out.String(), "has been made") {
 			mu.Lock()
 			defer mu.Unlock()
 			told[file] = out.String()
