@@ -83,7 +83,7 @@ func (c *config) serveFlags(f *flag.FlagSet) {
 	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")
 	f.StringVar(&c.origins, "allow-origin", "", "comma-separated `ORIGINS` of browser applications that may use cookies here, as in https://app.example.com")
-	f.StringVar(&c.leakKeys, "secret-scanning-keys", githubKeys, "`URL` of the public keys that leak reports are signed with")
+	f.StringVar(&c.leakKeys, "secret-scanning-keys", "", "`URL` of the public keys that leak reports are signed with, fetched at start; default: GitHub's, fetched when the first report comes")
 	f.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "write lines of this `LEVEL` and above: debug, info, warn or error. Refusals beyond ten a second are debug")
 	f.BoolVar(&c.privateHooks, "dangerously-allow-private-webhooks", false, "also deliver webhooks over http and to private addresses, for tests")
 }

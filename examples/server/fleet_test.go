@@ -51,7 +51,7 @@ func newFleet(t *testing.T, database, redis string, b ...string) *fleet {
 // attach opens the stores of the servers that live in dir.
 func (f *fleet) attach(dir, database, redis string) {
 	f.t.Helper()
-	c := config{database: database, redis: redis, pepperFile: filepath.Join(dir, "tollgate.pepper"), leakKeys: githubKeys}
+	c := config{database: database, redis: redis, pepperFile: filepath.Join(dir, "tollgate.pepper")}
 	var err error
 	if f.desk, err = newServer(f.t.Context(), c, slog.New(slog.DiscardHandler)); err != nil {
 		f.t.Fatal(err)

@@ -120,7 +120,8 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 		return nil, err
 	}
 	s.leaks, err = leak.New(leak.Config{
-		DB: s.db, Seal: s.derive("leak reports"), KeysURL: cmp.Or(c.leakKeys, githubKeys), Report: s.leaked, Errors: writeProblem, Logger: log,
+		DB: s.db, Seal: s.derive("leak reports"), KeysURL: cmp.Or(c.leakKeys, githubKeys), Prefetch: c.leakKeys != "", Addr: s.addr,
+		Report: s.leaked, Errors: writeProblem, Logger: log,
 		Now: func() time.Time { return s.now() },
 	})
 	return s, err

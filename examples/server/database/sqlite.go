@@ -31,12 +31,19 @@ func SQLite(ctx context.Context, path string) (*DB, error) {
 		if _, err := tx.Exec(ctx, tables); err != nil {
 			return err
 		}
-		var there bool // in a file of before there were several servers
-		err := tx.Row(ctx, `SELECT count(*) FROM pragma_table_info('server_leak_reports') WHERE name = 'busy'`).Scan(&there)
-		if err == nil && !there {
-			_, err = tx.Exec(ctx, `ALTER TABLE server_leak_reports ADD COLUMN busy INTEGER NOT NULL DEFAULT 0`)
+		for _, c := range []struct{ name, definition string }{ // that an older file lacks
+			{"busy", "INTEGER NOT NULL DEFAULT 0"}, {"origin", "TEXT NOT NULL DEFAULT ''"},
+		} {
+			var there bool
+			err := tx.Row(ctx, `SELECT count(*) FROM pragma_table_info('server_leak_reports') WHERE name = ?1`, c.name).Scan(&there)
+			if err == nil && !there {
+				_, err = tx.Exec(ctx, `ALTER TABLE server_leak_reports ADD COLUMN `+c.name+` `+c.definition)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		return err
+		return nil
 	}); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("database: %w", err)

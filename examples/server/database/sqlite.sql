@@ -72,6 +72,7 @@ CREATE TABLE IF NOT EXISTS server_leak_reports (
 	id       BLOB NOT NULL PRIMARY KEY,          -- SHA-256 of what is sealed
 	received INTEGER NOT NULL,
 	sealed   BLOB NOT NULL,                      -- AES-256-GCM
-	busy     INTEGER NOT NULL DEFAULT 0          -- until when it may be being handled
+	busy     INTEGER NOT NULL DEFAULT 0,         -- until when it may be being handled
+	origin   TEXT NOT NULL DEFAULT ''            -- which network sent it, as a keyed hash; '' once verified
 ) STRICT;
 CREATE INDEX IF NOT EXISTS server_leak_reports_received ON server_leak_reports (received, id);

@@ -52,5 +52,7 @@ const (
 	MaxMatches      = maxMatches
 	MaxWaiting      = maxWaiting
 	MaxWaitingBytes = maxWaitingBytes
+	Share           = share
+	ShareBytes      = shareBytes
 	SmallBody       = smallBody
 )

@@ -226,8 +226,9 @@ func (s *server) rows(t testing.TB) (n int) {
 	return n
 }
 
-// fill has other reports wait, of so many bytes each.
-func (s *server) fill(t testing.TB, reports, bytes int) {
+// fill has other reports of a network wait, of so many bytes each; of network ""
+// they are verified.
+func (s *server) fill(t testing.TB, reports, bytes int, origin string) {
 	t.Helper()
 	zeros := `zeroblob(?3)`
 	if database.IsPostgres(s.name) {
@@ -235,9 +236,9 @@ func (s *server) fill(t testing.TB, reports, bytes int) {
 	}
 	if err := s.db.Do(t.Context(), func(tx database.Tx) error {
 		for i := range reports {
-			id := sha256.Sum256([]byte(strconv.Itoa(i)))
-			if _, err := tx.Exec(t.Context(), `INSERT INTO server_leak_reports (id, received, sealed) VALUES (?1, ?2, `+zeros+`)`,
-				id[:], t0.Add(time.Hour).UnixMicro(), bytes); err != nil {
+			id := sha256.Sum256([]byte(origin + strconv.Itoa(i)))
+			if _, err := tx.Exec(t.Context(), `INSERT INTO server_leak_reports (id, received, sealed, origin) VALUES (?1, ?2, `+zeros+`, ?4)`,
+				id[:], t0.Add(-time.Hour).UnixMicro(), bytes, origin); err != nil {
 				return err
 			}
 		}

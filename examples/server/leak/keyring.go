@@ -63,6 +63,13 @@ func (k *keyring) get(id string) *ecdsa.PublicKey {
 	return k.keys[id]
 }
 
+// wanted reports whether there was a report that needed the keys.
+func (k *keyring) wanted() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.tried.IsZero()
+}
+
 // refresh fetches the keys if they are older than age and the latest try is
 // older than pause, and returns how the latest try ended. One caller fetches,
 // for all, whether or not it is still there at the end.

@@ -17,11 +17,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"medtwin.ai/tollgate/examples/server/database"
 	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/ratelimit"
 )
 
 // Config says what a [Receiver] works with.
@@ -37,6 +40,14 @@ type Config struct {
 	// https://api.github.com/meta/public_keys/secret_scanning. Without TLS it
 	// must be on this machine. Required.
 	KeysURL string
+
+	// Prefetch makes Run fetch the keys before the first report comes. Default:
+	// no connection is made before one does.
+	Prefetch bool
+
+	// Addr returns the address of the client: reports that cannot be verified
+	// yet have a share of the room for each. Default: the peer of the connection.
+	Addr func(*http.Request) netip.Addr
 
 	// Client fetches the keys, at most 120 times an hour. GitHub answers
 	// strangers 60 times, but whoever sends a token of his, as the Transport
@@ -71,6 +82,11 @@ type Receiver struct {
 	log    *slog.Logger
 	now    func() time.Time
 	wake   chan struct{} // something waits that can be handled
+	addr   func(*http.Request) netip.Addr
+	secret []byte // of origins
+	early  bool   // the keys are fetched before a report comes
+
+	pushedOut atomic.Int64 // reports, since Run has last said so
 
 	bodies   chan struct{} // holds one for each large body in memory
 	patience time.Duration // for room there
@@ -108,6 +124,9 @@ func New(c Config) (*Receiver, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Addr == nil {
+		c.Addr = ratelimit.ClientAddr()
+	}
 	block, err := aes.NewCipher(c.Seal)
 	if err != nil {
 		return nil, fmt.Errorf("leak: %w", err)
@@ -119,6 +138,7 @@ func New(c Config) (*Receiver, error) {
 	return &Receiver{
 		db: c.DB, seal: seal, report: c.Report, errors: c.Errors, log: c.Logger, now: c.Now,
 		keys: &keyring{url: c.KeysURL, client: c.Client, log: c.Logger, now: c.Now, fetching: make(chan struct{}, 1)},
+		addr: c.Addr, secret: c.Seal, early: c.Prefetch,
 		wake: make(chan struct{}, 1), bodies: make(chan struct{}, maxBodies), patience: patience, work: maxWork,
 	}, nil
 }

@@ -16,6 +16,7 @@ func TestPostgres(t *testing.T) {
 		"WaitLonger": TestWaitLonger,
 		"OtherSeal":  TestOtherSeal,
 		"Flood":      TestFlood,
+		"Share":      TestShare,
 	} {
 		t.Run(name, test)
 	}

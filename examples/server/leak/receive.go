@@ -66,7 +66,7 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 		if _, err := parse(body); err != nil {
 			return nil, err // whatever the signature, it is no report
 		}
-		return nil, rc.later(r.Context(), ids[0], signatures[0], body)
+		return nil, rc.later(r.Context(), ids[0], signatures[0], body, rc.origin(rc.addr(r)))
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 	defer cancel()
 	verdicts, err := rc.handle(ctx, body, ctx.Err)
 	if err != nil && ctx.Err() != nil {
-		err = rc.later(ctx, "", "", body)
+		err = rc.later(ctx, "", "", body, "")
 		select {
 		case rc.wake <- struct{}{}:
 		default: // Run has yet to see the last one
@@ -87,10 +87,10 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 
 // later keeps a report, also when all the time that its sender has was spent on
 // waiting for the keys, or he has gone.
-func (rc *Receiver) later(ctx context.Context, id, signature string, body []byte) error {
+func (rc *Receiver) later(ctx context.Context, id, signature string, body []byte, origin string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxKeep)
 	defer cancel()
-	return rc.keep(ctx, id, signature, body)
+	return rc.keep(ctx, id, signature, body, origin)
 }
 
 // verify returns nil for what the sender has signed, errSignature for what he

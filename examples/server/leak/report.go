@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 )
@@ -25,11 +26,12 @@ type match struct {
 	Source string `json:"source"`
 }
 
-// parse returns the matches of a body, one for each token: the first. What it
-// does not understand it refuses as a whole, since an answer would say that
-// all of it was handled; but members that it does not know it passes over: the
-// sender has added some over the years (source was the latest), and to refuse
-// reports on the day of the next would leave leaked keys open.
+// parse returns the matches of a body, one for each token: the first. It
+// refuses a body that is no array, or holds no token at all. An element without
+// a token, or of another type, is passed over, as are members that it does not
+// know: to refuse the report for it would leave the other leaked keys open. The
+// answer says of each token that it was handled, so nothing is claimed of the
+// rest.
 func parse(body []byte) ([]match, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if open, err := d.Token(); err != nil || open != json.Delim('[') {
@@ -37,15 +39,18 @@ func parse(body []byte) ([]match, error) {
 	}
 	var list []match
 	seen := make(map[string]bool)
-	for n := 0; d.More(); n++ {
+	n := 0
+	for ; d.More(); n++ {
 		if n == maxMatches {
 			return nil, errTooLarge
 		}
 		var m match
-		if err := d.Decode(&m); err != nil || m.Token == "" {
-			return nil, errInvalid
+		if err := d.Decode(&m); err != nil {
+			if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
+				return nil, errInvalid
+			}
 		}
-		if seen[m.Token] {
+		if strings.TrimSpace(m.Token) == "" || seen[m.Token] {
 			continue
 		}
 		seen[m.Token] = true
@@ -55,7 +60,7 @@ func parse(body []byte) ([]match, error) {
 	if _, err := d.Token(); err != nil { // the closing bracket
 		return nil, errInvalid
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); err != io.EOF || n > 0 && len(list) == 0 {
 		return nil, errInvalid
 	}
 	return list, nil

@@ -129,7 +129,7 @@ func TestRoomOfTwoProcesses(t *testing.T) {
 	src := newSource(t, nil)
 	src.set(true, nil)
 	b := both(t, src)
-	b[0].fill(t, leak.MaxWaiting-5, 10)
+	b[0].fill(t, leak.MaxWaiting-5, 10, "")
 	key := newKey(t)
 	var all sync.WaitGroup
 	for i := range 20 {

@@ -4,51 +4,19 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
-
-	"medtwin.ai/tollgate/examples/server/database"
 )
 
 const (
-	maxWaiting      = 1000     // reports
-	maxWaitingBytes = 64 << 20 // of all of them
-	expiry          = 7 * 24 * time.Hour
-	poll            = 10 * time.Second
-	lease           = time.Minute     // of a report to one process; then that has died
-	ending          = 4 * time.Second // for its claim to end, though Run does; else it ends with the lease
+	expiry = 7 * 24 * time.Hour
+	poll   = 10 * time.Second
+	lease  = time.Minute     // of a report to one process; then that has died
+	ending = 4 * time.Second // for its claim to end, though Run does; else it ends with the lease
 )
-
-// keep acknowledges a report that Run will handle, one that waits already as
-// well. A report whose key is "" has been verified. Where the table is full it
-// is the newest that is refused: its sender sends it again, and nobody can
-// push out what others have sent.
-func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte) error {
-	plain := bytes.Join([][]byte{[]byte(key), []byte(signature), body}, []byte("\n")) // headers hold no newline
-	id := sha256.Sum256(plain)
-	sealed := rc.seal.Seal(nil, nil, plain, id[:])
-	var kept int64
-	err := rc.db.Do(ctx, func(tx database.Tx) (err error) {
-		if err = tx.Lock(ctx, "leak reports"); err == nil { // which are counted
-			kept, err = tx.Exec(ctx, `INSERT INTO server_leak_reports (id, received, sealed) SELECT ?1, CAST(?2 AS BIGINT), ?3
-				WHERE (SELECT count(*) < ?4 AND coalesce(sum(length(sealed)), 0) + ?6 <= ?5 FROM server_leak_reports)
-				OR EXISTS (SELECT 1 FROM server_leak_reports WHERE id = ?1) ON CONFLICT (id) DO UPDATE SET id = excluded.id`,
-				id[:], rc.now().UnixMicro(), sealed, maxWaiting, maxWaitingBytes, len(sealed))
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("leak: %w", err)
-	}
-	if kept == 0 {
-		return errFull
-	}
-	return errLater
-}
 
 // Run handles the reports that wait, once their keys can be had, until ctx
 // ends, and returns nil.
@@ -56,7 +24,9 @@ func (rc *Receiver) Run(ctx context.Context) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
-		rc.keys.refresh(ctx, current) // it logs that it has failed, and is done again
+		if rc.early || rc.keys.wanted() {
+			rc.keys.refresh(ctx, current) // it logs that it has failed, and is done again
+		}
 		if err := rc.catchUp(ctx); err != nil && ctx.Err() == nil {
 			rc.log.ErrorContext(ctx, "leak reports wait longer", slog.Any("err", err))
 		}
@@ -76,8 +46,8 @@ func (rc *Receiver) Run(ctx context.Context) error {
 func (rc *Receiver) catchUp(ctx context.Context) error {
 	handled, dropped := 0, 0
 	defer func() {
-		if handled+dropped > 0 {
-			rc.log.WarnContext(ctx, "leak reports that waited", slog.Int("handled", handled), slog.Int("dropped", dropped))
+		if out := int(rc.pushedOut.Swap(0)); handled+dropped+out > 0 {
+			rc.log.WarnContext(ctx, "leak reports that waited", slog.Int("handled", handled), slog.Int("dropped", dropped), slog.Int("pushed_out", out))
 		}
 	}()
 	var received int64

@@ -122,44 +122,6 @@ func TestOtherSeal(t *testing.T) {
 	}
 }
 
-// case T5: a flood of reports that cannot be verified fills neither the disk
-// nor pushes out what was acknowledged; what comes later is told to come again.
-func TestFlood(t *testing.T) {
-	key := newKey(t)
-	src := newSource(t, nil)
-	src.set(true, nil)
-	s := newServer(t, src.URL, nil)
-	if a := s.signed(t, "k1", key, report); a.status != 202 {
-		t.Fatal(a.status)
-	}
-	s.fill(t, leak.MaxWaiting-1, 50)
-	refused := func(when string) {
-		t.Helper()
-		if a := s.signed(t, "k2", key, `[{"token":"x"}]`); a.status != 503 || a.header.Get("Retry-After") != "30" {
-			t.Errorf("%s: %d, Retry-After %q", when, a.status, a.header.Get("Retry-After"))
-		}
-	}
-	refused("1,000 wait")
-	if a := s.signed(t, "k1", key, report); a.status != 503 {
-		t.Errorf("the same under a new signature: %d", a.status) // it is another one
-	}
-	if _, err := s.db.Exec(t.Context(), `DELETE FROM server_leak_reports WHERE received > ?1`, t0.UnixMicro()); err != nil {
-		t.Fatal(err)
-	}
-	s.fill(t, 1, leak.MaxWaitingBytes)
-	refused("64 MiB wait")
-	s.run(t)
-	src.set(false, map[string]string{"k1": encode(t, key.Public())})
-	s.clock.Add(leak.Pause)
-	s.Look()
-	if told := s.told(); len(told["mt_live_ours"]) != 1 {
-		t.Errorf("the first was pushed out: %v", told)
-	}
-	if a := s.signed(t, "k1", key, report); a.status != 200 {
-		t.Errorf("afterwards: %d", a.status)
-	}
-}
-
 // A key that is new is accepted at its first use; 10,000 identifiers that are
 // none cost one fetch in Pause; and an outage leaves the keys that are known.
 func TestKeys(t *testing.T) {

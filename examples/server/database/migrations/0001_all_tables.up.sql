@@ -82,7 +82,8 @@ CREATE TABLE tollgate_server.leak_reports (
 	id       bytea NOT NULL PRIMARY KEY, -- SHA-256 of what is sealed
 	received bigint NOT NULL,
 	sealed   bytea NOT NULL,             -- AES-256-GCM
-	busy     bigint NOT NULL DEFAULT 0   -- until when it may be being handled
+	busy     bigint NOT NULL DEFAULT 0,  -- until when it may be being handled
+	origin   text NOT NULL DEFAULT ''    -- which network sent it, as a keyed hash; '' once verified
 );
 
 CREATE INDEX leak_reports_received ON tollgate_server.leak_reports (received, id);

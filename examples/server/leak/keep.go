@@ -1,0 +1,104 @@
+package leak
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/ratelimit"
+)
+
+const (
+	maxWaiting      = 1000     // reports
+	maxWaitingBytes = 64 << 20 // of all of them
+	share           = 100      // reports of one network that are not verified
+	shareBytes      = 16 << 20 // of all of those
+)
+
+// origin is what a network is counted as: of IPv4 the address, of IPv6 the
+// /64. It names nobody to those who read the table.
+func (rc *Receiver) origin(client netip.Addr) string {
+	mac := hmac.New(sha256.New, rc.secret)
+	mac.Write([]byte("origin " + ratelimit.AddrSubject(client)))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// keep acknowledges a report that Run will handle; also one that waits already.
+// origin is the network of one that is not verified, else "".
+//
+// A network whose share is used up is refused, and sends the report again. Where
+// the table is full, the oldest report of the network that takes the most room
+// makes place: so a flood pushes out itself, and never what is verified.
+func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte, origin string) error {
+	plain := bytes.Join([][]byte{[]byte(key), []byte(signature), body}, []byte("\n")) // headers hold no newline
+	id := sha256.Sum256(plain)
+	sealed := rc.seal.Seal(nil, nil, plain, id[:])
+	out := 0
+	err := rc.db.Do(ctx, func(tx database.Tx) (err error) {
+		out = 0
+		if err = tx.Lock(ctx, "leak reports"); err != nil { // which are counted
+			return err
+		}
+		var there, reports, size int
+		if err = tx.Row(ctx, `SELECT count(*) FROM server_leak_reports WHERE id = ?1`, id[:]).Scan(&there); err != nil || there > 0 {
+			return err
+		}
+		if origin != "" {
+			if err = tx.Row(ctx, `SELECT count(*), coalesce(sum(length(sealed)), 0) FROM server_leak_reports WHERE origin = ?1`, origin).Scan(&reports, &size); err != nil {
+				return err
+			}
+			if reports >= share || size+len(sealed) > shareBytes {
+				return errFull
+			}
+		}
+		for {
+			if err = tx.Row(ctx, `SELECT count(*), coalesce(sum(length(sealed)), 0) FROM server_leak_reports`).Scan(&reports, &size); err != nil {
+				return err
+			}
+			if reports < maxWaiting && size+len(sealed) <= maxWaitingBytes {
+				break
+			}
+			if err = rc.pushOut(ctx, tx); err != nil {
+				return err
+			}
+			out++
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO server_leak_reports (id, received, sealed, origin) VALUES (?1, CAST(?2 AS BIGINT), ?3, ?4)`,
+			id[:], rc.now().UnixMicro(), sealed, origin)
+		return err
+	})
+	switch {
+	case errors.Is(err, errFull):
+		return err
+	case err != nil:
+		return fmt.Errorf("leak: %w", err)
+	}
+	rc.pushedOut.Add(int64(out))
+	return errLater
+}
+
+// pushOut drops the oldest report that is not verified, of the network that
+// takes the most room: its reports, and its bytes in units of 64 KiB, since a
+// thousand of those are as much as the bytes of all. errFull: there is none.
+func (rc *Receiver) pushOut(ctx context.Context, tx database.Tx) error {
+	now := rc.now().UnixMicro()
+	var id []byte
+	err := tx.Row(ctx, `SELECT id FROM server_leak_reports WHERE busy <= ?1 AND origin = (
+			SELECT origin FROM server_leak_reports WHERE origin <> '' AND busy <= ?1
+			GROUP BY origin ORDER BY count(*) + sum(length(sealed)) / 65536 DESC, min(received), origin LIMIT 1)
+		ORDER BY received, id LIMIT 1`, now).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return errFull
+	}
+	if err == nil {
+		_, err = tx.Exec(ctx, `DELETE FROM server_leak_reports WHERE id = ?1`, id)
+	}
+	return err
+}
