@@ -12,6 +12,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/loglimit"
 	"medtwin.ai/tollgate/internal/recall"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -71,6 +72,8 @@ const (
 type Manager struct {
 	config Config
 	memory *recall.Memory[*answer]
+
+	misplaced loglimit.Log // tokens on the wrong transport
 }
 
 // An answer is what a token proves.
@@ -118,7 +121,7 @@ func New(c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{config: c}
+	m := &Manager{config: c, misplaced: loglimit.Log{Logger: c.Logger}}
 	m.memory = recall.New[*answer](recall.Config{
 		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
 		Changes: c.Changes, Touch: c.Store.Touch, Grain: c.Idle / 8,
@@ -193,7 +196,8 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 // principal chooses by what the request says about itself, and notes the use.
 func (m *Manager) principal(e *recall.Entry[*answer], c authn.Credential, now time.Time) (*authn.Principal, error) {
 	if c.Cookie != e.Value.cookie {
-		m.config.Logger.Warn("a session's token on the wrong transport", slog.String("session", e.Value.principals[0].ID), slog.Bool("cookie", c.Cookie))
+		m.misplaced.Write(context.Background(), now, slog.LevelWarn, "a session's token on the wrong transport",
+			slog.String("session", e.Value.principals[0].ID), slog.Bool("cookie", c.Cookie))
 		return nil, authn.ErrRejected
 	}
 	i := 0

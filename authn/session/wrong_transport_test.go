@@ -56,3 +56,28 @@ func TestWrongTransportIsReported(t *testing.T) {
 		})
 	}
 }
+
+// case S4: the holder of one token can repeat that as often as they like; of the
+// reports ten are written in a second, and the next tells how many were not.
+func TestWrongTransportReportsAreBounded(t *testing.T) {
+	var log strings.Builder
+	l := newLobby(t, func(c *session.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	_, token := l.start(func(s *session.Spec) { s.Cookie = true })
+	send := func() {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Session "+token)
+		l.knock(r)
+	}
+	for range 100 {
+		send()
+	}
+	if got := strings.Count(log.String(), "wrong transport"); got != 10 {
+		t.Errorf("got %d reports of 100 in a second, want 10", got)
+	}
+	log.Reset()
+	l.now = l.now.Add(1e9)
+	send()
+	if text := log.String(); !strings.Contains(text, "dropped=") || strings.Contains(text, "dropped=0") {
+		t.Errorf("the next report does not say how many were dropped: %q", text)
+	}
+}

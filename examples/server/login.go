@@ -114,12 +114,20 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := s.now()
-	p, _ := s.sessions.Authenticate(r.Context(), c, now) // only to write down whose it was
+	// Known sessions pass. A token that has to be looked up counts against the
+	// failures of its address, or anybody could ask for any number.
+	var throttled *authn.ThrottledError
+	r, err = s.auth.Check(r)
+	if errors.As(err, &throttled) {
+		s.failLogin(w, r, err)
+		return
+	}
+	p, ok := authn.FromContext(r.Context()) // only to write down whose session it was
 	if err := s.sessions.Logout(r.Context(), c, now); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	if p != nil {
+	if ok && p.Kind == authn.KindSession {
 		s.note(r.Context(), store.Event{
 			Account: p.Account, Actor: p.User, Kind: "session.ended", Subject: p.ID, Address: shown(s.addr(r)), Note: "logged out",
 		})

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -64,3 +65,6 @@ func (s *Sender) End(ctx context.Context, a *Attempt, text string) error {
 	}
 	return s.record(ctx, a.delivery, &failure{text: text})
 }
+
+// Transport returns what a sender connects with.
+func (s *Sender) Transport() *http.Transport { return s.client.Transport.(*http.Transport) }
