@@ -35,8 +35,9 @@ type KeyUpdate struct {
 type KeyAdmin interface {
 	// Create adds k. quota is the most keys that have not ended, disabled ones
 	// and this one included, that the account may hold; 0 means no bound.
-	// Where several errors apply, ErrNotFound (no such account) comes before
-	// ErrConflict (the id, the digest or, in this account, the idempotency key
+	// Where several errors apply, ErrNotFound (no such account, or k.Owner is no
+	// member of it at that instant: a removal that has ended finds all keys there
+	// are) comes before ErrConflict (the id, the digest or, in this account, the idempotency key
 	// exists), and that before ErrQuota.
 	Create(ctx context.Context, k Key, quota int, now time.Time) error
 
@@ -80,8 +81,8 @@ type KeyAdmin interface {
 	// time leaves it). Whatever next itself says, it gets the account, owner,
 	// environment, addresses, plan, expiry and family of the old key as that
 	// is stored then. Rotate returns ErrInactive where the old key is not live
-	// at now, else ErrConflict where its grant is not next.Grant, where it
-	// already has a successor or where next is taken. Within deadline,
+	// at now or its owner is no member any more, else ErrConflict where its grant
+	// is not next.Grant, where it already has a successor or where next is taken. Within deadline,
 	// next.Grace says how long the old key outlives the first use of next.
 	Rotate(ctx context.Context, account, id string, next Key, deadline, now time.Time) error
 

@@ -21,8 +21,9 @@
 //     a change of a membership by the id of the user.
 //  9. Times and durations are kept to the microsecond or better, times are
 //     returned in UTC.
-//  10. Hashes, digests and grants are replaced by compare-and-swap: who has not
-//     seen the present one changes nothing.
+//  10. Hashes, digests and grants are replaced by compare-and-swap: those who have
+//     not seen the present one, and a new password also the present epoch, change
+//     nothing.
 //  11. An epoch only grows: by one for every new password, every status that is
 //     not active and every call of EndSessions, and for nothing else.
 //  12. The grace of a rotated key begins once, and never lengthens a life.
@@ -39,6 +40,8 @@
 //     text names no record, so it is as absent as a missing one and in no list;
 //     to write it, or to go on after it, is [ErrInvalid]. Backends get this
 //     from package store/guard.
+//  18. A key with an owner is added only while the owner is a member of the
+//     account, in the transaction that adds it.
 package store
 
 import "errors"

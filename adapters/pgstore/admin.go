@@ -62,6 +62,11 @@ func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time
 		if err := tx.row(ctx, lock, key(k.Account)).Scan(new(string)); err != nil {
 			return err
 		}
+		if k.Owner != "" {
+			if err := tx.row(ctx, keepMember, key(k.Owner), key(k.Account)).Scan(new(string)); err != nil {
+				return err
+			}
+		}
 		if err := insert(ctx, tx, &k); err != nil || quota <= 0 {
 			return err
 		}
@@ -208,6 +213,15 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		}
 		if !old.Live(now) {
 			return store.ErrInactive
+		}
+		if old.Owner != "" {
+			err := tx.row(ctx, keepMember, key(old.Owner), key(account)).Scan(new(string))
+			if errors.Is(err, pgx.ErrNoRows) {
+				return store.ErrInactive
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if !old.Grant.Equal(next.Grant) {
 			return store.ErrConflict

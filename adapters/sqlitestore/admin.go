@@ -40,6 +40,11 @@ type admin struct{ s *Store }
 
 func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time) error {
 	return v.s.change(ctx, "create", func(tx *sql.Tx) error {
+		if k.Owner != "" {
+			if err := tx.QueryRowContext(ctx, hasMember, k.Owner, k.Account).Scan(new(string)); err != nil {
+				return err
+			}
+		}
 		if err := insert(ctx, tx, &k); err != nil || quota <= 0 {
 			return err
 		}
@@ -198,6 +203,15 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		}
 		if !old.Live(now) {
 			return store.ErrInactive
+		}
+		if old.Owner != "" {
+			err := tx.QueryRowContext(ctx, hasMember, old.Owner, account).Scan(new(string))
+			if errors.Is(err, sql.ErrNoRows) {
+				return store.ErrInactive
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if !old.Grant.Equal(next.Grant) {
 			return store.ErrConflict

@@ -12,6 +12,7 @@ const (
 	putMember     = `INSERT INTO memberships (user, account, role, scope, created) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (user, account) DO UPDATE SET role = excluded.role, scope = excluded.scope`
 	removeMember = `DELETE FROM memberships WHERE user = ? AND account = ?`
+	hasMember    = `SELECT user FROM memberships WHERE user = ? AND account = ?`
 	getMember    = `SELECT ` + memberColumns + ` FROM memberships m WHERE m.user = ? AND m.account = ?`
 	membersUser  = `SELECT ` + memberColumns + ` FROM memberships m WHERE m.user = ? ORDER BY m.account`
 	members      = `SELECT ` + memberColumns + ` FROM memberships m WHERE m.account = ? AND m.user > ? ORDER BY m.user LIMIT ?`

@@ -40,6 +40,9 @@ func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now
 		if errors.Is(err, store.ErrQuota) {
 			err = &QuotaError{k.config.Quota}
 		}
+		if errors.Is(err, store.ErrNotFound) && key.Owner != "" {
+			err = fmt.Errorf("%w: %s is no member of the account any more", authn.ErrForbidden, key.Owner)
+		}
 		key, err := k.repeated(ctx, by, spec.Call, "", err)
 		return key, keyfmt.Token{}, err
 	}

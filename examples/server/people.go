@@ -100,6 +100,13 @@ func (s *server) adopt(ctx context.Context, user store.User) (store.User, error)
 	}
 	if err := s.Memberships().Remove(ctx, voucher, user.ID); err == nil {
 		s.note(ctx, store.Event{Account: voucher, Actor: "operator", Kind: "member.removed", Subject: user.ID, Note: "known to the operator now"})
+		ended, err := s.endKeys(ctx, voucher, user.ID)
+		for _, id := range ended {
+			s.note(ctx, store.Event{Account: voucher, Actor: "operator", Kind: "key.revoked", Subject: id, Note: memberRemoved})
+		}
+		if err != nil {
+			return user, err
+		}
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return user, err
 	}

@@ -300,13 +300,13 @@ func (t *team) leave(ctx context.Context, in roster, by *authn.Principal, user s
 }
 
 // endKeys revokes the keys of somebody who is no member any more, and returns
-// their ids. They open nothing without the membership, but would again once he
-// is back.
-func (t *team) endKeys(ctx context.Context, account, user string) (ended []string, err error) {
-	operator := authn.Operator(account) // the caller may have been removing himself
-	now := t.now()
+// their ids. They open nothing without the membership, but would again once their
+// owner is back. None can be added meanwhile: stores refuse keys of non-members.
+func (s *server) endKeys(ctx context.Context, account, user string) (ended []string, err error) {
+	operator := authn.Operator(account) // the caller may have removed their own membership
+	now := s.now()
 	for after := ""; ; {
-		keys, err := t.keys.List(ctx, operator, after, 200)
+		keys, err := s.keys.List(ctx, operator, after, 200)
 		if err != nil || len(keys) == 0 {
 			return ended, err
 		}
@@ -314,7 +314,7 @@ func (t *team) endKeys(ctx context.Context, account, user string) (ended []strin
 			if after = key.ID; key.Owner != user || key.Ended(now) {
 				continue
 			}
-			if err := t.keys.Revoke(ctx, operator, key.ID, memberRemoved, now); err != nil {
+			if err := s.keys.Revoke(ctx, operator, key.ID, memberRemoved, now); err != nil {
 				return ended, err
 			}
 			ended = append(ended, key.ID)

@@ -14,6 +14,9 @@ type admin struct{ s *Store }
 
 func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time) error {
 	return v.s.change(func() ([]string, error) {
+		if !v.s.mayOwn(&k) {
+			return nil, store.ErrNotFound
+		}
 		if err := v.s.vacant(&k); err != nil {
 			return nil, err
 		}
@@ -130,7 +133,7 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		if old == nil {
 			return nil, store.ErrNotFound
 		}
-		if !old.Live(now) {
+		if !old.Live(now) || !v.s.mayOwn(old) {
 			return nil, store.ErrInactive
 		}
 		if !old.Grant.Equal(next.Grant) {
@@ -246,6 +249,12 @@ func (s *Store) key(account, id string) *store.Key {
 		return k
 	}
 	return nil
+}
+
+// mayOwn reports whether the key is the account's own, or its owner a member.
+// s.mu is held.
+func (s *Store) mayOwn(k *store.Key) bool {
+	return k.Owner == "" || s.membership(k.Account, k.Owner) != nil
 }
 
 // vacant reports what keeps k from being added. s.mu is held.

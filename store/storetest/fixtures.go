@@ -74,12 +74,35 @@ func (s *suite) accounts(ids ...string) {
 	}
 }
 
-// keys adds keys without a quota.
+// keys adds keys without a quota. Owners who are no members are members while
+// their keys are added.
 func (s *suite) keys(keys ...store.Key) {
 	s.Helper()
 	for _, k := range keys {
+		leave, err := s.joins(k.Account, k.Owner)
+		s.must("Memberships.Put", err)
 		s.must("KeyAdmin.Create", s.KeyAdmin().Create(s.Context(), k, 0, t0))
+		s.must("Memberships.Remove", leave())
 	}
+}
+
+// joins makes a user who is no member of the account, or does not exist, a member
+// until leave is called. A user that it makes has no status, as one who does not
+// exist.
+func (s *suite) joins(account, user string) (leave func() error, err error) {
+	s.Helper()
+	nothing := func() error { return nil }
+	if user == "" {
+		return nothing, nil
+	}
+	if _, err := s.Memberships().Get(s.Context(), account, user); err == nil {
+		return nothing, nil
+	}
+	if err := s.Users().Create(s.Context(), store.User{ID: user}); err != nil && !errors.Is(err, store.ErrConflict) {
+		return nothing, err
+	}
+	err = s.Memberships().Put(s.Context(), store.Membership{User: user, Account: account, Created: t0})
+	return func() error { return s.Memberships().Remove(s.Context(), account, user) }, err
 }
 
 // key adds the nth key of an account, which it adds too.

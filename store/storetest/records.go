@@ -173,6 +173,9 @@ func hostileText(s *suite) {
 		want.Name, want.CreatedBy, want.Hint, want.Plan, want.Reason, want.Idempotency = text, text, text, text, text, text
 		want.Owner, want.Import = text, text
 		want.Digest = keyfmt.Digest{Pepper: text, Sum: want.Digest.Sum}
+		if _, err := s.joins(mine, text); err != nil { // such an owner there cannot be
+			want.Owner = ""
+		}
 		if err := s.KeyAdmin().Create(s.Context(), want, 0, t0); err != nil {
 			if _, err := s.KeyAdmin().Get(s.Context(), mine, want.ID); !errors.Is(err, store.ErrNotFound) {
 				s.errorf("a key with the text %.20q was refused, but Get says %v", text, err)

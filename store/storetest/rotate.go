@@ -144,6 +144,8 @@ func rotateTogether(s *suite) {
 // Who rotates has read the key before, perhaps long before.
 func handOn(s *suite) {
 	s.accounts(mine, theirs)
+	s.users(1)
+	s.put(newMembership(mine, 1))
 	old := newKey(mine, 1)
 	old.Owner, old.Plan, old.Environment, old.Family = me, "bulk", "test", "key_first"
 	old.Addresses, old.Expires = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, t0.Add(time.Hour)

@@ -84,7 +84,7 @@ func checks() []check {
 	return slices.Concat(
 		recordChecks(), tenancyChecks(), revokeChecks(), touchChecks(), rotateChecks(),
 		quotaChecks(), copyChecks(), watchChecks(), timeChecks(), pageChecks(), pruneChecks(),
-		ownerChecks(), updateChecks(), disableChecks(), graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
+		ownerChecks(), joinedChecks(), updateChecks(), disableChecks(), graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
 		userChecks(), memberChecks(), sessionChecks(), eventChecks(), textChecks(),
 	)
 }
