@@ -16,7 +16,9 @@ type User struct {
 	Password string // PHC string of its hash; "": cannot log in by password
 	Status   authz.Status
 	Epoch    int64 // sessions born under another one are dead
-	Created  time.Time
+	// Invitations is how many were made for the user: the latest alone is good.
+	Invitations int64
+	Created     time.Time
 }
 
 // Users keeps users. Implementations are safe for concurrent use.
@@ -27,10 +29,13 @@ type Users interface {
 	// ByEmail compares byte by byte. Nobody has the email "".
 	ByEmail(ctx context.Context, email string) (User, error)
 
-	// SetPassword replaces the hash old by next, increments Epoch and returns
-	// it, for the session that the caller keeps. Where another hash than old
-	// is stored it changes nothing and returns ErrConflict.
-	SetPassword(ctx context.Context, id, old, next string) (epoch int64, err error)
+	// SetPassword replaces the hash that was holds by next, increments Epoch and
+	// returns it, for the session that the caller keeps. Where another hash or
+	// another epoch than those of was are stored it changes nothing and returns
+	// ErrConflict. It reads no other field of was but the id.
+	SetPassword(ctx context.Context, was User, next string) (epoch int64, err error)
+	// Invite increments Invitations and returns the user as it is then.
+	Invite(ctx context.Context, id string) (User, error)
 	// Rehash replaces old by next, which is of the same password: Epoch stays.
 	// Where another hash than old is stored it returns ErrConflict.
 	Rehash(ctx context.Context, id, old, next string) error

@@ -60,7 +60,10 @@ func ExampleMigrations() {
 	for _, m := range pgstore.Migrations("tollgate") {
 		fmt.Println(m.Version, m.Name)
 	}
-	// Output: 1 all_records
+	// Output:
+	// 1 all_records
+	// 2 always_told
+	// 3 invitations
 }
 
 // Go through a pooler in transaction mode, but hear of changes without it.

@@ -73,4 +73,5 @@ func ExampleMigrations() {
 	// 1 keys_and_accounts
 	// 2 people
 	// 3 owners
+	// 4 invitations
 }

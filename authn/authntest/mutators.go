@@ -110,7 +110,7 @@ var ofSessions = []mutator{
 		if err != nil {
 			return err
 		}
-		_, err = n.Users().SetPassword(n.Context(), user, u.Password, u.Password+"x")
+		_, err = n.Users().SetPassword(n.Context(), u, u.Password+"x")
 		return err
 	}, authn.ErrRevoked},
 }

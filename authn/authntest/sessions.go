@@ -134,7 +134,7 @@ func bornDead(f *fleet) {
 			if err != nil {
 				return err
 			}
-			_, err = u.SetPassword(f.Context(), user, was.Password, was.Password+"x")
+			_, err = u.SetPassword(f.Context(), was, was.Password+"x")
 			return err
 		},
 		"suspension, though lifted": func(u store.Users) error {

@@ -51,7 +51,7 @@ func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, curre
 		turn.fail(now)
 		return Success{}, ErrFailed
 	}
-	if err := m.replace(ctx, user, next); err != nil {
+	if err := m.replace(ctx, user, next, true); err != nil {
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
 			err = ErrFailed // the password that he proved is not his any more
 		}
@@ -70,10 +70,11 @@ func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, curre
 	return Success{started, token, device}, nil
 }
 
-// replace gives the user, as he was read, another password, if it is one to
-// have. That increments his epoch. ErrConflict: he has got another one since, or
-// was suspended, or the like; ErrNotFound: he is gone.
-func (m *Manager) replace(ctx context.Context, user store.User, next string) error {
+// replace gives the user, as read, another password, if it is one to have. That
+// increments the user's epoch. proved: by the present password, which the end of
+// all sessions meanwhile takes nothing from. ErrConflict: the user has got another
+// one since, or (unless proved) another epoch; ErrNotFound: the user is gone.
+func (m *Manager) replace(ctx context.Context, user store.User, next string, proved bool) error {
 	if err := m.config.Passwords.Check(ctx, next, user.Email, user.Name); err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (m *Manager) replace(ctx context.Context, user store.User, next string) err
 	if err != nil {
 		return err
 	}
-	err = m.swap(ctx, user, hash)
+	err = m.swap(ctx, user, hash, proved)
 	m.config.Sessions.Forget(user.ID) // after the commit
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
 		return unavailable(err)
@@ -89,11 +90,11 @@ func (m *Manager) replace(ctx context.Context, user store.User, next string) err
 	return err
 }
 
-// swap puts the hash next in the place of that of the user as he was read. In
-// the same epoch another one is of the same password: a login has rehashed it
-// in between, which happens once.
-func (m *Manager) swap(ctx context.Context, user store.User, next string) error {
-	_, err := m.config.Users.SetPassword(ctx, user.ID, user.Password, next)
+// swap puts the hash next in the place of that of the user as read. In the same
+// epoch another one is of the same password: a login has rehashed it in between,
+// which happens once. In another epoch the same hash is what was proved.
+func (m *Manager) swap(ctx context.Context, user store.User, next string, proved bool) error {
+	_, err := m.config.Users.SetPassword(ctx, user, next)
 	if !errors.Is(err, store.ErrConflict) {
 		return err
 	}
@@ -101,9 +102,9 @@ func (m *Manager) swap(ctx context.Context, user store.User, next string) error 
 	switch {
 	case err != nil:
 		return err
-	case present.Epoch != user.Epoch:
+	case present.Epoch != user.Epoch && !(proved && present.Password == user.Password):
 		return store.ErrConflict
 	}
-	_, err = m.config.Users.SetPassword(ctx, user.ID, present.Password, next)
+	_, err = m.config.Users.SetPassword(ctx, present, next)
 	return err
 }

@@ -134,7 +134,7 @@ func TestChangePasswordRefused(t *testing.T) {
 func TestChangePasswordInFlight(t *testing.T) {
 	users := func(d *desk) error { _, err := d.store.Users().EndSessions(t.Context(), ann); return err }
 	third := func(d *desk) error {
-		_, err := d.store.Users().SetPassword(t.Context(), ann, hashed(), "third")
+		_, err := d.store.Users().SetPassword(t.Context(), d.user(ann), "third")
 		return err
 	}
 	rehash := func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }

@@ -84,8 +84,8 @@ func (s *spy) Rehash(ctx context.Context, id, old, next string) error {
 	return s.Users.Rehash(ctx, id, old, next)
 }
 
-func (s *spy) SetPassword(ctx context.Context, id, old, next string) (int64, error) {
-	epoch, err := s.Users.SetPassword(ctx, id, old, next)
+func (s *spy) SetPassword(ctx context.Context, was store.User, next string) (int64, error) {
+	epoch, err := s.Users.SetPassword(ctx, was, next)
 	if s.replaced != nil {
 		s.replaced()
 	}

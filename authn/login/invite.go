@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"strconv"
@@ -11,15 +12,20 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Invite returns a token by which whoever has it can set the password of the
-// user, once: for one who is new, or has forgotten his. It belongs into a
-// message to him and nowhere else. Nothing is stored. A new password, a log-out
-// everywhere and a suspension void all that are out. Who may ask for one is for
-// the application to decide.
+// Invite returns a token with which its holder can set the password of the user,
+// once: for users who are new, or have forgotten theirs. It belongs into a message
+// to the user and nowhere else. An invitation ends when it is used, when another
+// one is made, when a membership of the user begins, changes or ends (so it never
+// lets anybody into more than it was made for), with a new password, a log-out
+// everywhere and a suspension. Invite after the membership has been stored. The
+// application decides who may ask for an invitation.
 //
 // Errors: store.ErrNotFound, ErrSuspended, authn.ErrUnavailable.
 func (m *Manager) Invite(ctx context.Context, userID string, now time.Time) (token string, err error) {
 	user, err := m.config.Users.Get(ctx, userID)
+	if err == nil && user.Status == authz.Active {
+		user, err = m.config.Users.Invite(ctx, userID)
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return "", err
@@ -28,12 +34,38 @@ func (m *Manager) Invite(ctx context.Context, userID string, now time.Time) (tok
 	case user.Status != authz.Active:
 		return "", ErrSuspended
 	}
-	return m.seal.sign(invitationToken, now.Add(m.config.Invitation), user.ID, strconv.FormatInt(user.Epoch, 10)), nil
+	state, err := m.state(ctx, user)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return m.seal.sign(invitationToken, now.Add(m.config.Invitation), user.ID, state), nil
 }
 
-// Accept gives the user whom the token invites the password next, ends all his
-// sessions, and returns his id. He logs in then. From is where the request
-// comes from; a client that tries too many tokens is a *authn.ThrottledError.
+// state returns what an invitation of the user is made for: it differs where the
+// user's epoch, the number of invitations or any membership does.
+func (m *Manager) state(ctx context.Context, user store.User) (string, error) {
+	members, err := m.config.Memberships.OfUser(ctx, user.ID)
+	if err != nil {
+		return "", err
+	}
+	parts := []string{strconv.FormatInt(user.Epoch, 10), strconv.FormatInt(user.Invitations, 10)}
+	for _, one := range members {
+		scope := "{}"
+		if len(one.Scope) > 0 { // a map is encoded in the order of its keys
+			text, err := json.Marshal(one.Scope)
+			if err != nil {
+				return "", err
+			}
+			scope = string(text)
+		}
+		parts = append(parts, one.Account, one.Role, strconv.FormatInt(one.Created.UnixMicro(), 10), scope)
+	}
+	return m.seal.subject("state", parts...), nil
+}
+
+// Accept gives the user whom the token invites the password next, ends all the
+// user's sessions, and returns the user's id. The user logs in then. From is where
+// the request comes from; a client that tries too many tokens is a *authn.ThrottledError.
 //
 // A token that is wrong, used or expired is ErrInvitation; a password that
 // nobody should have is a *password.PolicyError, and the token stays good.
@@ -51,7 +83,7 @@ func (m *Manager) Accept(ctx context.Context, token, next string, from netip.Add
 	defer turn.leave()
 	user, err = m.invited(ctx, token, now)
 	if err == nil {
-		err = m.replace(ctx, user, next)
+		err = m.replace(ctx, user, next, false)
 	}
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
 		turn.fail(now)
@@ -63,8 +95,7 @@ func (m *Manager) Accept(ctx context.Context, token, next string, from netip.Add
 	return user.ID, nil
 }
 
-// invited returns the user whom the token invites, as he is now, or
-// ErrNotFound.
+// invited returns the user whom the token invites, as stored now, or ErrNotFound.
 func (m *Manager) invited(ctx context.Context, token string, now time.Time) (store.User, error) {
 	fields, ok := m.seal.open(invitationToken, 2, token, now)
 	if !ok {
@@ -72,11 +103,17 @@ func (m *Manager) invited(ctx context.Context, token string, now time.Time) (sto
 	}
 	user, err := m.config.Users.Get(ctx, fields[0])
 	switch {
-	case errors.Is(err, store.ErrNotFound),
-		err == nil && (user.Status != authz.Active || fields[1] != strconv.FormatInt(user.Epoch, 10)):
+	case errors.Is(err, store.ErrNotFound), err == nil && user.Status != authz.Active:
 		return store.User{}, store.ErrNotFound
 	case err != nil:
 		return store.User{}, unavailable(err)
+	}
+	state, err := m.state(ctx, user)
+	switch {
+	case err != nil:
+		return store.User{}, unavailable(err)
+	case fields[1] != state:
+		return store.User{}, store.ErrNotFound
 	}
 	return user, nil
 }

@@ -38,12 +38,12 @@ func TestInvitation(t *testing.T) {
 		if id == ann {
 			before = d.enter()
 		}
-		token, second := d.invite(id), d.invite(id)
+		first, token := d.invite(id), d.invite(id)
 		d.now = d.now.Add(72*time.Hour - 2*time.Second)
 		if got, err := d.accept(token, other); err != nil || got != id {
 			t.Errorf("%s: %q, %v", id, got, err)
 		}
-		for name, token := range map[string]string{"used": token, "overtaken": second} {
+		for name, token := range map[string]string{"used": token, "overtaken": first} {
 			if got, err := d.accept(token, right); err != login.ErrInvitation || got != "" {
 				t.Errorf("%s: %q, %v, want ErrInvitation", name, got, err)
 			}
@@ -152,7 +152,7 @@ func TestInvitationWhileRehashed(t *testing.T) {
 	}{
 		"rehashed": {func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }, nil},
 		"changed": {func(d *desk) error {
-			_, err := d.store.Users().SetPassword(t.Context(), ann, hashed(), "third")
+			_, err := d.store.Users().SetPassword(t.Context(), d.user(ann), "third")
 			return err
 		}, login.ErrInvitation},
 	} {

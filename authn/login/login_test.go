@@ -163,7 +163,7 @@ func TestLoginBornDead(t *testing.T) {
 			return err
 		},
 		"password": func(d *desk) error {
-			_, err := d.store.Users().SetPassword(t.Context(), ann, hashed(), "another")
+			_, err := d.store.Users().SetPassword(t.Context(), d.user(ann), "another")
 			return err
 		},
 		"suspension": func(d *desk) error { return d.store.Users().SetStatus(t.Context(), ann, authz.Suspended) },
@@ -222,7 +222,7 @@ func TestLoginImports(t *testing.T) {
 // that nor an outage fails the login.
 func TestRehashLoses(t *testing.T) {
 	change := func(d *desk) error {
-		_, err := d.store.Users().SetPassword(t.Context(), "user_import", d.user("user_import").Password, hashed())
+		_, err := d.store.Users().SetPassword(t.Context(), d.user("user_import"), hashed())
 		return err
 	}
 	for name, tt := range map[string]struct {

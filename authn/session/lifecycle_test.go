@@ -41,7 +41,7 @@ func TestSessionBornDead(t *testing.T) {
 	for name, end := range map[string]func(l *lobby) error{
 		"everywhere": func(l *lobby) error { _, err := l.store.Users().EndSessions(l.t.Context(), userID); return err },
 		"password": func(l *lobby) error {
-			_, err := l.store.Users().SetPassword(l.t.Context(), userID, "", "new")
+			_, err := l.store.Users().SetPassword(l.t.Context(), store.User{ID: userID}, "new")
 			return err
 		},
 		"suspension": func(l *lobby) error {

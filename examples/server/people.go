@@ -95,7 +95,7 @@ func (s *server) adopt(ctx context.Context, user store.User) (store.User, error)
 	if err != nil || voucher == "" {
 		return user, err
 	}
-	if _, err := s.Users().SetPassword(ctx, user.ID, user.Password, ""); err != nil { // ends invitations too
+	if _, err := s.Users().SetPassword(ctx, user, ""); err != nil { // ends invitations too
 		return user, err
 	}
 	if err := s.Memberships().Remove(ctx, voucher, user.ID); err == nil {
@@ -113,7 +113,16 @@ func (s *server) adopt(ctx context.Context, user store.User) (store.User, error)
 	if err := s.people.vouch(ctx, user.ID, ""); err != nil {
 		return user, err
 	}
-	if _, err := s.Users().EndSessions(ctx, user.ID); err != nil { // nor is an invitation good that he got meanwhile
+	// Nor is an invitation good that was made meanwhile, nor what was chosen by it.
+	for range 10 {
+		if user, err = s.Users().Get(ctx, user.ID); err == nil {
+			_, err = s.Users().SetPassword(ctx, user, "")
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
 		return user, err
 	}
 	s.sessions.Forget(user.ID)

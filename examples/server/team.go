@@ -59,7 +59,7 @@ var (
 	errEmail    = invalid(http.StatusBadRequest, "invalid_email", "email must be one email address, such as ann@example.com, without a name.")
 	errNarrow   = invalid(http.StatusBadRequest, "unknown_project", "projects must list 1 to 200 projects of the account; leave it out for all.")
 	errNarrowed = invalid(http.StatusBadRequest, "invalid_projects", "An owner has all projects.")
-	errMember   = invalid(http.StatusConflict, "member_exists", "This person is a member already. To invite him again, remove him first.")
+	errMember   = invalid(http.StatusConflict, "member_exists", "This person is a member already. To invite them again, send a PATCH for the member.")
 	errElse     = invalid(http.StatusConflict, "user_exists", "Another account has made a user with this address. To have him here as well, write to "+supportContact+".")
 	errLast     = invalid(http.StatusConflict, "last_owner", "The account would have no owner left who can log in.")
 )
@@ -111,8 +111,9 @@ func (t *team) add(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.record(r, "member.added", added.ID, added.Role)
-	if added.Invitation != "" {
-		t.record(r, "user.invited", added.ID, "")
+	if added.Invitation, err = t.invite(ctx, r, p.Account, added.ID); err != nil {
+		t.fail(w, r, err)
+		return
 	}
 	w.Header().Set("Cache-Control", "private, no-store")
 	t.respond(w, r, http.StatusCreated, added)
@@ -141,29 +142,39 @@ func (t *team) join(ctx context.Context, in roster, by *authn.Principal, email, 
 	if err != nil {
 		return teammate{}, err
 	}
-	invitation := ""
-	if voucher == by.Account && user.Password == "" && user.Status == authz.Active {
-		if invitation, err = t.logins.Invite(ctx, user.ID, now); err != nil {
-			return teammate{}, err
-		}
-		// If the operator has begun to vouch meanwhile, it is not theirs to have.
-		// One that he begins to vouch for after this ends with it: see adopt.
-		if voucher, err = t.people.voucher(ctx, user.ID); err != nil {
-			return teammate{}, err
-		}
-		if voucher != by.Account {
-			invitation = ""
-		}
-	}
 	m.User = user.ID
 	if err := in.add(ctx, m); err != nil {
 		return teammate{}, err
 	}
 	added := render(user, m)
-	if added.Invitation = invitation; voucher != by.Account {
+	if voucher != by.Account {
 		added.Name = "" // of somebody whom others have named
 	}
 	return added, nil
+}
+
+// invite returns an invitation for a member whom the account vouches for and who
+// has no password yet, "" for others. It ends those that were made before, and is
+// made once the membership has been committed, which it is made for.
+func (t *team) invite(ctx context.Context, r *http.Request, account, id string) (string, error) {
+	user, err := t.Users().Get(ctx, id)
+	if err != nil || user.Password != "" || user.Status != authz.Active {
+		return "", err
+	}
+	if voucher, err := t.people.voucher(ctx, id); err != nil || voucher != account {
+		return "", err
+	}
+	invitation, err := t.logins.Invite(ctx, id, t.now())
+	if err != nil {
+		return "", err
+	}
+	// If the operator has begun to vouch meanwhile, it is not theirs to have. One
+	// that the operator begins to vouch for after this ends with it: see adopt.
+	if voucher, err := t.people.voucher(ctx, id); err != nil || voucher != account {
+		return "", err
+	}
+	t.record(r, "user.invited", id, "")
+	return invitation, nil
 }
 
 // person finds or makes the user with that address, who is no member yet, and
@@ -219,8 +230,12 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 	})
 	t.sessions.Forget(m.User)
 	var user store.User
+	invitation := "" // the one before was not made for this membership
 	if err == nil {
-		user, err = t.Users().Get(r.Context(), m.User)
+		invitation, err = t.invite(ctx, r, p.Account, m.User)
+	}
+	if err == nil {
+		user, err = t.Users().Get(ctx, m.User)
 	}
 	if err != nil {
 		t.fail(w, r, err)
@@ -231,7 +246,11 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 		note += ", projects " + strings.Join(ids, " ")
 	}
 	t.record(r, "member.changed", m.User, note)
-	t.respond(w, r, http.StatusOK, render(user, m))
+	changed := render(user, m)
+	if changed.Invitation = invitation; invitation != "" {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	t.respond(w, r, http.StatusOK, changed)
 }
 
 // change gives a member another role or other projects.
@@ -268,7 +287,8 @@ func (t *team) remove(w http.ResponseWriter, r *http.Request) {
 	var ended []string
 	if err == nil || errors.Is(err, store.ErrNotFound) { // not found: the first time may have died half-way
 		var bad error
-		if ended, bad = t.endKeys(ctx, p.Account, user); bad != nil {
+		ended, bad = t.endKeys(ctx, p.Account, user)
+		if bad = errors.Join(bad, t.uninvite(ctx, p.Account, user)); bad != nil {
 			err = bad
 		}
 	}
@@ -297,6 +317,22 @@ func (t *team) leave(ctx context.Context, in roster, by *authn.Principal, user s
 		return err
 	}
 	return in.remove(ctx, m)
+}
+
+// uninvite ends the invitations of a user whom the account vouches for and who has
+// no password, also one that is being accepted. Else somebody whose membership has
+// ended could choose a password, and be active when they are added again.
+func (t *team) uninvite(ctx context.Context, account, id string) error {
+	voucher, err := t.people.voucher(ctx, id)
+	if err != nil || voucher != account {
+		return err
+	}
+	user, err := t.Users().Get(ctx, id)
+	if err != nil || user.Password != "" {
+		return err
+	}
+	_, err = t.Users().EndSessions(ctx, id)
+	return err
 }
 
 // endKeys revokes the keys of somebody who is no member any more, and returns

@@ -74,11 +74,18 @@ func (g users) ByEmail(ctx context.Context, email string) (store.User, error) {
 	return g.Users.ByEmail(ctx, email)
 }
 
-func (g users) SetPassword(ctx context.Context, id, old, next string) (epoch int64, err error) {
-	if err := cmp.Or(found(id), valid(texts(next)), swaps(texts(old))); err != nil {
+func (g users) SetPassword(ctx context.Context, was store.User, next string) (epoch int64, err error) {
+	if err := cmp.Or(found(was.ID), valid(texts(next)), swaps(texts(was.Password))); err != nil {
 		return 0, err
 	}
-	return g.Users.SetPassword(ctx, id, old, next)
+	return g.Users.SetPassword(ctx, was, next)
+}
+
+func (g users) Invite(ctx context.Context, id string) (store.User, error) {
+	if err := found(id); err != nil {
+		return store.User{}, err
+	}
+	return g.Users.Invite(ctx, id)
 }
 
 func (g users) Rehash(ctx context.Context, id, old, next string) error {

@@ -56,9 +56,9 @@ func present(u *user) (store.User, error) {
 	return u.User, nil
 }
 
-func (v users) SetPassword(ctx context.Context, id, old, next string) (epoch int64, err error) {
-	err = v.set(id, func(u *user) error {
-		if u.Password != old {
+func (v users) SetPassword(ctx context.Context, was store.User, next string) (epoch int64, err error) {
+	err = v.set(was.ID, func(u *user) error {
+		if u.Password != was.Password || u.Epoch != was.Epoch {
 			return store.ErrConflict
 		}
 		u.Password = next
@@ -67,6 +67,15 @@ func (v users) SetPassword(ctx context.Context, id, old, next string) (epoch int
 		return nil
 	})
 	return epoch, err
+}
+
+func (v users) Invite(ctx context.Context, id string) (invited store.User, err error) {
+	err = v.set(id, func(u *user) error {
+		u.Invitations++
+		invited = u.User
+		return nil
+	})
+	return invited, err
 }
 
 func (v users) Rehash(ctx context.Context, id, old, next string) error {

@@ -258,18 +258,23 @@ func (k cheerfulKeys) Rehash(ctx context.Context, id string, old, next keyfmt.Di
 
 type gentleUsers struct{ store.Users }
 
-func (g gentleUsers) SetPassword(ctx context.Context, id, old, next string) (int64, error) {
-	if err := g.Rehash(ctx, id, old, next); err != nil {
+func (g gentleUsers) SetPassword(ctx context.Context, was store.User, next string) (int64, error) {
+	if err := g.Rehash(ctx, was.ID, was.Password, next); err != nil {
 		return 0, err
 	}
-	u, err := g.Get(ctx, id)
+	u, err := g.Get(ctx, was.ID)
 	return u.Epoch, err
 }
 
 type harshUsers struct{ store.Users }
 
 func (h harshUsers) Rehash(ctx context.Context, id, old, next string) error {
-	_, err := h.SetPassword(ctx, id, old, next)
+	u, err := h.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	u.Password = old
+	_, err = h.SetPassword(ctx, u, next)
 	return err
 }
 

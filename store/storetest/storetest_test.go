@@ -58,7 +58,7 @@ func newMemory(t *testing.T) *memory.Store {
 }
 
 func allBreakages() []breakage {
-	return slices.Concat(breakages, breakagesOfPeople, breakagesOfOwners, breakagesOfJoined, breakagesOfUpdates, breakagesOfTexts)
+	return slices.Concat(breakages, breakagesOfPeople, breakagesOfOwners, breakagesOfJoined, breakagesOfInvitations, breakagesOfUpdates, breakagesOfTexts)
 }
 
 // Every broken backend must fail the check that is there to find it, with the
@@ -126,7 +126,7 @@ func TestSuiteOfSessions(t *testing.T) {
 }
 
 func TestEveryRuleIsCheckedAndBroken(t *testing.T) {
-	for rule := 1; rule <= 17; rule++ {
+	for rule := 1; rule <= 18; rule++ {
 		if !slices.ContainsFunc(checks(), func(c check) bool { return c.rule == rule }) {
 			t.Errorf("no check is of rule %d", rule)
 		}
@@ -154,8 +154,11 @@ func TestEveryTextIsChecked(t *testing.T) {
 			for in := range method.Type.Ins() {
 				want += textsIn(in)
 			}
-			if name == "KeyAdmin.Rotate" {
+			switch name {
+			case "KeyAdmin.Rotate":
 				want -= 6 // which it takes from the old key
+			case "Users.SetPassword":
+				want -= 2 // which it does not read
 			}
 			got := 0
 			for _, c := range calls {
@@ -197,7 +200,7 @@ func textsIn(t reflect.Type) (n int) {
 // case K11
 func TestEveryMutatorIsChecked(t *testing.T) {
 	silent := []string{
-		"Keys.Find", "Keys.Touch", "Sessions.Touch", "Events.Append", // rule 8: they alter no decision
+		"Keys.Find", "Keys.Touch", "Sessions.Touch", "Events.Append", "Users.Invite", // rule 8: they alter no decision
 		"KeyAdmin.Get", "KeyAdmin.ByIdempotency", "KeyAdmin.List", "KeyAdmin.Expiring", "KeyAdmin.Outdated",
 		"Accounts.Get", "Accounts.List", "Users.Get", "Users.ByEmail",
 		"Memberships.Get", "Memberships.OfUser", "Memberships.OfAccount",

@@ -143,7 +143,7 @@ func textsOfPeople() []textCall {
 	u := newUser(1)
 	m := store.Membership{User: me, Account: mine, Role: "owner", Created: t0}
 	setPassword := func(s *suite, id, old, next string) error {
-		return zero(s.Users().SetPassword(s.Context(), id, old, next))
+		return zero(s.Users().SetPassword(s.Context(), store.User{ID: id, Password: old}, next))
 	}
 	return slices.Concat([]textCall{
 		{"Accounts.Get: id", store.ErrNotFound, func(s *suite, text string) error { return zero(s.Accounts().Get(s.Context(), text)) }},
@@ -165,6 +165,7 @@ func textsOfPeople() []textCall {
 			return s.Users().Rehash(s.Context(), u.ID, u.Password, text)
 		}},
 		{"Users.SetStatus: id", store.ErrNotFound, func(s *suite, text string) error { return s.Users().SetStatus(s.Context(), text, authz.Suspended) }},
+		{"Users.Invite: id", store.ErrNotFound, func(s *suite, text string) error { return zero(s.Users().Invite(s.Context(), text)) }},
 		{"Users.EndSessions: id", store.ErrNotFound, func(s *suite, text string) error { return zero(s.Users().EndSessions(s.Context(), text)) }},
 		{"Memberships.Put: Scope", store.ErrInvalid, func(s *suite, text string) error {
 			scopes := []map[string]authz.Set{{text: authz.Of("proj_1")}, {"projects": authz.Of("proj_1", text)}}

@@ -18,7 +18,8 @@ func userChecks() []check {
 		{10, "a password is replaced by compare-and-swap", swapPassword},
 		{10, "one of many new passwords wins", passwordsTogether}, // case S23
 		{11, "an epoch grows with what ends sessions and nothing else", epoch},
-		{11, "every end of the sessions counts", epochsTogether}, // case S11
+		{11, "every invitation counts, and nothing else", invitations}, // case S28
+		{11, "every end of the sessions counts", epochsTogether},       // case S11
 	}
 }
 
@@ -47,7 +48,7 @@ func (s *suite) user(n int) store.User {
 
 func everyFieldOfUser(s *suite) {
 	full := newUser(1)
-	full.Status, full.Epoch, full.Name = authz.Suspended, 1<<40, "名前 'x' \" \\"
+	full.Status, full.Epoch, full.Invitations, full.Name = authz.Suspended, 1<<40, 1<<41, "名前 'x' \" \\"
 	for _, want := range []store.User{full, {ID: "user_bare"}, {ID: "user_bare_too"}} {
 		s.must("Users.Create", s.Users().Create(s.Context(), want))
 		got, err := s.Users().Get(s.Context(), want.ID)
@@ -66,7 +67,8 @@ func missingUser(s *suite) {
 	for what, f := range map[string]func() error{
 		"Get":         func() error { _, err := users.Get(ctx, "user_none"); return err },
 		"ByEmail":     func() error { _, err := users.ByEmail(ctx, "none@example.org"); return err },
-		"SetPassword": func() error { _, err := users.SetPassword(ctx, "user_none", "", "x"); return err },
+		"SetPassword": func() error { _, err := users.SetPassword(ctx, store.User{ID: "user_none"}, "x"); return err },
+		"Invite":      func() error { _, err := users.Invite(ctx, "user_none"); return err },
 		"Rehash":      func() error { return users.Rehash(ctx, "user_none", "", "x") },
 		"SetStatus":   func() error { return users.SetStatus(ctx, "user_none", authz.Active) },
 		"EndSessions": func() error { _, err := users.EndSessions(ctx, "user_none"); return err },
@@ -128,15 +130,19 @@ func email(s *suite) {
 func swapPassword(s *suite) {
 	s.users(1)
 	want := newUser(1)
-	_, err := s.Users().SetPassword(s.Context(), want.ID, "$argon2id$stale", "$stolen")
+	stale, before := want, want
+	stale.Password, before.Epoch = "$argon2id$stale", want.Epoch-1
+	_, err := s.Users().SetPassword(s.Context(), stale, "$stolen")
 	s.is("SetPassword over another hash", err, store.ErrConflict)
+	_, err = s.Users().SetPassword(s.Context(), before, "$stolen") // case S28: the same hash may be back
+	s.is("SetPassword in another epoch", err, store.ErrConflict)
 	s.is("Rehash over another hash", s.Users().Rehash(s.Context(), want.ID, "", "$stolen"), store.ErrConflict)
-	s.same("after both failed", s.user(1), want)
+	s.same("after all failed", s.user(1), want)
 
 	s.must("Rehash", s.Users().Rehash(s.Context(), want.ID, want.Password, "$argon2id$second"))
 	want.Password = "$argon2id$second"
 	s.same("after Rehash", s.user(1), want)
-	epoch, err := s.Users().SetPassword(s.Context(), want.ID, want.Password, "$argon2id$third")
+	epoch, err := s.Users().SetPassword(s.Context(), want, "$argon2id$third")
 	s.must("SetPassword", err)
 	want.Password, want.Epoch = "$argon2id$third", epoch
 	s.same("after SetPassword", s.user(1), want)
@@ -152,7 +158,7 @@ func passwordsTogether(s *suite) {
 		if i%2 == 0 {
 			return s.Users().Rehash(s.Context(), was.ID, was.Password, next(i))
 		}
-		_, err := s.Users().SetPassword(s.Context(), was.ID, was.Password, next(i))
+		_, err := s.Users().SetPassword(s.Context(), was, next(i))
 		return err
 	})
 	won := 0
@@ -186,9 +192,10 @@ func epoch(s *suite) {
 		answer bool
 	}{
 		{"Rehash", func() error { return s.Users().Rehash(s.Context(), id, "$argon2id$first", "$2") }, 0, false},
-		{"SetPassword", func() (err error) { returned, err = s.Users().SetPassword(s.Context(), id, "$2", "$3"); return }, 1, true},
+		{"SetPassword", func() (err error) { returned, err = s.Users().SetPassword(s.Context(), s.user(1), "$3"); return }, 1, true},
 		{"EndSessions", func() (err error) { returned, err = s.Users().EndSessions(s.Context(), id); return }, 1, true},
 		{"EndSessions again", func() (err error) { returned, err = s.Users().EndSessions(s.Context(), id); return }, 1, true},
+		{"Invite", func() error { _, err := s.Users().Invite(s.Context(), id); return err }, 0, false},
 		{"SetStatus(Suspended)", set(authz.Suspended), 1, false},
 		{"SetStatus(ReadOnly)", set(authz.ReadOnly), 1, false},
 		{"SetStatus(Active)", set(authz.Active), 0, false},
@@ -204,6 +211,39 @@ func epoch(s *suite) {
 		}
 		if step.answer && returned != want {
 			s.errorf("%s returns the epoch %d, want %d", step.what, returned, want)
+		}
+	}
+	s.same("another user", s.user(2), newUser(2))
+}
+
+func invitations(s *suite) {
+	s.users(1, 2)
+	want := newUser(1)
+	for range 3 {
+		got, err := s.Users().Invite(s.Context(), want.ID)
+		s.must("Invite", err)
+		want.Invitations++
+		s.same("Invite", got, want)
+		s.same("after Invite", s.user(1), want)
+	}
+	var err error
+	want.Epoch, err = s.Users().SetPassword(s.Context(), want, "$2")
+	s.must("SetPassword", err)
+	want.Password = "$2"
+	s.same("after SetPassword", s.user(1), want)
+	var numbers [8]int64
+	for i, err := range each(len(numbers), func(i int) error {
+		u, err := s.Users().Invite(s.Context(), want.ID)
+		numbers[i] = u.Invitations
+		return err
+	}) {
+		s.must(fmt.Sprintf("Invite %d at once", i), err)
+	}
+	slices.Sort(numbers[:])
+	for i, n := range numbers {
+		if want := want.Invitations + int64(i) + 1; n != want {
+			s.errorf("of 8 invitations at once the numbers are %v, want %d to %d", numbers, want, want+7)
+			break
 		}
 	}
 	s.same("another user", s.user(2), newUser(2))

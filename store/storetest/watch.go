@@ -62,7 +62,7 @@ var mutators = []mutator{
 		return s.Users().Create(s.Context(), newUser(2))
 	}, []string{you}},
 	{"Users.SetPassword", func(s *suite, k store.Key) error {
-		_, err := s.Users().SetPassword(s.Context(), me, newUser(1).Password, "$2")
+		_, err := s.Users().SetPassword(s.Context(), newUser(1), "$2")
 		return err
 	}, []string{me}},
 	{"Users.Rehash", func(s *suite, k store.Key) error {

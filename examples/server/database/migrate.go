@@ -33,6 +33,7 @@ var versions = []struct {
 	0: {}, // no tables at all
 	1: {"0001_all_tables", 1},
 	2: {"", 2},
+	3: {"", 3},
 }
 
 // Newest is the version that this release needs.
