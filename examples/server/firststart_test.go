@@ -248,7 +248,7 @@ func TestMigrateCommand(t *testing.T) {
 			t.Errorf("without --yes: %s, want %q", out, want)
 		}
 	}
-	if out := run("migrate", "--to", "1"); !strings.Contains(out, "no table and no column") {
+	if out := run("migrate", "--to", "1"); !strings.Contains(out, "column invitations of tollgate.users") {
 		t.Errorf("to version 1 without --yes: %s", out)
 	}
 	if out := run("migrate", "--to", "0", "--yes"); out != "the database has version 0\n" {
