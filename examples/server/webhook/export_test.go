@@ -14,9 +14,6 @@ func (s *Sender) Look() {
 	}
 }
 
-// Proxied reports whether attempts may go through a proxy.
-func (s *Sender) Proxied() bool { return s.client.Transport.(*http.Transport).Proxy != nil }
-
 // SetTimeout shortens the attempts of a sender.
 func (s *Sender) SetTimeout(d time.Duration) { s.client.Timeout = d }
 

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"medtwin.ai/tollgate/examples/server/database"
 	"medtwin.ai/tollgate/examples/server/database/databasetest"
 	"medtwin.ai/tollgate/examples/server/webhook"
 )
@@ -153,17 +152,6 @@ func TestRedirect(t *testing.T) {
 	eventually(t, "the failure", func() bool { return s.only(t, "acct_1").Error == "answered 307" })
 	if len(target.all()) > 0 {
 		t.Error("it followed")
-	}
-}
-
-// No attempt goes through a proxy, which would connect to addresses that nobody
-// has checked.
-func TestNoProxy(t *testing.T) {
-	for _, private := range []bool{false, true} {
-		c := webhook.Config{DB: new(database.DB), Secret: secret, AllowPrivate: private}
-		if s, err := webhook.New(c); err != nil || s.Proxied() {
-			t.Errorf("private %v: %v, or a proxy is used", private, err)
-		}
 	}
 }
 
