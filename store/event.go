@@ -17,7 +17,8 @@ type Event struct {
 	Note    string // for people
 }
 
-// Events is the audit log. Nothing changes or removes an event; it is not part
+// Events is the audit log. Nothing changes an event or removes it before its
+// retention ends; it is not part
 // of the transaction of what it tells of. Implementations are safe for
 // concurrent use.
 type Events interface {
@@ -26,4 +27,7 @@ type Events interface {
 	// List returns up to limit events of the account, newest id first,
 	// beginning after the id after ("": from the start).
 	List(ctx context.Context, account, after string, limit int) ([]Event, error)
+	// Prune deletes up to most events that happened before the instant given, and
+	// returns how many. Those without a time stay.
+	Prune(ctx context.Context, before time.Time, most int) (int, error)
 }

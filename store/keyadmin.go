@@ -53,6 +53,9 @@ type KeyAdmin interface {
 	// start).
 	List(ctx context.Context, account, after string, limit int) ([]Key, error)
 
+	// Owned is List of the keys that have that owner, a user; "" owns none.
+	Owned(ctx context.Context, account, owner, after string, limit int) ([]Key, error)
+
 	// Expiring returns up to limit keys of the account that have not ended at
 	// now and will have expired by the instant by, the soonest first.
 	Expiring(ctx context.Context, account string, now, by time.Time, limit int) ([]Key, error)
@@ -86,7 +89,9 @@ type KeyAdmin interface {
 	// next.Grace says how long the old key outlives the first use of next.
 	Rotate(ctx context.Context, account, id string, next Key, deadline, now time.Time) error
 
-	// Prune deletes the keys whose expiry lies before the instant given and
-	// returns how many. Keys without an expiry are never deleted.
-	Prune(ctx context.Context, before time.Time) (int, error)
+	// Prune deletes up to most keys that ended before the instant given, by their
+	// expiry or revocation, and returns how many. A key that has not ended, such as
+	// one without an expiry, is never deleted. Of a deleted key nobody knows that it
+	// was revoked: it is refused as unknown, and could be imported again.
+	Prune(ctx context.Context, before time.Time, most int) (int, error)
 }

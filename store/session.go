@@ -60,7 +60,8 @@ type Sessions interface {
 	// for none), and returns how many were not revoked before.
 	RevokeAll(ctx context.Context, user, but string, now time.Time) (int, error)
 
-	// Prune deletes the sessions whose expiry lies before the instant given
-	// and returns how many. Those without one, which are not live, stay.
-	Prune(ctx context.Context, before time.Time) (int, error)
+	// Prune deletes up to most sessions that ended before the instant given, by
+	// their expiry or revocation, and returns how many. Those with neither, which
+	// are not live, stay.
+	Prune(ctx context.Context, before time.Time, most int) (int, error)
 }

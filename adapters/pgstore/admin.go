@@ -26,6 +26,8 @@ const (
 	keyByCall = `SELECT ` + keyColumns + ` FROM tollgate.keys k WHERE k.account = $1 AND k.idempotency = $2 AND k.idempotency <> ''`
 	listKeys  = `SELECT ` + keyColumns + ` FROM tollgate.keys k WHERE k.account = $1 ORDER BY k.id DESC LIMIT $2`
 	listAfter = `SELECT ` + keyColumns + ` FROM tollgate.keys k WHERE k.account = $1 AND k.id < $3 ORDER BY k.id DESC LIMIT $2`
+	ownedKeys = `SELECT ` + keyColumns + ` FROM tollgate.keys k WHERE k.account = $1 AND k.owner = $4 AND k.owner <> '' AND k.id < $3
+		ORDER BY k.id DESC LIMIT $2`
 	countHeld = `SELECT count(*) FROM (SELECT FROM tollgate.keys WHERE account = $1 AND id <> $2 AND revoked IS NULL
 		AND (expires IS NULL OR expires > $3) LIMIT $4) held`
 	updateKey = `UPDATE tollgate.keys k SET name = coalesce($3::text, k.name), grants = coalesce($4::json, k.grants),
@@ -47,8 +49,16 @@ const (
 			ORDER BY id FOR NO KEY UPDATE
 		)
 		UPDATE tollgate.keys k SET revoked = $5, reason = $6 FROM held h WHERE k.id = h.id`
-	pruneKeys = `WITH held AS (SELECT id FROM tollgate.keys WHERE expires < $1 ORDER BY id FOR UPDATE)
-		DELETE FROM tollgate.keys k USING held h WHERE k.id = h.id AND k.expires < $1` // again, for its index
+	// Each end has its index. Those that were found are locked in the order of ids
+	// and looked at again, for an expiry may have been moved meanwhile.
+	pruneKeys = `WITH old AS MATERIALIZED (
+			(SELECT id FROM tollgate.keys WHERE expires < $1 ORDER BY expires LIMIT $2)
+			UNION (SELECT id FROM tollgate.keys WHERE revoked < $1 ORDER BY revoked LIMIT $2) ORDER BY id LIMIT $2
+		), held AS (
+			SELECT k.id FROM old JOIN tollgate.keys k ON k.id = old.id WHERE k.expires < $1 OR k.revoked < $1
+			ORDER BY k.id FOR UPDATE OF k
+		)
+		DELETE FROM tollgate.keys k USING held h WHERE k.id = h.id`
 )
 
 type admin struct{ s *Store }
@@ -117,6 +127,16 @@ func (v admin) List(ctx context.Context, account, after string, limit int) ([]st
 	}
 	return many(ctx, v.s, "list", keyFields, listAfter, key(account), limit, key(after))
 }
+
+func (v admin) Owned(ctx context.Context, account, owner, after string, limit int) ([]store.Key, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	return many(ctx, v.s, "list", keyFields, ownedKeys, key(account), limit, key(cmp.Or(after, lastText)), key(owner))
+}
+
+// lastText comes after all other texts, byte by byte.
+const lastText = "\U0010FFFF"
 
 func (v admin) Expiring(ctx context.Context, account string, now, by time.Time, limit int) ([]store.Key, error) {
 	if limit <= 0 {
@@ -238,6 +258,6 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 	})
 }
 
-func (v admin) Prune(ctx context.Context, before time.Time) (int, error) {
-	return v.s.count(ctx, "prune", pruneKeys, when(before))
+func (v admin) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return v.s.prune(ctx, "prune", pruneKeys, before, most)
 }

@@ -66,6 +66,13 @@ func (s *Store) count(ctx context.Context, what, statement string, args ...any) 
 	return n, answer(what, err)
 }
 
+// prune deletes up to most records that ended before an instant. Whether there are
+// few of them, which an index finds, or many, Postgres is to find out each time:
+// the plan is for this instant and no other.
+func (s *Store) prune(ctx context.Context, what, statement string, before time.Time, most int) (int, error) {
+	return s.count(ctx, what, statement, pgx.QueryExecModeExec, when(before), max(0, most))
+}
+
 // touch records uses with one statement.
 func (s *Store) touch(ctx context.Context, statement string, uses []store.Use) error {
 	ids, times := make([]string, 0, len(uses)), make([]time.Time, 0, len(uses))

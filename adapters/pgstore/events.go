@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"time"
 
 	"medtwin.ai/tollgate/store"
 )
@@ -12,6 +13,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 	listEvents  = `SELECT ` + eventColumns + ` FROM tollgate.events e WHERE e.account = $1 ORDER BY e.id DESC LIMIT $2`
 	eventsAfter = `SELECT ` + eventColumns + ` FROM tollgate.events e WHERE e.account = $1 AND e.id < $3 ORDER BY e.id DESC LIMIT $2`
+	pruneEvents = `DELETE FROM tollgate.events WHERE id IN (SELECT id FROM tollgate.events WHERE at < $1 ORDER BY at LIMIT $2)`
 )
 
 // eventFields are where eventColumns are read into.
@@ -33,4 +35,8 @@ func (v events) List(ctx context.Context, account, after string, limit int) ([]s
 		return many(ctx, v.s, "list events", eventFields, listEvents, key(account), limit)
 	}
 	return many(ctx, v.s, "list events", eventFields, eventsAfter, key(account), limit, key(after))
+}
+
+func (v events) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return v.s.prune(ctx, "prune events", pruneEvents, before, most)
 }

@@ -64,6 +64,7 @@ func ExampleMigrations() {
 	// 1 all_records
 	// 2 always_told
 	// 3 invitations
+	// 4 retention
 }
 
 // Go through a pooler in transaction mode, but hear of changes without it.

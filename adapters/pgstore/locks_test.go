@@ -124,7 +124,7 @@ func TestMeanwhile(t *testing.T) {
 		"Prune of a key that gets time": {
 			`UPDATE tollgate.keys SET expires = '2030-01-01Z' WHERE id = '` + old + `'`,
 			func(ctx context.Context, s *Store) error {
-				_, err := s.KeyAdmin().Prune(ctx, t0.AddDate(1, 0, 0))
+				_, err := s.KeyAdmin().Prune(ctx, t0.AddDate(1, 0, 0), 1000)
 				return err
 			},
 			nil, `EXISTS (SELECT FROM tollgate.keys WHERE id = '` + old + `')`,
@@ -148,7 +148,7 @@ func TestMeanwhile(t *testing.T) {
 		"Sessions.Prune": {
 			`UPDATE tollgate.sessions SET expires = '2030-01-01Z'`,
 			func(ctx context.Context, s *Store) error {
-				_, err := s.Sessions().Prune(ctx, t0.AddDate(1, 0, 0))
+				_, err := s.Sessions().Prune(ctx, t0.AddDate(1, 0, 0), 1000)
 				return err
 			},
 			nil, `EXISTS (SELECT FROM tollgate.sessions)`,

@@ -254,7 +254,7 @@ func TestRoles(t *testing.T) {
 	if err := s.KeyAdmin().Rotate(t.Context(), "acct_1", newKey(1).ID, newKey(3), t0, t0); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.KeyAdmin().Prune(t.Context(), t0); err != nil {
+	if _, err := s.KeyAdmin().Prune(t.Context(), t0, 1000); err != nil {
 		t.Error(err)
 	}
 	if err := Migrate(t.Context(), as(worker), newest()); err != nil {

@@ -57,8 +57,8 @@ var planned = []struct {
 	{"updateKey", updateKey, `'acct_0', 'key_0000110', 'other', NULL, NULL, NULL, NULL`, 1},
 	{"successor", successor, `'acct_0', 'key_0000110'`, 0},
 	{"revokeKey", revokeKey, `'acct_0', 'key_0000110', now(), 'leaked'`, 1},
-	{"revokeKeys", revokeKeys, `'acct_3', '', NULL, '', now(), 'gone'`, 5},
-	{"pruneKeys", pruneKeys, `now() + interval '9 minutes'`, 2},
+	{"revokeKeys", revokeKeys, `'acct_3', '', NULL, '', now(), 'gone', ''`, 5},
+	{"pruneKeys", pruneKeys, `now() + interval '9 minutes', 2`, 2},
 
 	{"getAccount", getAccount, `'acct_0'`, 0},
 	{"listAccounts", listAccounts, `'acct_1', 5`, 0},
@@ -78,8 +78,10 @@ var planned = []struct {
 	{"listSessions", listSessions, `'user_0000001'`, 0},
 	{"revokeSession", revokeSession, `'user_0000001', 'ses_0000010', now()`, 1},
 	{"revokeSessions", revokeSessions, `'user_0000001', '', now()`, 10},
-	{"pruneSessions", pruneSessions, `now()`, 0},
+	{"pruneSessions", pruneSessions, `now(), 1000`, 0},
 	{"listEvents", listEvents, `'acct_0', 20`, 0},
+	{"pruneEvents", pruneEvents, `now() - interval '9 years', 1000`, 0},
+	{"ownedKeys", ownedKeys, `'acct_0', 20, 'key_0000500', 'user_0000001'`, 0},
 	{"eventsAfter", eventsAfter, `'acct_0', 20, 'evt_0000500'`, 0},
 }
 
@@ -92,7 +94,11 @@ func explain(t testing.TB, s *Store, statement, args string) plan {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(t.Context())
-	if _, err := tx.Exec(t.Context(), "SET LOCAL plan_cache_mode = force_generic_plan"); err != nil {
+	mode := "force_generic_plan"
+	if statement == pruneKeys || statement == pruneSessions || statement == pruneEvents { // see Store.prune
+		mode = "force_custom_plan"
+	}
+	if _, err := tx.Exec(t.Context(), "SET LOCAL plan_cache_mode = "+mode); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := tx.Prepare(t.Context(), "planned", s.schema.in(statement)); err != nil {

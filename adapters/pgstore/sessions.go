@@ -29,8 +29,15 @@ const (
 			SELECT id FROM tollgate.sessions WHERE user_id = $1 AND id <> $2 AND revoked IS NULL ORDER BY id FOR NO KEY UPDATE
 		)
 		UPDATE tollgate.sessions s SET revoked = $3 FROM held h WHERE s.id = h.id`
-	pruneSessions = `WITH held AS (SELECT id FROM tollgate.sessions WHERE expires < $1 ORDER BY id FOR UPDATE)
-		DELETE FROM tollgate.sessions s USING held h WHERE s.id = h.id AND s.expires < $1` // again, for its index
+	// As pruneKeys.
+	pruneSessions = `WITH old AS MATERIALIZED (
+			(SELECT id FROM tollgate.sessions WHERE expires < $1 ORDER BY expires LIMIT $2)
+			UNION (SELECT id FROM tollgate.sessions WHERE revoked < $1 ORDER BY revoked LIMIT $2) ORDER BY id LIMIT $2
+		), held AS (
+			SELECT s.id FROM old JOIN tollgate.sessions s ON s.id = old.id WHERE s.expires < $1 OR s.revoked < $1
+			ORDER BY s.id FOR UPDATE OF s
+		)
+		DELETE FROM tollgate.sessions s USING held h WHERE s.id = h.id`
 )
 
 // sessionFields are where sessionColumns are read into.
@@ -77,6 +84,6 @@ func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time
 	return v.s.count(ctx, "revoke sessions", revokeSessions, key(user), but, when(now))
 }
 
-func (v sessions) Prune(ctx context.Context, before time.Time) (int, error) {
-	return v.s.count(ctx, "prune sessions", pruneSessions, when(before))
+func (v sessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return v.s.prune(ctx, "prune sessions", pruneSessions, before, most)
 }

@@ -121,8 +121,8 @@ func TestNoDeadlock(t *testing.T) {
 		return err
 	})
 	do("Prune", func(s *Store, round int) error {
-		_, err := s.KeyAdmin().Prune(ctx, t0.Add(time.Duration(round)*time.Minute))
-		_, errSessions := s.Sessions().Prune(ctx, t0.Add(time.Duration(round)*time.Minute))
+		_, err := s.KeyAdmin().Prune(ctx, t0.Add(time.Duration(round)*time.Minute), 1000)
+		_, errSessions := s.Sessions().Prune(ctx, t0.Add(time.Duration(round)*time.Minute), 1000)
 		return errors.Join(err, errSessions)
 	})
 	wg.Wait() // Postgres ends a circle with an error for one in it

@@ -102,7 +102,7 @@ func everything(t *testing.T, s *Store) {
 	_, get := s.Sessions().Get(t.Context(), "u", o.ID)
 	_, list := s.Sessions().List(t.Context(), "u")
 	_, all := s.Sessions().RevokeAll(t.Context(), "u", "", t0)
-	_, prune := s.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0))
+	_, prune := s.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0), 1000)
 	if err := errors.Join(find, get, list, all, prune); err != nil {
 		t.Error(err)
 	}

@@ -129,7 +129,7 @@ func TestPruneDies(t *testing.T) {
 	t.Parallel()
 	old := []store.Session{login("u", 1), login("u", 2), login("v", 1)}
 	prune := func(s *Store) error {
-		_, err := s.Sessions().Prune(t.Context(), t0.AddDate(0, 0, 1))
+		_, err := s.Sessions().Prune(t.Context(), t0.AddDate(0, 0, 1), 1000)
 		return err
 	}
 	crashes(t, func(s *Store) { begin(t, s, old...) }, prune, func(s *Store, trips int) {

@@ -51,7 +51,7 @@ func calls(o store.Session, now time.Time) map[string]func(context.Context, *Sto
 			_, err := s.Sessions().RevokeAll(ctx, o.User, "", now)
 			return err
 		},
-		"Prune":   func(ctx context.Context, s *Store) error { _, err := s.Sessions().Prune(ctx, now); return err },
+		"Prune":   func(ctx context.Context, s *Store) error { _, err := s.Sessions().Prune(ctx, now, 1000); return err },
 		"Publish": func(ctx context.Context, s *Store) error { return s.Publish(ctx, "x") },
 		"Ready":   func(ctx context.Context, s *Store) error { return s.Ready(ctx) },
 	}

@@ -64,7 +64,7 @@ func TestOddUsers(t *testing.T) {
 				}
 				l.forgets(t, one.ID)
 			}
-			if n, err := s.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0)); n != 2*len(odd) || err != nil {
+			if n, err := s.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0), 1000); n != 2*len(odd) || err != nil {
 				t.Errorf("%d pruned, error %v; want %d", n, err, 2*len(odd))
 			}
 		})

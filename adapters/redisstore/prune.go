@@ -10,18 +10,11 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Prune looks at every list of sessions that there is. Redis drops sessions by
-// itself, so nobody needs to call it.
-func (v sessions) Prune(ctx context.Context, before time.Time) (int, error) {
-	var mu sync.Mutex
-	total := 0
-	prune := func(ctx context.Context, node *redis.Client) error {
-		n, err := v.pruneNode(ctx, node, before)
-		mu.Lock()
-		defer mu.Unlock()
-		total += n
-		return err
-	}
+// Prune looks at every list of sessions that there is, until it has found as many
+// as may be deleted. Redis drops sessions by itself, so nobody needs to call it.
+func (v sessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	p := pruning{sessions: v, before: before, left: max(0, most)}
+	prune := p.node
 	var err error
 	if v.s.cluster != nil {
 		err = v.s.cluster.ForEachMaster(ctx, prune)
@@ -29,52 +22,79 @@ func (v sessions) Prune(ctx context.Context, before time.Time) (int, error) {
 		err = prune(ctx, v.s.single)
 	}
 	if err != nil {
-		return total, failed("prune sessions", err)
+		return p.total, failed("prune sessions", err)
 	}
-	return total, nil
+	return p.total, nil
 }
 
-// pruneNode prunes the lists that one server has. SCAN may show one twice.
-func (v sessions) pruneNode(ctx context.Context, node *redis.Client, before time.Time) (total int, err error) {
+// A pruning is a Prune under way, at all servers of a cluster at once.
+type pruning struct {
+	sessions
+	before time.Time
+
+	mu          sync.Mutex
+	left, total int
+}
+
+// take reports whether one more may be deleted.
+func (p *pruning) take() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 {
+		return false
+	}
+	p.left--
+	return true
+}
+
+// gone notes what was deleted.
+func (p *pruning) gone(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total += n
+}
+
+// node prunes the lists that one server has. SCAN may show one twice.
+func (p *pruning) node(ctx context.Context, node *redis.Client) error {
 	for cursor := uint64(0); ; {
-		lists, next, err := node.Scan(ctx, cursor, v.s.names.lists(), 1000).Result()
+		lists, next, err := node.Scan(ctx, cursor, p.s.names.lists(), 1000).Result()
 		if err != nil {
-			return total, err
+			return err
 		}
 		for _, list := range lists {
-			user, err := v.s.names.user(list)
+			user, err := p.s.names.user(list)
 			if err != nil {
 				continue // another store's, whose prefix goes on where this one ends
 			}
-			n, err := v.pruneUser(ctx, user, before)
-			if total += n; err != nil {
-				return total, err
+			n, err := p.user(ctx, user)
+			if p.gone(n); err != nil {
+				return err
 			}
 		}
 		if cursor = next; cursor == 0 {
-			return total, nil
+			return nil
 		}
 	}
 }
 
-func (v sessions) pruneUser(ctx context.Context, user string, before time.Time) (int, error) {
-	ids, err := v.ids(ctx, user)
+func (p *pruning) user(ctx context.Context, user string) (int, error) {
+	ids, err := p.ids(ctx, user)
 	if err != nil {
 		return 0, err
 	}
-	all, err := v.readAll(ctx, user, ids)
+	all, err := p.readAll(ctx, user, ids)
 	if err != nil {
 		return 0, err
 	}
 	var calls []call
 	var old []store.Session
 	for _, o := range all {
-		if o.Expires.IsZero() || !o.Expires.Before(before) {
+		if !past(o.Expires, p.before) && !past(o.Revoked, p.before) || !p.take() {
 			continue
 		}
 		old = append(old, o)
 		calls = append(calls, call{
-			[]string{v.s.names.session(user, o.ID), v.s.names.sessions(user)}, []any{v.s.names.changes(), o.ID},
+			[]string{p.s.names.session(user, o.ID), p.s.names.sessions(user)}, []any{p.s.names.changes(), o.ID},
 		})
 	}
 	if len(old) == 0 {
@@ -82,13 +102,16 @@ func (v sessions) pruneUser(ctx context.Context, user string, before time.Time) 
 	}
 	// Pointers first: without them the session is found no more, and whoever
 	// dies before its record is deleted leaves it to the next call.
-	pipe := v.s.client.Pipeline()
+	pipe := p.s.client.Pipeline()
 	for _, o := range old {
-		pipe.Del(ctx, v.s.names.id(o.ID))
-		pipe.Del(ctx, v.s.names.digest(o.Digest))
+		pipe.Del(ctx, p.s.names.id(o.ID))
+		pipe.Del(ctx, p.s.names.digest(o.Digest))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, err
 	}
-	return v.s.runAll(ctx, drop, calls)
+	return p.s.runAll(ctx, drop, calls)
 }
+
+// past reports whether something came to its end before an instant.
+func past(end, before time.Time) bool { return !end.IsZero() && end.Before(before) }

@@ -66,7 +66,7 @@ func TestPrefixesAreApart(t *testing.T) {
 	if _, err := b.Sessions().Find(t.Context(), login("u", 1).Digest); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a store finds the other's session: %v", err)
 	}
-	if n, err := b.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0)); n != 1 || err != nil {
+	if n, err := b.Sessions().Prune(t.Context(), t0.AddDate(1, 0, 0), 1000); n != 1 || err != nil {
 		t.Errorf("%d pruned, error %v", n, err)
 	}
 }

@@ -21,6 +21,8 @@ const (
 	keyByCall = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.idempotency = ? AND k.idempotency <> ''`
 	listKeys  = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 ORDER BY k.id DESC LIMIT ?3`
 	listAfter = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3`
+	ownedKeys = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 AND k.owner = ?4 AND k.owner <> '' AND k.id < ?2
+		ORDER BY k.id DESC LIMIT ?3`
 	countHeld = `SELECT count(*) FROM keys WHERE account = ? AND id <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
 	updateKey = `UPDATE keys SET name = coalesce(?3, name), grants = coalesce(?4, grants), addresses = coalesce(?5, addresses),
 		expires = ?6, disabled = ?7 WHERE account = ?1 AND id = ?2`
@@ -33,7 +35,7 @@ const (
 	revokeKeys = `UPDATE keys SET revoked = ?4, reason = ?5 WHERE account = ?1 AND revoked IS NULL
 		AND (?2 = '' OR created_by = ?2) AND (?3 IS NULL OR created IS NULL OR created < ?3) AND (?6 = '' OR owner = ?6)
 		AND (?7 = '' OR environment = ?7)`
-	pruneKeys = `DELETE FROM keys WHERE expires < ?`
+	pruneKeys = `DELETE FROM keys WHERE id IN (SELECT id FROM keys WHERE expires < ?1 OR revoked < ?1 LIMIT ?2)`
 )
 
 type admin struct{ s *Store }
@@ -98,6 +100,17 @@ func (v admin) List(ctx context.Context, account, after string, limit int) ([]st
 	rows, err := v.s.read.QueryContext(ctx, query, account, after, limit)
 	return many("list", rows, err, keyFields)
 }
+
+func (v admin) Owned(ctx context.Context, account, owner, after string, limit int) ([]store.Key, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	rows, err := v.s.read.QueryContext(ctx, ownedKeys, account, cmp.Or(after, lastText), limit, owner)
+	return many("list", rows, err, keyFields)
+}
+
+// lastText comes after all other texts, byte by byte.
+const lastText = "\U0010FFFF"
 
 func (v admin) Expiring(ctx context.Context, account string, now, by time.Time, limit int) ([]store.Key, error) {
 	if limit <= 0 {
@@ -228,6 +241,6 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 	})
 }
 
-func (v admin) Prune(ctx context.Context, before time.Time) (int, error) {
-	return v.s.count(ctx, "prune", pruneKeys, micros(before))
+func (v admin) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return v.s.count(ctx, "prune", pruneKeys, micros(before), max(0, most))
 }

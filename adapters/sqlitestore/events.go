@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"medtwin.ai/tollgate/store"
 )
@@ -12,6 +13,7 @@ const (
 	insertEvent  = `INSERT INTO events (id, account, actor, kind, subject, address, at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	listEvents   = `SELECT ` + eventColumns + ` FROM events e WHERE e.account = ?1 ORDER BY e.id DESC LIMIT ?3`
 	eventsAfter  = `SELECT ` + eventColumns + ` FROM events e WHERE e.account = ?1 AND e.id < ?2 ORDER BY e.id DESC LIMIT ?3`
+	pruneEvents  = `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ?1 ORDER BY at LIMIT ?2)`
 )
 
 // eventFields are where eventColumns are read into.
@@ -38,4 +40,8 @@ func (v events) List(ctx context.Context, account, after string, limit int) ([]s
 	}
 	rows, err := v.s.read.QueryContext(ctx, query, account, after, limit)
 	return many("list events", rows, err, eventFields)
+}
+
+func (v events) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return v.s.count(ctx, "prune events", pruneEvents, micros(before), max(0, most))
 }

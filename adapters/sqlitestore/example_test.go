@@ -74,4 +74,5 @@ func ExampleMigrations() {
 	// 2 people
 	// 3 owners
 	// 4 invitations
+	// 5 retention
 }

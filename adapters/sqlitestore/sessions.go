@@ -22,7 +22,7 @@ const (
 	revokeSession  = `UPDATE sessions SET revoked = ?3 WHERE user = ?1 AND id = ?2 AND revoked IS NULL`
 	hasSession     = `SELECT id FROM sessions WHERE user = ? AND id = ?`
 	revokeSessions = `UPDATE sessions SET revoked = ?3 WHERE user = ?1 AND id <> ?2 AND revoked IS NULL`
-	pruneSessions  = `DELETE FROM sessions WHERE expires < ?`
+	pruneSessions  = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires < ?1 OR revoked < ?1 LIMIT ?2)`
 )
 
 // sessionFields are where sessionColumns are read into.
@@ -79,6 +79,6 @@ func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time
 	return v.s.count(ctx, "revoke sessions", revokeSessions, user, but, micros(now))
 }
 
-func (v sessions) Prune(ctx context.Context, before time.Time) (int, error) {
-	return v.s.count(ctx, "prune sessions", pruneSessions, micros(before))
+func (v sessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return v.s.count(ctx, "prune sessions", pruneSessions, micros(before), max(0, most))
 }

@@ -76,6 +76,17 @@ func (k *Manager) manages(by *authn.Principal, environment string, makes bool) e
 	return nil
 }
 
+// managesNone reports whether by manages the keys of no environment, and so sees
+// their own alone.
+func (k *Manager) managesNone(by *authn.Principal) bool {
+	for _, f := range k.formats {
+		if k.manages(by, f.environment, false) == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // managesAll reports whether by manages the keys of every environment.
 func (k *Manager) managesAll(by *authn.Principal) bool {
 	for _, f := range k.formats {

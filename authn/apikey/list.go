@@ -25,12 +25,17 @@ const scan = 200
 
 // List returns limit keys that by may see, or all that are left of them,
 // revoked and expired ones included, newest id first, beginning after the id
-// after ("": from the start). To find one's own among the account's it reads
-// on until the page is full: where somebody sees few of many, a page costs as
-// much as the account has keys. An after that is no id is authn.ErrInvalid.
+// after ("": from the start). For those who manage the keys of some environments
+// and not of others it reads on until the page is full: where they see few of
+// many, a page costs as much as the account has keys.
+// An after that is no id is authn.ErrInvalid.
 func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
 	if err := k.admits(by); err != nil {
 		return nil, err
+	}
+	if k.managesNone(by) {
+		keys, err := k.config.Admin.Owned(ctx, by.Account, by.User, after, limit)
+		return k.pick(nil, keys, by, limit), refused(err)
 	}
 	all := k.managesAll(by)
 	var page []store.Key

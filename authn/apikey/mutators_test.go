@@ -49,7 +49,7 @@ var others = map[string]mutator{
 	}, nil, "missing_permission"},
 	"expiry": {func(d *door, key store.Key) error { return update(store.KeyUpdate{Expires: new(d.now)})(d, key) }, authn.ErrExpired, ""},
 	"prune": {func(d *door, _ store.Key) error {
-		_, err := d.store.KeyAdmin().Prune(d.t.Context(), d.now.Add(1000*time.Hour))
+		_, err := d.store.KeyAdmin().Prune(d.t.Context(), d.now.Add(1000*time.Hour), 1000)
 		return err
 	}, authn.ErrRejected, ""},
 	"suspend":   {func(d *door, _ store.Key) error { return d.setStatus(authz.Suspended) }, nil, "account_suspended"},

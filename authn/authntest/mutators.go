@@ -57,7 +57,7 @@ var ofKeys = []mutator{
 		return err
 	}, authn.ErrExpired},
 	{"KeyAdmin.Prune", func(n *node, _ credential) error {
-		_, err := n.KeyAdmin().Prune(n.Context(), time.Now().Add(1000*time.Hour))
+		_, err := n.KeyAdmin().Prune(n.Context(), time.Now().Add(1000*time.Hour), 1000)
 		return err
 	}, authn.ErrRejected},
 	{"Keys.Rehash", func(n *node, c credential) error {
@@ -98,7 +98,7 @@ var ofSessions = []mutator{
 		return err
 	}, authn.ErrRevoked},
 	{"Sessions.Prune", func(n *node, _ credential) error {
-		_, err := n.Sessions().Prune(n.Context(), time.Now().Add(1000*time.Hour))
+		_, err := n.Sessions().Prune(n.Context(), time.Now().Add(1000*time.Hour), 1000)
 		return err
 	}, authn.ErrRejected},
 	{"Users.EndSessions", func(n *node, _ credential) error {

@@ -24,6 +24,7 @@ type config struct {
 	listenDatabase string // where it hears of changes; "": the database
 	outageLease    time.Duration
 	drain          time.Duration
+	keep           keepTimes
 	demo           bool
 	demoFile       string
 	trusted        string
@@ -32,6 +33,11 @@ type config struct {
 	privateHooks   bool
 	logLevel       slog.Level
 }
+
+// keepTimes are for how long what has ended is kept; 0: for ever.
+type keepTimes struct{ sessions, keys, events time.Duration }
+
+const day = 24 * time.Hour
 
 // githubKeys is where GitHub publishes what it signs leak reports with.
 const githubKeys = "https://api.github.com/meta/public_keys/secret_scanning"
@@ -79,6 +85,9 @@ func (c *config) serveFlags(f *flag.FlagSet) {
 	f.StringVar(&c.listenDatabase, "listen-database", "", "hear of changes at this `URL`: straight to Postgres, where --database leads to a pooler")
 	spanVar(f, &c.outageLease, "outage-lease", 0, "let known credentials in for this long while the store cannot be reached; part of the bound on revocation")
 	spanVar(f, &c.drain, "drain", 0, "at SIGTERM, answer 503 on /ready and /health for this long before requests are refused, so that a load balancer can look away first")
+	spanVar(f, &c.keep.sessions, "keep-sessions", 30*day, "delete sessions this long after their end; 0: never")
+	spanVar(f, &c.keep.keys, "keep-keys", 400*day, "delete the records of keys this long after they have expired or were revoked; 0: never")
+	spanVar(f, &c.keep.events, "keep-events", 400*day, "delete events of the audit log after this long; 0: never")
 	f.BoolVar(&c.demo, "demo", true, "on an empty database, make a demo account and print its keys")
 	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")

@@ -156,20 +156,13 @@ func eventID(at time.Time, what ...string) string {
 // warnAhead is how long before its end a key's account hears of it.
 const warnAhead = 7 * 24 * time.Hour
 
-// keepEnded is for how long sessions are kept that have expired.
-const keepEnded = 30 * 24 * time.Hour
-
-// warnOfExpiry tells of keys that will expire, and deletes sessions that have
-// long expired, now and every hour, until ctx ends.
+// warnOfExpiry tells of keys that will expire, now and every hour, until ctx ends.
 func (s *server) warnOfExpiry(ctx context.Context) error {
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
 	for {
 		if err := s.warn(ctx); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "expiring keys not looked for", slog.Any("err", err))
-		}
-		if _, err := s.Sessions().Prune(ctx, s.now().Add(-keepEnded)); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "expired sessions not deleted", slog.Any("err", err))
 		}
 		select {
 		case <-ctx.Done():

@@ -78,7 +78,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, handler http.
 	defer stop()
 	writers := map[string]func(context.Context) error{
 		"uses of keys": s.keys.Run, "uses of sessions": s.sessions.Run,
-		"webhook attempts": s.hooks.Run, "leak reports": s.leaks.Run, "warnings of expiry": s.warnOfExpiry,
+		"webhook attempts": s.hooks.Run, "leak reports": s.leaks.Run, "warnings of expiry": s.warnOfExpiry, "retention": s.pruner.Run,
 	}
 	ends := make(chan string, len(writers)) // never blocks one that is late
 	for what, run := range writers {

@@ -20,6 +20,7 @@ import (
 	"medtwin.ai/tollgate/examples/server/webhook"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store/retention"
 )
 
 // A server is the application behind the gate, and what the gate is made of.
@@ -40,6 +41,7 @@ type server struct {
 	requests  *accessRequests
 	readiness *readiness
 	stopping  atomic.Bool // set by serve at SIGTERM
+	pruner    *retention.Pruner
 
 	crossOrigin *http.CrossOriginProtection // which pages may use cookies here
 
@@ -87,6 +89,10 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 		if err := s.keepSessions(c, log); err != nil {
 			return nil, err
 		}
+	}
+	s.pruner = &retention.Pruner{
+		Sessions: b.stores.Sessions(), KeepSessions: c.keep.sessions, // Redis drops its own
+		Keys: s.KeyAdmin(), KeepKeys: c.keep.keys, Events: s.Events(), KeepEvents: c.keep.events, Logger: log,
 	}
 	s.readiness = newReadiness(b.dependencies(), log, time.Now)
 	if s.secrets, err = openSecrets(ctx, c.pepperFile, s.backend); err != nil {

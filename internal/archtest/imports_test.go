@@ -28,6 +28,7 @@ var may = map[string][]string{
 	"store":               {"keyfmt", "authz"},
 	"store/guard":         {"keyfmt", "authz", "store"},
 	"store/memory":        {"keyfmt", "authz", "store", "store/guard"},
+	"store/retention":     {"store"},
 	"store/storetest":     {"keyfmt", "authz", "store"},
 	"internal/loglimit":   nil,
 	"authn":               {"internal/loglimit", "internal/request", "problem", "authz"},

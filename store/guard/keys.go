@@ -86,6 +86,13 @@ func (g admin) List(ctx context.Context, account, after string, limit int) ([]st
 	return g.KeyAdmin.List(ctx, account, after, limit)
 }
 
+func (g admin) Owned(ctx context.Context, account, owner, after string, limit int) ([]store.Key, error) {
+	if !named(account, owner, after) {
+		return nil, valid(named(after))
+	}
+	return g.KeyAdmin.Owned(ctx, account, owner, after, limit)
+}
+
 func (g admin) Expiring(ctx context.Context, account string, now, by time.Time, limit int) ([]store.Key, error) {
 	if !named(account) {
 		return nil, nil

@@ -67,6 +67,29 @@ func (v admin) List(ctx context.Context, account, after string, limit int) ([]st
 	return list, nil
 }
 
+func (v admin) Owned(ctx context.Context, account, owner, after string, limit int) ([]store.Key, error) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	a := v.s.accounts[account]
+	if a == nil || owner == "" {
+		return nil, nil
+	}
+	end := len(a.keys)
+	if after != "" {
+		end, _ = slices.BinarySearchFunc(a.keys, after, byID)
+	}
+	var list []store.Key
+	for _, k := range slices.Backward(a.keys[:end]) {
+		if len(list) >= limit {
+			break
+		}
+		if k.Owner == owner {
+			list = append(list, copied(k))
+		}
+	}
+	return list, nil
+}
+
 func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate, now time.Time) (updated store.Key, err error) {
 	if now.IsZero() {
 		return store.Key{}, errTimeless
@@ -154,13 +177,16 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 	})
 }
 
-func (v admin) Prune(ctx context.Context, before time.Time) (int, error) {
+// past reports whether something came to its end before an instant.
+func past(end, before time.Time) bool { return !end.IsZero() && end.Before(before) }
+
+func (v admin) Prune(ctx context.Context, before time.Time, most int) (int, error) {
 	var n int
 	err := v.s.change(func() ([]string, error) {
 		var ids []string
 		for _, a := range v.s.accounts {
 			a.keys = slices.DeleteFunc(a.keys, func(k *store.Key) bool {
-				if k.Expires.IsZero() || !k.Expires.Before(before) {
+				if len(ids) >= most || !past(k.Expires, before) && !past(k.Revoked, before) {
 					return false
 				}
 				delete(v.s.keys, k.ID)

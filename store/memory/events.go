@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"medtwin.ai/tollgate/store"
 )
@@ -42,6 +43,19 @@ func (v events) List(ctx context.Context, account, after string, limit int) ([]s
 		}
 	}
 	return list, nil
+}
+
+func (v events) Prune(ctx context.Context, before time.Time, most int) (n int, err error) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	v.s.events = slices.DeleteFunc(v.s.events, func(e store.Event) bool {
+		if n >= most || !past(e.At, before) {
+			return false
+		}
+		n++
+		return true
+	})
+	return n, nil
 }
 
 func byEvent(e store.Event, id string) int { return cmp.Compare(e.ID, id) }

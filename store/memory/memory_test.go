@@ -69,7 +69,7 @@ func TestFull(t *testing.T) {
 	if err != nil || !old.Expires.IsZero() {
 		t.Errorf("a rotation that was refused left an expiry of %v (error %v)", old.Expires, err)
 	}
-	if n, err := s.KeyAdmin().Prune(ctx, t0.Add(2*time.Hour)); n != 1 || err != nil {
+	if n, err := s.KeyAdmin().Prune(ctx, t0.Add(2*time.Hour), 1000); n != 1 || err != nil {
 		t.Fatalf("Prune: %d, %v", n, err)
 	}
 	if err := s.KeyAdmin().Create(ctx, key(3), 0, t0); err != nil {
@@ -106,7 +106,7 @@ func TestFullOfPeople(t *testing.T) {
 	if err := member("acct_1"); err != nil {
 		t.Errorf("another role for a member: %v", err)
 	}
-	if n, err := s.Sessions().Prune(ctx, t0.Add(time.Hour)); n != 1 || err != nil {
+	if n, err := s.Sessions().Prune(ctx, t0.Add(time.Hour), 1000); n != 1 || err != nil {
 		t.Fatalf("Prune: %d, %v", n, err)
 	}
 	if err := s.Sessions().Create(ctx, session(2)); err != nil {

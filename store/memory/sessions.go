@@ -113,12 +113,12 @@ func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time
 	return len(ids), err
 }
 
-func (v sessions) Prune(ctx context.Context, before time.Time) (int, error) {
+func (v sessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {
 	var ids []string
 	err := v.s.change(func() ([]string, error) {
 		for user, list := range v.s.logins {
 			list = slices.DeleteFunc(list, func(o *store.Session) bool {
-				if o.Expires.IsZero() || !o.Expires.Before(before) {
+				if len(ids) >= most || !past(o.Expires, before) && !past(o.Revoked, before) {
 					return false
 				}
 				delete(v.s.sessions, o.ID)

@@ -35,8 +35,14 @@ var breakages = []breakage{
 	{3, "revoked keys are hidden", "revoked, expired and disabled keys are returned", func(b Backend) Backend {
 		return parts{Backend: b, keys: tidyKeys{b.Keys()}}
 	}},
-	{3, "Prune takes all that is old", "Prune deletes what expired long ago and nothing else", func(b Backend) Backend {
+	{3, "Prune takes all that is old", "Prune deletes what ended long ago and nothing else", func(b Backend) Backend {
 		return parts{Backend: b, admin: greedyAdmin{b.KeyAdmin()}}
+	}},
+	{3, "Prune takes all at once", "Prune deletes no more than it is told to", func(b Backend) Backend {
+		return parts{Backend: b, admin: hastyAdmin{b.KeyAdmin()}}
+	}},
+	{1, "Owned lists everybody's", "Owned pages the keys of one owner by descending id", func(b Backend) Backend {
+		return parts{Backend: b, admin: curiousAdmin{b.KeyAdmin()}}
 	}},
 	{4, "the last reason wins", "the first revocation wins", func(b Backend) Backend {
 		return parts{Backend: b, admin: &forgetfulAdmin{KeyAdmin: b.KeyAdmin(), reasons: map[string]string{}}}
@@ -207,8 +213,22 @@ func (k tidyKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.O
 // greedyAdmin prunes keys that have not expired yet.
 type greedyAdmin struct{ store.KeyAdmin }
 
-func (a greedyAdmin) Prune(ctx context.Context, before time.Time) (int, error) {
-	return a.KeyAdmin.Prune(ctx, before.Add(time.Second))
+func (a greedyAdmin) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return a.KeyAdmin.Prune(ctx, before.Add(time.Second), most)
+}
+
+// hastyAdmin prunes without bound.
+type hastyAdmin struct{ store.KeyAdmin }
+
+func (a hastyAdmin) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return a.KeyAdmin.Prune(ctx, before, 1000)
+}
+
+// curiousAdmin lists the keys of all owners as those of one.
+type curiousAdmin struct{ store.KeyAdmin }
+
+func (a curiousAdmin) Owned(ctx context.Context, account, owner, after string, limit int) ([]store.Key, error) {
+	return a.List(ctx, account, after, limit)
 }
 
 type forgetfulAdmin struct {

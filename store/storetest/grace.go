@@ -87,7 +87,7 @@ func graceExpiry(s *suite) {
 	old := newKey(mine, 1)
 	s.keys(old)
 	next := s.successor(old, minute)
-	_, err := s.KeyAdmin().Prune(s.Context(), hour)
+	_, err := s.KeyAdmin().Prune(s.Context(), hour, 1000)
 	s.must("Prune", err)
 	s.begin(next.ID, day)
 	next.Grace = 0

@@ -50,7 +50,7 @@ func idempotent(s *suite) {
 	want.Revoked, want.Reason = t0, "lost"
 	s.same("ByIdempotency of a revoked key", s.made(mine, "call 1"), want)
 	s.is("Create under that of a revoked key", s.KeyAdmin().Create(s.Context(), madeUnder(mine, 5, "call 1"), 0, t0), store.ErrConflict)
-	_, err := s.KeyAdmin().Prune(s.Context(), t0.Add(2*time.Hour))
+	_, err := s.KeyAdmin().Prune(s.Context(), t0.Add(2*time.Hour), 1000)
 	s.must("Prune", err)
 	s.keys(madeUnder(mine, 5, "call 1"))
 	s.same("ByIdempotency of its heir", s.made(mine, "call 1"), madeUnder(mine, 5, "call 1"))

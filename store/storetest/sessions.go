@@ -17,7 +17,7 @@ func sessionChecks() []check {
 		{1, "a list of sessions holds the newest 1000", manySessions},
 		{2, "another user's session is as absent as a missing one", foreignSession},
 		{3, "revoked and expired sessions are returned", inactiveSessions},
-		{3, "Sessions.Prune deletes what expired long ago and nothing else", pruneSessions},
+		{3, "Sessions.Prune deletes what ended long ago and nothing else", pruneSessions},
 		{4, "the first revocation of a session wins", firstLogout},
 		{4, "RevokeAll ends a user's sessions but one", logoutEverywhere},
 		{5, "Sessions.Touch never moves back and leaves revoked ones alone", touchSessions}, // case S9
@@ -162,15 +162,20 @@ func inactiveSessions(s *suite) {
 func pruneSessions(s *suite) {
 	long, just, later, bare := newSession(me, 1), newSession(me, 2), newSession(me, 3), newSession(me, 4)
 	long.Expires, just.Expires, later.Expires, bare.Expires = t0.Add(-time.Microsecond), t0, t0.Add(time.Hour), time.Time{}
-	s.logins(long, just, later, bare, newSession(you, 1))
-	for _, want := range []int{1, 0} {
-		n, err := s.Sessions().Prune(s.Context(), t0)
+	ended, ending := newSession(you, 1), newSession(you, 2)
+	s.logins(long, just, later, bare, ended, ending)
+	s.must("Revoke", s.Sessions().Revoke(s.Context(), you, ended.ID, t0.Add(-time.Microsecond)))
+	s.must("Revoke", s.Sessions().Revoke(s.Context(), you, ending.ID, t0))
+	ending.Revoked = t0
+	for _, want := range []int{2, 0} {
+		n, err := s.Sessions().Prune(s.Context(), t0, 1000)
 		s.must("Prune", err)
 		if n != want {
 			s.errorf("Prune deleted %d sessions, want %d", n, want)
 		}
 	}
 	s.same("what is left", s.sessionsOf(me), []store.Session{bare, later, just})
+	s.same("what is left of another", s.sessionsOf(you), []store.Session{ending})
 	_, err := s.Sessions().Find(s.Context(), long.Digest)
 	s.is("Find of a pruned session", err, store.ErrNotFound)
 	s.logins(long) // its id and digest are free again

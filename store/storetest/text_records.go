@@ -72,6 +72,9 @@ func textsOfKeys() []textCall {
 			return err
 		}},
 		{"KeyAdmin.List: account", nil, func(s *suite, text string) error { return empty(s.KeyAdmin().List(s.Context(), text, "", 9)) }},
+		{"KeyAdmin.Owned: account", nil, func(s *suite, text string) error { return empty(s.KeyAdmin().Owned(s.Context(), text, me, "", 9)) }},
+		{"KeyAdmin.Owned: owner", nil, func(s *suite, text string) error { return empty(s.KeyAdmin().Owned(s.Context(), mine, text, "", 9)) }},
+		{"KeyAdmin.Owned: after", store.ErrInvalid, func(s *suite, text string) error { return empty(s.KeyAdmin().Owned(s.Context(), mine, me, text, 9)) }},
 		{"KeyAdmin.List: after", store.ErrInvalid, func(s *suite, text string) error { return empty(s.KeyAdmin().List(s.Context(), mine, text, 9)) }},
 		{"KeyAdmin.Expiring: account", nil, func(s *suite, text string) error {
 			return empty(s.KeyAdmin().Expiring(s.Context(), text, t0, t0.Add(time.Hour), 9))

@@ -33,7 +33,7 @@ var mutators = []mutator{
 		return updates(store.KeyUpdate{Disabled: new(false)})(s, newKey(mine, 12))
 	}, []string{newKey(mine, 12).ID}},
 	{"KeyAdmin.Prune", func(s *suite, k store.Key) error {
-		_, err := s.KeyAdmin().Prune(s.Context(), t0.Add(2*time.Hour))
+		_, err := s.KeyAdmin().Prune(s.Context(), t0.Add(2*time.Hour), 1000)
 		return err
 	}, []string{newKey(mine, 1).ID}},
 	{"KeyAdmin.RevokeAll", func(s *suite, k store.Key) error {
@@ -101,7 +101,7 @@ var mutators = []mutator{
 		return err
 	}, []string{newSession(me, 1).ID, newSession(me, 2).ID}},
 	{"Sessions.Prune", func(s *suite, k store.Key) error {
-		_, err := s.Sessions().Prune(s.Context(), t0.AddDate(1, 0, 0))
+		_, err := s.Sessions().Prune(s.Context(), t0.AddDate(1, 0, 0), 1000)
 		return err
 	}, []string{newSession(me, 1).ID, newSession(me, 2).ID}},
 }

@@ -34,6 +34,7 @@ var versions = []struct {
 	1: {"0001_all_tables", 1},
 	2: {"", 2},
 	3: {"", 3},
+	4: {"", 4},
 }
 
 // Newest is the version that this release needs.

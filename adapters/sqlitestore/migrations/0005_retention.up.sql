@@ -1,0 +1,6 @@
+-- What is deleted once its retention has ended is found by when it ended, and the
+-- keys of one person without those of everybody.
+CREATE INDEX keys_revoked ON keys (revoked) WHERE revoked IS NOT NULL;
+CREATE INDEX keys_owner ON keys (account, owner, id) WHERE owner <> '';
+CREATE INDEX sessions_revoked ON sessions (revoked) WHERE revoked IS NOT NULL;
+CREATE INDEX events_at ON events (at) WHERE at IS NOT NULL;
