@@ -66,7 +66,7 @@ var planned = []struct {
 	{"setPlan", setPlan, `'acct_0', 'free', ''`, 1},
 	{"userByEmail", userByEmail, `'1@example.org'`, 0},
 	{"hasUser", hasUser, `'user_0000001'`, 0},
-	{"setPassword", setPassword, `'user_0000001', '', 'x'`, 1},
+	{"setPassword", setPassword, `'user_0000001', '', 'x', 0`, 1},
 	{"rehashUser", rehashUser, `'user_0000001', '', 'x'`, 1},
 	{"setUser", setUser, `'user_0000001', 'suspended', 1`, 1},
 	{"endSessions", endSessions, `'user_0000001'`, 1},
