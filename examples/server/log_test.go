@@ -17,10 +17,13 @@ import (
 // A logLine is an object of a server's log.
 type logLine map[string]any
 
-// lines returns the lines of a log that are objects.
+// lines returns the lines of a log, but for one that is being written.
 func (l *lockedLog) lines(t *testing.T) (lines []logLine) {
 	t.Helper()
 	for text := range strings.Lines(l.String()) {
+		if !strings.HasSuffix(text, "\n") {
+			break
+		}
 		var line logLine
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatalf("%v in %q", err, text)
