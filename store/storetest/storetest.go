@@ -6,6 +6,9 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Backend { return mystore.Open(t.TempDir()) })
 //	}
 //
+// A backend may also have a method Ready(context.Context) error, which proves by a
+// write that it takes writes. Where it does, that write must leave no trace.
+//
 // Every failure names the rule that was broken, by its number in the
 // documentation of package store.
 package storetest
@@ -85,6 +88,6 @@ func checks() []check {
 		recordChecks(), tenancyChecks(), revokeChecks(), touchChecks(), rotateChecks(),
 		quotaChecks(), copyChecks(), watchChecks(), timeChecks(), pageChecks(), pruneChecks(),
 		ownerChecks(), joinedChecks(), updateChecks(), disableChecks(), graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
-		userChecks(), memberChecks(), sessionChecks(), eventChecks(), textChecks(),
+		userChecks(), memberChecks(), sessionChecks(), eventChecks(), readyChecks(), textChecks(),
 	)
 }

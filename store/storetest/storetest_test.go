@@ -58,7 +58,7 @@ func newMemory(t *testing.T) *memory.Store {
 }
 
 func allBreakages() []breakage {
-	return slices.Concat(breakages, breakagesOfPeople, breakagesOfOwners, breakagesOfJoined, breakagesOfInvitations, breakagesOfUpdates, breakagesOfTexts)
+	return slices.Concat(breakages, breakagesOfPeople, breakagesOfOwners, breakagesOfJoined, breakagesOfInvitations, breakagesOfUpdates, breakagesOfTexts, readyBreakages())
 }
 
 // Every broken backend must fail the check that is there to find it, with the
