@@ -140,3 +140,43 @@ func TestDelegateDetail(t *testing.T) {
 		})
 	}
 }
+
+// case T1: an error that may be logged repeats no text of the request, in which
+// there may be a key in the wrong place.
+func TestDeniedErrorRepeatsNoRequest(t *testing.T) {
+	const key = "mt_live_0123456789abcdefghijklmnopqrs"
+	m, err := authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write"}, Kinds: []string{"projects"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := m.Everything()
+	own.Permissions, own.Environments, own.Scope["projects"] = authz.Of("read"), authz.Of("test"), authz.Of("p1")
+	rights := m.Rights(authz.Active, []authz.Grant{own})
+	asked := own
+	asked.Scope = map[string]authz.Set{"projects": authz.Of(key)}
+	renamed := own
+	renamed.Permissions = authz.Of(key)
+	project := [4]authz.Resource{{Kind: "projects", ID: key}}
+	for _, tt := range []struct {
+		name string
+		d    authz.Decision
+		want string
+	}{
+		{"a permission of the route", rights.Decide(authz.Request{Permission: "write", Environment: "test"}),
+			`authz: missing_permission: credential permissions: want "write", have "read"`},
+		{"a resource of the path", rights.Decide(authz.Request{Permission: "read", Endpoint: "e", Environment: "test", Resources: project}),
+			`authz: out_of_scope: credential scope.projects, have "p1"`},
+		{"an environment of the header", rights.Decide(authz.Request{Permission: "read", Endpoint: "e", Environment: key}),
+			`authz: environment_not_allowed: credential environments, have "test"`},
+		{"a resource to hand out", rights.Delegate(asked),
+			`authz: scope_exceeds_caller: credential scope.projects, have "p1"`},
+		{"a permission to hand out", rights.Delegate(renamed),
+			`authz: scope_exceeds_caller: credential permissions, have "read"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := (&authz.DeniedError{Decision: tt.d}).Error(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -14,10 +14,17 @@ type DeniedError struct {
 	Permission string // that the route requires, held or not
 }
 
-// Error names what was missing. It is for logs; clients get fixed texts.
+// Error names what was missing. It is for logs; clients get fixed texts. It
+// repeats a permission or an endpoint that the route asked for, and no text of
+// the request, such as the id of a resource or a name in a grant to hand out:
+// that may be a key in the wrong place. The Decision has it.
 func (e *DeniedError) Error() string {
 	d := e.Decision
-	return fmt.Sprintf("authz: %s: %s %s: want %q, have %q", d.Code, d.Layer, d.Dimension, d.Wanted, d.Held)
+	text := fmt.Sprintf("authz: %s: %s %s", d.Code, d.Layer, d.Dimension)
+	if d.Code == "missing_permission" || d.Code == "endpoint_not_allowed" {
+		text += fmt.Sprintf(": want %q", d.Wanted)
+	}
+	return text + fmt.Sprintf(", have %q", d.Held)
 }
 
 var details = map[string]string{

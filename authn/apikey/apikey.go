@@ -12,6 +12,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/loglimit"
 	"medtwin.ai/tollgate/internal/recall"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
@@ -107,6 +108,7 @@ type Manager struct {
 	verifiers []verifier
 	gate      gate // of Verifier.Verify
 	memory    *recall.Memory[*authn.Principal]
+	unsettled loglimit.Log // first uses that could not be written: each use is one
 }
 
 type format struct {
@@ -139,7 +141,7 @@ func New(c Config) (*Manager, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	require(c.MaxAge == 0 || c.MaxAge >= c.Lease, "MaxAge is less than Lease: no answer would live as long as its lease")
-	k := &Manager{config: c, gate: newGate()}
+	k := &Manager{config: c, gate: newGate(), unsettled: loglimit.Log{Logger: c.Logger}}
 	for env, f := range c.Formats {
 		require(env != "", "Formats has an environment without a name")
 		require(f.Prefix() != "", "Formats["+env+"] is the zero Format")

@@ -224,7 +224,7 @@ func (k *Manager) settle(ctx context.Context, t claim, key store.Key, now time.T
 	if newest := k.config.Peppers.Digest(t.Token); key.Digest.Pepper != newest.Pepper {
 		err := k.config.Store.Rehash(ctx, key.ID, key.Digest, newest)
 		if err != nil && !errors.Is(err, store.ErrConflict) { // that: somebody else has
-			k.config.Logger.WarnContext(ctx, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
+			k.unsettled.Write(ctx, now, slog.LevelWarn, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
 		}
 	}
 	if key.Grace == 0 {
@@ -232,7 +232,7 @@ func (k *Manager) settle(ctx context.Context, t claim, key store.Key, now time.T
 	}
 	// Its first use: the key that it replaces has so long now.
 	if err := k.config.Store.BeginGrace(ctx, key.ID, now); err != nil {
-		k.config.Logger.ErrorContext(ctx, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
+		k.unsettled.Write(ctx, now, slog.LevelError, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
 		return false
 	}
 	k.memory.Forget(key.Replaces)

@@ -1,7 +1,10 @@
 package apikey_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,5 +86,31 @@ func TestGraceHereInvalidates(t *testing.T) {
 	d.now = d.now.Add(time.Minute)
 	if _, err := d.ask(old); !errors.Is(err, authn.ErrExpired) {
 		t.Errorf("at the end of the grace: %v, want ErrExpired", err)
+	}
+}
+
+// case T2: while the store cannot be written, every use of a new key is a first
+// one, and they write ten lines a second.
+func TestUnsettledLinesAreLimited(t *testing.T) {
+	var out bytes.Buffer
+	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+	key, _ := d.issue()
+	_, next, err := d.keys.Rotate(t.Context(), d.op, key.ID, time.Hour, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readOnly := errors.New("read-only")
+	d.spy.readOnly.Store(&readOnly)
+	for range 100 {
+		if _, err := d.ask(next.Reveal()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.now = d.now.Add(time.Second)
+	if _, err := d.ask(next.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(out.String(), "grace not begun"); got != 11 || !strings.Contains(out.String(), "dropped=90") {
+		t.Errorf("got %d lines of 100 uses in a second and one in the next, want 11, the last with dropped=90:\n%s", got, &out)
 	}
 }

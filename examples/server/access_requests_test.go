@@ -406,7 +406,7 @@ func TestRequestsConsole(t *testing.T) {
 	id, key := makeKey(t, dir, "--account", fields["account"])
 	console(t, dir, "keys", "rotate", id, "--grace", "1h")
 	console(t, dir, "keys", "revoke", id, "--reason", "old")
-	console(t, dir, "accounts", "plan", fields["account"], "--plan", "standard")
+	console(t, dir, "accounts", "plan", fields["account"], "--plan", "standard", "--limits", "none")
 	console(t, dir, "accounts", "suspend", fields["account"])
 	p.within(5*time.Second, "/v1/rubrics", fields["key"], func(a answer) bool { return a.status == 403 })
 	console(t, dir, "accounts", "unsuspend", fields["account"])

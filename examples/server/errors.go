@@ -110,7 +110,8 @@ func flatRoute(path string) bool {
 func sentSession(r *http.Request) bool {
 	if values := r.Header["Authorization"]; len(values) > 0 {
 		scheme, token, _ := strings.Cut(values[0], " ")
-		return strings.ToLower(scheme) == "session" || strings.HasPrefix(strings.TrimLeft(token, " "), sessionPrefix)
+		const session = "session" // of its length in bytes, so that the letters folded are ASCII
+		return len(scheme) == len(session) && strings.EqualFold(scheme, session) || strings.HasPrefix(strings.TrimLeft(token, " "), sessionPrefix)
 	}
 	_, err := r.Cookie(sessionCookie)
 	return err == nil

@@ -51,7 +51,7 @@ func TestPostgresOutage(t *testing.T) {
 			defer server.Close()
 			f := newFleet(t, server.URL("pool_max_conns=8"), "", "--outage-lease", "5m")
 			defer f.logs()
-			run := f.run(l, f.account(200).keys)
+			run := f.run(l, f.keys(200))
 			run.drill("database", func() error { return o.down(server) }, func() error { return o.back(server) }, o.until(run))
 			run.end()
 		})
@@ -114,6 +114,15 @@ func TestRedisFailover(t *testing.T) {
 			run.end()
 		})
 	}
+}
+
+// keys are those of many accounts: what those of one account may ask for free is
+// limited for all of them together.
+func (f *fleet) keys(n int) (keys []string) {
+	for range n {
+		keys = append(keys, f.account(1).keys...)
+	}
+	return keys
 }
 
 // sessions are those of many people.

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
@@ -50,7 +49,7 @@ func (s *server) line(ctx context.Context, r *http.Request, took time.Duration) 
 		if known {
 			b = &s.refusedKnown
 		}
-		if dropped, admitted = b.admit(time.Now()); !admitted {
+		if dropped, admitted = b.Admit(time.Now()); !admitted {
 			level = slog.LevelDebug
 		}
 	}
@@ -85,30 +84,6 @@ func method(r *http.Request) string {
 		return r.Method
 	}
 	return "other"
-}
-
-// A budget admits ten lines a second, so that a flood of refusals is not a
-// flood of lines, and counts the others.
-type budget struct {
-	mu             sync.Mutex
-	second         int64
-	lines, dropped int
-}
-
-// admit returns how many were not admitted since the last one that was.
-func (b *budget) admit(now time.Time) (dropped int, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s := now.Unix(); s != b.second {
-		b.second, b.lines = s, 0
-	}
-	if b.lines >= 10 {
-		b.dropped++
-		return 0, false
-	}
-	b.lines++
-	dropped, b.dropped = b.dropped, 0
-	return dropped, true
 }
 
 // newLog returns the log of a server: JSON, one object a line, each with the

@@ -4,13 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -234,5 +238,65 @@ func TestVersion(t *testing.T) {
 	}
 	if out, err := exec.Command(path, "--version").CombinedOutput(); err != nil || string(out) != "v1.2.3\n" {
 		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// case T2: an outage fails every request, and leaves ten lines a second of that;
+// who hangs up hides none of them.
+func TestOutageLinesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // in which no second ends
+		log := new(lockedLog)
+		s := &server{log: newLog(log, slog.LevelInfo), addr: ratelimit.ClientAddr()}
+		gone, hangUp := context.WithCancel(t.Context())
+		hangUp()
+		for _, ctx := range []context.Context{gone, t.Context()} {
+			for range 60 {
+				s.fail(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/v1/rubrics", nil), errors.New("disk full"))
+			}
+		}
+		levels := make(map[any]int)
+		for _, l := range about(log.lines(t), "request failed", "") {
+			levels[l["level"]]++
+		}
+		if levels["ERROR"] != 10 || levels["INFO"] != 10 {
+			t.Errorf("got %v lines of 60 requests in an outage and 60 that were given up, want 10 each", levels)
+		}
+	})
+}
+
+// case T1: at debug level, too, no key is in the log that was sent as the name
+// of something else.
+func TestKeyInTheWrongPlace(t *testing.T) {
+	p := start(t, t.TempDir(), "--log-level", "debug")
+	key, owner := p.LiveKey, p.login(p.Email, p.Password)
+	scoped := p.do("POST", "/v1/api-keys", owner, `{"name":"one","permissions":["read","write"],"scope":{"projects":["`+p.ProjectIDs[0]+`"]}}`).member(t, "key")
+	const without = ""
+	for _, tt := range []struct {
+		name, method, path, token, body string
+		header                          []string
+		status                          int
+	}{
+		{"project of a path", "GET", "/v1/projects/" + key + "/data", scoped, "", nil, 403},
+		{"project of a new key", "POST", "/v1/api-keys", owner, `{"name":"x","permissions":["read"],"scope":{"projects":["` + key + `"]}}`, nil, 400},
+		{"permission of a new key", "POST", "/v1/api-keys", owner, `{"name":"x","permissions":["` + key + `"]}`, nil, 400},
+		{"field", "POST", "/v1/api-keys", owner, `{"` + key + `":1}`, nil, 400},
+		{"query", "GET", "/v1/projects?" + key + "=1", scoped, "", nil, 400},
+		{"value of a query", "GET", "/v1/projects?limit=" + key, scoped, "", nil, 400},
+		{"environment", "GET", "/v1/projects", scoped, "", []string{"X-Environment", key}, 403},
+		{"request id", "GET", "/v1/projects", without, "", []string{"X-Request-Id", key}, 401},
+		{"forwarded for", "GET", "/v1/projects", without, "", []string{"X-Forwarded-For", key}, 401},
+		{"agent", "POST", "/v1/auth/login", without, credentialsBody(key, key), []string{"User-Agent", key}, 401},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if a := p.do(tt.method, tt.path, tt.token, tt.body, tt.header...); a.status != tt.status {
+				t.Errorf("got %d %s, want %d", a.status, a.body, tt.status)
+			}
+		})
+	}
+	p.stop()
+	for _, l := range p.logs.lines(t) {
+		if strings.Contains(fmt.Sprint(l), key[len("mt_live_"):]) {
+			t.Errorf("the key is in %v", l)
+		}
 	}
 }

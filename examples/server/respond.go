@@ -70,12 +70,16 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			Status: http.StatusConflict, Code: "conflict", Detail: "It is not what it was, or has a successor: read it again.",
 		})
 	default:
-		level := slog.LevelError
+		level, budget := slog.LevelError, &s.failures
 		if errors.Is(r.Context().Err(), context.Canceled) { // who hangs up is no outage
-			level = slog.LevelInfo
+			level, budget = slog.LevelInfo, &s.abandoned
+		}
+		dropped, admitted := budget.Admit(time.Now())
+		if !admitted {
+			level = slog.LevelDebug
 		}
 		s.log.Log(r.Context(), level, "request failed", slog.String("request_id", problem.RequestID(r.Context())),
-			slog.String("client", shown(s.addr(r))), slog.String("pattern", r.Pattern), slog.Any("err", err))
+			slog.String("client", shown(s.addr(r))), slog.String("pattern", r.Pattern), slog.Any("err", err), slog.Int("dropped", dropped))
 		writeProblem(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
 }

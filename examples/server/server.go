@@ -17,6 +17,7 @@ import (
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/examples/server/leak"
+	"medtwin.ai/tollgate/examples/server/logbudget"
 	"medtwin.ai/tollgate/examples/server/webhook"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
@@ -48,8 +49,10 @@ type server struct {
 	addr         func(*http.Request) netip.Addr
 	log          *slog.Logger
 	now          func() time.Time
-	refusals     budget // lines about strangers whom the server refused
-	refusedKnown budget // the same for callers who are known
+	refusals     logbudget.Budget // lines about strangers whom the server refused
+	refusedKnown logbudget.Budget // the same for callers who are known
+	failures     logbudget.Budget // lines about requests that failed in an outage
+	abandoned    logbudget.Budget // lines about requests that failed after their client had gone
 }
 
 // keyQuota is the most live keys of an account.

@@ -32,7 +32,7 @@ var may = map[string][]string{
 	"store/storetest":     {"keyfmt", "authz", "store"},
 	"internal/loglimit":   nil,
 	"authn":               {"internal/loglimit", "internal/request", "problem", "authz"},
-	"authn/apikey":        {"internal/recall", "keyfmt", "authz", "store", "authn"},
+	"authn/apikey":        {"internal/loglimit", "internal/recall", "keyfmt", "authz", "store", "authn"},
 	"authn/session":       {"internal/loglimit", "internal/recall", "keyfmt", "problem", "authz", "store", "authn"},
 	"authn/password":      nil,
 	"authn/authntest":     {"keyfmt", "authz", "store", "store/memory", "store/storetest", "authn", "authn/apikey", "authn/session"},

@@ -40,7 +40,13 @@ func (rc *Receiver) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.As(err, &why) {
 		p = problem.Problem{Status: why.status, Code: why.code, Detail: why.detail, Cause: err}
 	} else {
-		rc.log.ErrorContext(r.Context(), "leak report not taken", slog.String("request_id", problem.RequestID(r.Context())), slog.Any("err", err))
+		level := slog.LevelError
+		dropped, ok := rc.failures.Admit(rc.now())
+		if !ok { // anybody can send reports, and an outage fails each
+			level = slog.LevelDebug
+		}
+		rc.log.Log(r.Context(), level, "leak report not taken", slog.String("request_id", problem.RequestID(r.Context())),
+			slog.Any("err", err), slog.Int("dropped", dropped))
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		p.Retry = 30 * time.Second

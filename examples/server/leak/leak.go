@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/examples/server/database"
+	"medtwin.ai/tollgate/examples/server/logbudget"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
 )
@@ -85,6 +86,8 @@ type Receiver struct {
 	addr   func(*http.Request) netip.Addr
 	secret []byte // of origins
 	early  bool   // the keys are fetched before a report comes
+
+	failures logbudget.Budget // lines about reports that an outage kept from being taken
 
 	pushedOut atomic.Int64 // reports, since Run has last said so
 

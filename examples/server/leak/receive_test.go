@@ -198,6 +198,12 @@ func TestOutage(t *testing.T) {
 	if n := s.rows(t); n != 0 {
 		t.Errorf("%d reports wait that were not acknowledged", n)
 	}
+	for range 30 {
+		s.signed(t, "k1", key, report)
+	}
+	if n := strings.Count(s.log.String(), "level=ERROR"); n != 10 { // case T2
+		t.Errorf("got %d lines of 31 reports in a second of an outage, want 10:\n%s", n, s.log)
+	}
 	s.fail(nil)
 	if a := s.signed(t, "k1", key, report); a.status != 200 {
 		t.Errorf("then: %d %s", a.status, a.body)
