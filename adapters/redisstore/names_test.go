@@ -16,12 +16,12 @@ import (
 )
 
 // odd are users whose names could break those of keys.
-var odd = []string{"", "a", "a}b", "{", "}", "{}", "1:a", "a:ses_1", "}:x{", "名\x00\r\n", "*?[x]\\", "\xff\xfe"}
+var odd = []string{"", "a", "a}b", "{", "}", "{}", "1:a", "a:ses_1", "}:x{", "名\r\n", "*?[x]\\"}
 
 func TestNames(t *testing.T) {
 	n := names("p:")
 	seen := map[string]string{}
-	for _, user := range odd {
+	for _, user := range append(odd, "名\x00", "\xff\xfe") { // which no store takes, but names hold
 		for _, id := range []string{"", "ses_1", "b:ses_1", "}ses_1"} {
 			if other, ok := seen[n.session(user, id)]; ok {
 				t.Errorf("%q and %q have the same name", user+" "+id, other)
