@@ -123,7 +123,7 @@ func TestIDsThatCannotBe(t *testing.T) {
 				"/v1/artifacts": c.key, "/v1/api-keys": owner, "/v1/team": owner, "/v1/audit-log": owner, "/v1/auth/sessions": owner,
 				"/v1/operator/accounts": operator, "/v1/operator/access-requests": operator,
 			} {
-				if a := c.call("GET", path+"?after="+id, token, ""); a.status != 400 || !strings.Contains(a.body, "after must") {
+				if a := c.call("GET", path+"?after="+id, token, ""); a.status != 400 || !strings.Contains(a.body, "after: expected text") {
 					t.Errorf("%s after %s: %d %s", path, id, a.status, a.body)
 				}
 			}
