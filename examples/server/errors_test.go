@@ -212,3 +212,25 @@ func TestOneWriter(t *testing.T) {
 		}
 	}
 }
+
+// case S27: the scheme is a session's in any case of ASCII, and in no other.
+func TestSentSession(t *testing.T) {
+	for _, tt := range []struct {
+		authorization string
+		want          bool
+	}{
+		{"Session x", true},
+		{"SESSION x", true},
+		{"Bearer " + sessionPrefix + "x", true},
+		{"Bearer x", false},
+		{"Sess\u0130on x", false}, // which strings.ToLower makes an i of
+		{"\u017fession x", false}, // which strings.EqualFold takes for an s
+	} {
+		t.Run(tt.authorization, func(t *testing.T) {
+			r := &http.Request{Header: http.Header{"Authorization": {tt.authorization}}}
+			if got := sentSession(r); got != tt.want {
+				t.Errorf("got %t, want %t", got, tt.want)
+			}
+		})
+	}
+}

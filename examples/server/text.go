@@ -11,14 +11,14 @@ var errSurrogate = invalid(http.StatusBadRequest, "invalid_json", `The body has 
 
 // sendsJSON reports whether the Content-Type of a request, of which there must
 // be one, says application/json. Package mime would also remove white space that
-// is none in a header.
+// is none in a header. A charset has no effect (RFC 8259 §11): JSON is UTF-8.
 func sendsJSON(h http.Header) bool {
 	values := h["Content-Type"]
 	if len(values) != 1 || strings.ContainsFunc(values[0], func(r rune) bool { return r != '\t' && (r < ' ' || r > '~') }) {
 		return false
 	}
-	media, _, _ := mime.ParseMediaType(values[0])
-	return media == "application/json"
+	media, _, err := mime.ParseMediaType(values[0])
+	return err == nil && media == "application/json"
 }
 
 // halfPair reports whether valid JSON has an escape that is half of a UTF-16

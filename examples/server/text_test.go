@@ -63,6 +63,9 @@ func TestContentType(t *testing.T) {
 		{"U+00A0", []string{"application/json\u00a0"}, false},
 		{"U+2000", []string{"\u2000application/json"}, false},
 		{"folds to ASCII", []string{"application/j\u017fon"}, false},
+		{"parameter without a value", []string{"application/json; text/plain"}, false},
+		{"quote not closed", []string{`application/json; charset="`}, false},
+		{"trailing semicolon", []string{"application/json;"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := sendsJSON(http.Header{"Content-Type": tt.values}); got != tt.want {
