@@ -76,7 +76,7 @@ func (b broken) Watch(ctx context.Context, w store.Watcher) error {
 	return b.watch(ctx, w, b.Backend)
 }
 
-// A reviver brings back what is revoked, once it has been used again.
+// A reviver brings back what is revoked, once anything has been used.
 type reviver struct {
 	store.Keys
 	used *atomic.Bool
@@ -89,7 +89,7 @@ func (r reviver) Touch(ctx context.Context, uses []store.Use) error {
 
 func (r reviver) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	k, o, err := r.Keys.Find(ctx, d)
-	if r.used.Swap(false) {
+	if r.used.Load() {
 		k.Revoked, k.Disabled = time.Time{}, time.Time{}
 	}
 	return k, o, err

@@ -35,7 +35,7 @@ func stays(f *fleet) {
 		b.remember(c)
 		ctx, stop := context.WithCancel(f.Context())
 		var load sync.WaitGroup
-		var passed, refused atomic.Int64
+		var passed, refused, used atomic.Int64
 		for _, n := range []*node{a, b} {
 			var ended atomic.Bool
 			for range 3 {
@@ -64,10 +64,11 @@ func stays(f *fleet) {
 						f.Errorf("%s: a use: %v", name, err)
 						return
 					}
+					used.Add(1)
 				}
 			})
 		}
-		f.until("requests pass", func() bool { return passed.Load() > 100 })
+		f.until("requests pass and uses are recorded", func() bool { return passed.Load() > 100 && used.Load() > 10 })
 		tt.end(c)
 		if err := a.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
 			f.Errorf("%s: where it was ended, the next request: %v, want ErrRevoked", name, err)
