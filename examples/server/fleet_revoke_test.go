@@ -30,7 +30,7 @@ func TestTwoServers(t *testing.T) {
 			}
 			f := newFleet(t, postgres(t), redis)
 			defer f.logs()
-			tokens, revoke := tt.of(f, 20)
+			tokens, revoke := tt.of(f, 10)
 			took, whole := make([]time.Duration, len(tokens)), make([]time.Duration, len(tokens))
 			each(len(tokens), 4, func(i int) {
 				if !f.passes(f.b, tokens[i]) {
