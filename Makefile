@@ -1,7 +1,7 @@
 # What people type. The work is done by the scripts in tools/, which read the
 # modules from go.work and build each of them alone (GOWORK=off).
 .DEFAULT_GOAL := help
-.PHONY: help test run bench fuzz audit
+.PHONY: help test quick run bench fuzz audit
 
 BENCH    ?= .
 COUNT    ?= 1
@@ -14,6 +14,9 @@ help: ## list the targets
 
 test: ## install what is missing; gofmt, vet, linter and tests of every module
 	@tools/check
+
+quick: ## in between: gofmt, vet, build; tests of the root module with -short, no servers
+	@tools/check --quick
 
 run: ## the reference server, with ARGS
 	go run ./examples/server $(ARGS)

@@ -17,7 +17,7 @@ func TestServerEnds(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"told": syscall.SIGTERM, "killed": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFleet(t, postgres(t), redisServer(t).URL())
+			f := newFleetOf(t, start, postgres(t), redisServer(t).URL()) // races end a server with an error
 			defer f.logs()
 			var mu sync.Mutex
 			live, ended, used := map[string]bool{}, map[string]bool{}, map[string]string{} // credentials; ids and their accounts

@@ -35,8 +35,15 @@ type fleet struct {
 }
 
 // newFleet starts both on the database and, where one is named, the Redis of a
-// URL. The arguments are those of b alone.
+// URL. The arguments are those of b alone. The servers run without the race
+// detector, which would take most of what the many requests of a drill cost.
 func newFleet(t *testing.T, database, redis string, b ...string) *fleet {
+	t.Helper()
+	return newFleetOf(t, startUnraced, database, redis, b...)
+}
+
+// newFleetOf is newFleet with servers that start starts.
+func newFleetOf(t *testing.T, start func(*testing.T, string, ...string) *process, database, redis string, b ...string) *fleet {
 	t.Helper()
 	dir := t.TempDir()
 	args := []string{"--database", database, "--redis", redis, "--trusted-proxies", "127.0.0.1"}

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -269,12 +267,7 @@ func TestKnownDevice(t *testing.T) {
 func TestHundredLogins(t *testing.T) {
 	t.Setenv("GOMAXPROCS", "4")
 	dir := t.TempDir()
-	cmd := program(t, dir, "--listen", "127.0.0.1:0", "--demo-file", "demo.json", "--trusted-proxies", "127.0.0.1")
-	cmd.Path = filepath.Join(dir, "server")
-	if out, err := exec.Command("go", "build", "-race=false", "-o", cmd.Path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	p := begin(t, cmd)
+	p := startUnraced(t, dir, "--trusted-proxies", "127.0.0.1")
 	answers := make([]answer, 100)
 	began := time.Now()
 	var wg sync.WaitGroup

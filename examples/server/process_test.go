@@ -19,19 +19,28 @@ import (
 	"medtwin.ai/tollgate/examples/server/database/databasetest"
 )
 
-// binary is the real program, built once.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "tollgate-e2e")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "server")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		os.Stderr.Write(out)
-	}
-	return path, err
-})
+// binary is the real program, built once and as the tests are: with the race
+// detector where they have it. unraced is the program without it, for tests that
+// measure or that make many requests.
+var binary, unraced = built(), built("-race=false")
+
+// builds is the folder of the programs.
+var builds = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "tollgate-e2e") })
+
+func built(flags ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := builds()
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(dir, "server"+strings.Join(flags, ""))
+		out, err := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, ".")...).CombinedOutput()
+		if err != nil {
+			os.Stderr.Write(out)
+		}
+		return path, err
+	})
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -41,8 +50,8 @@ func TestMain(m *testing.M) {
 		flag.Set("test.parallel", "4") // the drills wait more than they work
 	}
 	code := databasetest.Main(m)
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if dir, err := builds(); err == nil {
+		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
@@ -76,7 +85,13 @@ func (l *lockedLog) String() string {
 
 func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
-	path, err := binary()
+	return programOf(t, binary, dir, args...)
+}
+
+// programOf runs what built returns.
+func programOf(t *testing.T, built func() (string, error), dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +108,12 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	return begin(t, program(t, dir, append([]string{"--listen", "127.0.0.1:0", "--demo-file", "demo.json"}, args...)...))
+}
+
+// startUnraced is start without the race detector.
+func startUnraced(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	return begin(t, programOf(t, unraced, dir, append([]string{"--listen", "127.0.0.1:0", "--demo-file", "demo.json"}, args...)...))
 }
 
 // begin runs cmd, which is a server.
