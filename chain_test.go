@@ -9,64 +9,42 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate"
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
-	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
 )
 
-// A chain is all packages together, around a handler that counts.
+// A chain is a gate around a handler that counts.
 type chain struct {
 	t       testing.TB
 	db      *memory.Store
-	model   *authz.Model
-	keys    *apikey.Manager
-	auth    *authn.Middleware
-	rate    *ratelimit.Limiter
-	routes  *authz.Routes
+	secrets *keyfmt.Keyring
+	gate    *tollgate.Gate
 	now     time.Time
 	handled int
 }
 
 var operator = authn.Operator("acct_1")
 
-func newChain(t testing.TB, plan string) *chain {
+func newChain(t testing.TB, plan string, change ...func(*tollgate.Config)) *chain {
 	t.Helper()
-	return newRefusingChain(t, plan, nil, nil)
-}
-
-// newRefusingChain is newChain with a log and a form of errors.
-func newRefusingChain(t testing.TB, plan string, log *slog.Logger, errors problem.Writer) *chain {
-	t.Helper()
-	lease := time.Duration(0)
-	if _, ok := t.(*testing.B); ok { // whose clock moves by years
-		lease = 100 * 365 * 24 * time.Hour
-	}
 	c := &chain{t: t, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	clock := func() time.Time { return c.now }
-	c.db = must(memory.New(memory.Config{}))
-	c.model = must(authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}}))
-	c.keys = must(apikey.New(apikey.Config{
-		Store: c.db.Keys(), Admin: c.db.KeyAdmin(), Model: c.model, Lease: lease,
-		Formats: map[string]keyfmt.Format{"live": must(keyfmt.New("mt_live_"))},
-		Peppers: must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))),
-	}))
-	p := must(ratelimit.ParsePlan("test", plan))
-	denied := must(ratelimit.ParsePlan("denied", "3-M"))
-	subject := func(plan *ratelimit.Plan) ratelimit.Charge {
-		return func(r *http.Request) (string, *ratelimit.Plan) {
-			caller, _ := authn.FromContext(r.Context())
-			return caller.Subject, plan
-		}
+	c.db, c.secrets = must(memory.New(memory.Config{})), must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1")))
+	config := tollgate.Config{
+		Store: c.db, Secrets: c.secrets, Prefix: "mt",
+		Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Resources: []string{"projects"},
+		Plans: map[string]string{"test": plan}, Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return c.now },
 	}
-	failures := must(ratelimit.NewFailures(nil, must(ratelimit.ParsePlan("failures", "3-M"))))
-	c.auth = must(authn.New(authn.Config{Authenticators: []authn.Authenticator{c.keys}, Failures: failures, Errors: errors, Logger: log, Now: clock}))
-	c.rate = must(ratelimit.New(ratelimit.Config{Plan: subject(p), Denied: subject(denied), Errors: errors, Logger: log, Now: clock}))
-	c.routes = must(authz.NewRoutes(authz.RoutesConfig{Model: c.model, Authenticate: c.auth.Wrap, Limit: c.rate.Wrap, Errors: errors, Logger: log, Now: clock}))
+	for _, f := range change {
+		f(&config)
+	}
+	c.gate = must(tollgate.New(config))
 	c.handle("GET /projects/{id}", authz.Need{ID: "projects.get", Permission: "read", From: map[string]string{"projects": "id"}})
 	c.handle("DELETE /projects/{id}", authz.Need{ID: "projects.delete", Permission: "write", From: map[string]string{"projects": "id"}})
 	c.handle("GET /whoami", authz.Need{ID: "whoami", Permission: "read", Cost: -1})
@@ -78,7 +56,7 @@ func newRefusingChain(t testing.TB, plan string, log *slog.Logger, errors proble
 }
 
 func (c *chain) handle(pattern string, need authz.Need) {
-	c.routes.Handle(pattern, need, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { c.handled++ }))
+	c.gate.Handle(pattern, need, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { c.handled++ }))
 }
 
 func must[T any](v T, err error) T {
@@ -91,10 +69,10 @@ func must[T any](v T, err error) T {
 // issue makes a key for project p1 with the permissions given.
 func (c *chain) issue(permissions ...string) (store.Key, string) {
 	c.t.Helper()
-	g := c.model.Everything()
+	g := c.gate.Model().Everything()
 	g.Permissions = authz.Of(permissions...)
 	g.Scope["projects"] = authz.Of("p1")
-	key, token, err := c.keys.Issue(c.t.Context(), operator, apikey.Spec{Name: "k", Environment: "live", Grant: g}, c.now)
+	key, token, err := c.gate.Keys().Issue(c.t.Context(), operator, apikey.Spec{Name: "k", Environment: "live", Grant: g}, c.now)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -120,19 +98,22 @@ func remaining(rec *httptest.ResponseRecorder) string {
 func TestDenialSpendsNothing(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, key := c.issue("read")
-	if rec := c.do(c.routes, "GET", "/projects/p1", key); rec.Code != 200 || remaining(rec) != "9" {
+	if rec := c.do(c.gate, "GET", "/projects/p1", key); rec.Code != 200 || remaining(rec) != "9" {
 		t.Fatalf("%d, %s remaining", rec.Code, remaining(rec))
 	}
-	for range 3 {
-		rec := c.do(c.routes, "DELETE", "/projects/p1", key)
+	for range 60 {
+		rec := c.do(c.gate, "DELETE", "/projects/p1", key)
 		if rec.Code != 403 || remaining(rec) != "9" || rec.Header().Get("X-Required-Permission") != "write" {
 			t.Errorf("%d, %s remaining, %v", rec.Code, remaining(rec), rec.Header())
 		}
 	}
-	if rec := c.do(c.routes, "DELETE", "/projects/p1", key); rec.Code != 429 {
-		t.Errorf("the fourth denial in a minute: %d", rec.Code)
+	_, fresh := c.issue("read")
+	for _, k := range []string{key, fresh} { // case L30
+		if rec := c.do(c.gate, "DELETE", "/projects/p1", k); rec.Code != 429 {
+			t.Errorf("one more denial in a minute: %d", rec.Code)
+		}
 	}
-	if rec := c.do(c.routes, "GET", "/projects/p1", key); rec.Code != 200 || remaining(rec) != "8" {
+	if rec := c.do(c.gate, "GET", "/projects/p1", key); rec.Code != 200 || remaining(rec) != "8" {
 		t.Errorf("after the denials: %d, %s remaining", rec.Code, remaining(rec))
 	}
 	if c.handled != 2 {
@@ -140,33 +121,23 @@ func TestDenialSpendsNothing(t *testing.T) {
 	}
 }
 
-// Nobody who fails to authenticate reaches the plan, and he is held up by his
-// own failures only where he is not known.
+// A caller who fails to authenticate does not reach the plan. Only callers who are
+// not known are held up by the failures of their address.
 func TestFailuresSpendNothing(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, key := c.issue("read")
-	c.do(c.routes, "GET", "/projects/p1", key)
-	for i, want := range []int{401, 401, 401, 429, 429} {
-		if rec := c.do(c.routes, "GET", "/projects/p1", "mt_live_wrong"); rec.Code != want || remaining(rec) != "" {
+	c.do(c.gate, "GET", "/projects/p1", key)
+	for i := range 25 {
+		want := 401
+		if i >= 20 {
+			want = 429
+		}
+		if rec := c.do(c.gate, "GET", "/projects/p1", "mt_live_wrong"); rec.Code != want || remaining(rec) != "" {
 			t.Errorf("failure %d: %d, want %d; %q remaining", i+1, rec.Code, want, remaining(rec))
 		}
 	}
-	if rec := c.do(c.routes, "GET", "/projects/p1", key); rec.Code != 200 || remaining(rec) != "8" {
+	if rec := c.do(c.gate, "GET", "/projects/p1", key); rec.Code != 200 || remaining(rec) != "8" {
 		t.Errorf("the known key: %d, %s remaining", rec.Code, remaining(rec))
-	}
-}
-
-// case L5: a request counts once however often the middleware runs, and each
-// header is there once.
-func TestCountsOnce(t *testing.T) {
-	c := newChain(t, "10-M")
-	_, key := c.issue("read")
-	h := c.auth.Wrap(c.rate.Wrap(c.auth.Wrap(c.rate.Wrap(c.routes))))
-	for _, want := range []string{"9", "8"} {
-		rec := c.do(h, "GET", "/projects/p1", key)
-		if got := rec.Header().Values("X-RateLimit-Remaining"); rec.Code != 200 || len(got) != 1 || got[0] != want {
-			t.Errorf("%d, remaining %v, want %s once", rec.Code, got, want)
-		}
 	}
 }
 
@@ -174,27 +145,50 @@ func TestCountsOnce(t *testing.T) {
 func TestNoFreshBudget(t *testing.T) {
 	c := newChain(t, "4-M")
 	key, token := c.issue("read")
-	c.do(c.routes, "GET", "/projects/p1", token)
+	c.do(c.gate, "GET", "/projects/p1", token)
 	_, another := c.issue("read")
-	c.do(c.routes, "GET", "/projects/p1", another)
-	_, next, err := c.keys.Rotate(t.Context(), operator, key.ID, time.Hour, c.now)
+	c.do(c.gate, "GET", "/projects/p1", another)
+	_, next, err := c.gate.Keys().Rotate(t.Context(), operator, key.ID, time.Hour, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.do(c.routes, "GET", "/projects/p1", next.Reveal())
-	if rec := c.do(c.routes, "GET", "/projects/p1", token); rec.Code != 200 || remaining(rec) != "0" {
+	c.do(c.gate, "GET", "/projects/p1", next.Reveal())
+	if rec := c.do(c.gate, "GET", "/projects/p1", token); rec.Code != 200 || remaining(rec) != "0" {
 		t.Errorf("the fourth request: %d, %s remaining", rec.Code, remaining(rec))
 	}
 	for _, k := range []string{token, another, next.Reveal()} {
-		if rec := c.do(c.routes, "GET", "/projects/p1", k); rec.Code != 429 {
+		if rec := c.do(c.gate, "GET", "/projects/p1", k); rec.Code != 429 {
 			t.Errorf("a fifth request passed: %d", rec.Code)
 		}
 	}
 	r := httptest.NewRequest("GET", "/projects/p1", nil)
 	r.Header.Set("Authorization", "BEARER "+token)
 	rec := httptest.NewRecorder()
-	if c.routes.ServeHTTP(rec, r); rec.Code != 429 {
+	if c.gate.ServeHTTP(rec, r); rec.Code != 429 {
 		t.Errorf("another spelling of the scheme passed: %d", rec.Code)
+	}
+}
+
+// With LimitPerKey every key has the plan to itself, and rotation brings no fresh
+// budget. case L4
+func TestLimitPerKey(t *testing.T) {
+	c := newChain(t, "2-M", func(c *tollgate.Config) { c.LimitPerKey = true })
+	key, token := c.issue("read")
+	_, other := c.issue("read")
+	for range 2 {
+		c.do(c.gate, "GET", "/projects/p1", token)
+	}
+	_, next, err := c.gate.Keys().Rotate(t.Context(), operator, key.ID, time.Hour, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name, token string
+		want        int
+	}{{"spent", token, 429}, {"its successor", next.Reveal(), 429}, {"another key", other, 200}} {
+		if rec := c.do(c.gate, "GET", "/projects/p1", step.token); rec.Code != step.want {
+			t.Errorf("%s: got %d, want %d", step.name, rec.Code, step.want)
+		}
 	}
 }
 
@@ -206,12 +200,12 @@ func TestCost(t *testing.T) {
 		status                  int
 	}{
 		{"POST", "/bulk", "5", 200},
-		{"GET", "/whoami", "", 200}, // costs nothing, and says nothing of the plan
+		{"GET", "/whoami", "59", 200}, // costs nothing of the plan, and has a limit of its own
 		{"POST", "/bulk", "0", 200},
 		{"GET", "/projects/p1", "0", 429},
-		{"GET", "/whoami", "", 200},
+		{"GET", "/whoami", "58", 200},
 	} {
-		if rec := c.do(c.routes, step.method, step.path, token); rec.Code != step.status || remaining(rec) != step.remaining {
+		if rec := c.do(c.gate, step.method, step.path, token); rec.Code != step.status || remaining(rec) != step.remaining {
 			t.Errorf("%s %s: %d, %q remaining; want %d, %q", step.method, step.path, rec.Code, remaining(rec), step.status, step.remaining)
 		}
 	}
@@ -221,7 +215,7 @@ func TestCost(t *testing.T) {
 func TestSuspension(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, token := c.issue("read")
-	c.do(c.routes, "GET", "/projects/p1", token)
+	c.do(c.gate, "GET", "/projects/p1", token)
 	for _, step := range []struct {
 		to   authz.Status
 		want int
@@ -229,37 +223,38 @@ func TestSuspension(t *testing.T) {
 		if err := c.db.Accounts().SetStatus(t.Context(), "acct_1", step.to); err != nil {
 			t.Fatal(err)
 		}
-		c.now = c.now.Add(c.keys.MaxRevocationDelay())
-		rec := c.do(c.routes, "GET", "/projects/p1", token)
+		c.now = c.now.Add(c.gate.MaxRevocationDelay())
+		rec := c.do(c.gate, "GET", "/projects/p1", token)
 		if rec.Code != step.want || step.want == 403 && rec.Header().Get("X-Denied-Reason") != "account_suspended" {
 			t.Errorf("%v: %d %v", step.to, rec.Code, rec.Header())
 		}
 	}
 }
 
-// case L5, for more limiters than two: each counts once and the headers are
-// those of one.
+// case L5: a request counts once with every limiter, however many there are and
+// however often each runs, and the headers are those of one.
 func TestManyLimiters(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, token := c.issue("read")
-	subject := func(r *http.Request) (string, *ratelimit.Plan) {
-		return "everybody", must(ratelimit.ParsePlan("all", "100-M"))
-	}
+	plan := must(ratelimit.ParsePlan("all", "100-M"))
+	subject := func(*http.Request) (string, *ratelimit.Plan) { return "everybody", plan }
 	var limiters []*ratelimit.Limiter
-	for _, name := range []string{"a", "b", "c"} {
-		limiters = append(limiters, must(ratelimit.New(ratelimit.Config{Name: name, Plan: subject, Now: func() time.Time { return c.now }})))
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		limiters = append(limiters, must(ratelimit.New(ratelimit.Config{Name: name, Charge: subject, Now: func() time.Time { return c.now }})))
 	}
-	h := http.Handler(c.routes)
+	h := http.Handler(c.gate)
 	for range 2 {
 		for _, l := range limiters {
 			h = l.Wrap(h)
 		}
 	}
-	c.do(h, "GET", "/projects/p1", token)
+	rec := c.do(h, "GET", "/projects/p1", token)
+	if got := rec.Header().Values("X-RateLimit-Remaining"); len(got) != 1 || got[0] != "9" {
+		t.Errorf("got %v remaining, want those of the gate, once", got)
+	}
 	for _, l := range limiters {
-		var d ratelimit.Decision
-		if _, err := l.Check(httptest.NewRequest("GET", "/", nil), &d); err != nil || d.States[0].Remaining != 98 {
-			t.Errorf("after one request and one check %d remain, want 98; %v", d.States[0].Remaining, err)
+		if d, err := l.Take(t.Context(), "everybody", plan, 0, c.now); err != nil || d.States[0].Remaining != 99 {
+			t.Errorf("after one request %d remain, want 99; %v", d.States[0].Remaining, err)
 		}
 	}
 }
@@ -268,13 +263,19 @@ func TestManyLimiters(t *testing.T) {
 func TestHeadersAreTheResponsesOwn(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, token := c.issue("read")
-	c.routes.Handle("GET /spoil", authz.Need{ID: "spoil", Permission: "read"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	c.gate.Handle("GET /spoil", authz.Need{ID: "spoil", Permission: "read"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for _, values := range w.Header() {
 			values[0] = "spoilt"
 		}
 	}))
-	c.do(c.routes, "GET", "/spoil", token)
-	for name, values := range c.do(c.routes, "GET", "/projects/p1", token).Header() {
+	if got := remaining(c.do(c.gate, "GET", "/spoil", token)); got != "spoilt" {
+		t.Fatalf("got %q remaining, want what the handler wrote", got)
+	}
+	rec := c.do(c.gate, "GET", "/projects/p1", token)
+	if got := remaining(rec); got != "8" {
+		t.Errorf("got %q remaining in another response, want 8", got)
+	}
+	for name, values := range rec.Header() {
 		if values[0] == "spoilt" {
 			t.Errorf("%s of another response", name)
 		}
@@ -302,8 +303,8 @@ func TestNestedMux(t *testing.T) {
 		}
 		c.handled++
 	})
-	c.routes.Handle("GET /copy/{id}/{rest...}", authz.Need{ID: "copy", Permission: "read", From: map[string]string{"projects": "id"}}, inner)
-	if rec := c.do(c.routes, "GET", "/copy/p1/p2", token); rec.Code != 200 || c.handled != 1 {
+	c.gate.Handle("GET /copy/{id}/{rest...}", authz.Need{ID: "copy", Permission: "read", From: map[string]string{"projects": "id"}}, inner)
+	if rec := c.do(c.gate, "GET", "/copy/p1/p2", token); rec.Code != 200 || c.handled != 1 {
 		t.Errorf("%d, handled %d", rec.Code, c.handled)
 	}
 }
@@ -313,67 +314,36 @@ func TestResponseWriterIsNotWrapped(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, token := c.issue("read")
 	rec := httptest.NewRecorder()
-	c.routes.Handle("GET /same", authz.Need{ID: "same", Permission: "read"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	ran := false
+	c.gate.Handle("GET /same", authz.Need{ID: "same", Permission: "read"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ran = true
 		if w != http.ResponseWriter(rec) {
 			t.Errorf("the handler got a %T", w)
 		}
 	}))
 	r := httptest.NewRequest("GET", "/same", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
-	c.routes.ServeHTTP(rec, r)
-}
-
-// Routes in a mux of one's own.
-func TestProtect(t *testing.T) {
-	c := newChain(t, "10-M")
-	_, token := c.issue("read")
-	need := authz.Need{ID: "projects.get", Permission: "read", From: map[string]string{"projects": "id"}}
-	mux := http.NewServeMux()
-	mux.Handle("GET /p/{id}", c.auth.Wrap(authz.Protect(c.model, need, c.rate.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, r.PathValue("id"))
-	})))))
-	for path, want := range map[string]int{"/p/p1": 200, "/p/p2": 403} {
-		rec := c.do(mux, "GET", path, token)
-		if rec.Code != want || want == 200 && !strings.HasSuffix(rec.Body.String(), "p1") {
-			t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
-		}
+	if c.gate.ServeHTTP(rec, r); !ran {
+		t.Errorf("the handler did not run: %d", rec.Code)
 	}
 }
 
-// idle is a ResponseWriter that costs nothing.
-type idle struct{ h http.Header }
-
-func (w idle) Header() http.Header         { return w.h }
-func (w idle) Write(b []byte) (int, error) { return len(b), nil }
-func (w idle) WriteHeader(int)             {}
-
-// The whole chain for a caller it knows: match, authenticate, decide, the two
-// windows of the standard plan with all headers, handler. Compare with
-// BenchmarkBareMux. The clock moves on with every request, so that the plan
-// always has room and both windows really turn over.
-func BenchmarkChain(b *testing.B) {
-	c := newChain(b, "60-M, 10000-D")
+// Routes in a mux of one's own.
+func TestRequire(t *testing.T) {
+	c := newChain(t, "10-M")
 	_, token := c.issue("read")
-	benchmark(b, c.routes, token, func() { c.now = c.now.Add(10 * time.Second) })
-}
-
-func BenchmarkBareMux(b *testing.B) {
+	need := authz.Need{ID: "p.get", Permission: "read", From: map[string]string{"projects": "id"}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /projects/{id}", func(http.ResponseWriter, *http.Request) {})
-	benchmark(b, mux, "x", func() {})
-}
-
-func benchmark(b *testing.B, h http.Handler, token string, tick func()) {
-	r := httptest.NewRequest("GET", "/projects/p1", nil)
-	r.Header.Set("Authorization", "Bearer "+token)
-	w := idle{http.Header{}}
-	b.ReportAllocs()
-	for b.Loop() {
-		tick()
-		clear(w.h)
-		h.ServeHTTP(w, r)
-		if _, limited := w.h["Retry-After"]; limited {
-			b.Fatal("the benchmark ran into its limit")
+	mux.Handle("GET /p/{id}", c.gate.Require(need)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.PathValue("id"))
+	})))
+	for _, tt := range []struct {
+		path string
+		want int
+	}{{"/p/p1", 200}, {"/p/p2", 403}} {
+		rec := c.do(mux, "GET", tt.path, token)
+		if rec.Code != tt.want || tt.want == 200 && !strings.HasSuffix(rec.Body.String(), "p1") {
+			t.Errorf("%s: got %d %s, want %d", tt.path, rec.Code, rec.Body, tt.want)
 		}
 	}
 }

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
+	"medtwin.ai/tollgate"
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/problem"
 )
@@ -27,40 +30,50 @@ type refused struct {
 // everyRefusal is one of each kind that the parts of a chain write.
 func everyRefusal(t *testing.T, log *slog.Logger, errors problem.Writer) (*chain, []refused) {
 	t.Helper()
-	chain := newRefusingChain(t, "2-M", log, errors)
+	chain := newChain(t, "2-M", func(c *tollgate.Config) {
+		c.Errors = errors
+		if log != nil {
+			c.Logger = log
+		}
+	})
 	_, reads := chain.issue("read")
 	gone, revoked := chain.issue("read")
-	if err := chain.keys.Revoke(t.Context(), operator, gone.ID, "", chain.now); err != nil {
+	if err := chain.gate.Keys().Revoke(t.Context(), operator, gone.ID, "", chain.now); err != nil {
 		t.Fatal(err)
 	}
+	auth := must(authn.New(authn.Config{
+		Authenticators: []authn.Authenticator{chain.gate.Keys()}, Errors: errors, Logger: log, Now: func() time.Time { return chain.now },
+	}))
 	protected := http.NewServeMux()
-	guard := authz.Guard{Model: chain.model, Errors: errors, Logger: log}
+	guard := authz.Guard{Model: chain.gate.Model(), Errors: errors, Logger: log}
 	need := authz.Need{ID: "p", Permission: "write", From: map[string]string{"projects": "id"}}
-	protected.Handle("/p/{id}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
+	protected.Handle("/p/{id}", auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
 	misspelt := http.NewServeMux()
-	misspelt.Handle("/p/{project}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
+	misspelt.Handle("/p/{project}", auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
 	need.ID, need.Permission = "r", "read"
-	protected.Handle("/r/{id}", chain.auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
+	protected.Handle("/r/{id}", auth.Wrap(guard.Protect(need, http.NotFoundHandler())))
 	alone := guard.Protect(authz.Need{ID: "a", Permission: "read"}, http.NotFoundHandler())
-	return chain, []refused{
-		{"no route", chain.routes, "GET", "/nothing", reads, 404, "not_found"},
-		{"no such method", chain.routes, "PUT", "/whoami", reads, 405, "method_not_allowed"},
-		{"no id", chain.routes, "GET", "/projects/a%2Fb", reads, 404, "not_found"},
-		{"no credential", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
-		{"revoked", chain.routes, "GET", "/projects/p1", revoked, 401, "revoked"},
-		{"denied", chain.routes, "DELETE", "/projects/p1", reads, 403, "missing_permission"},
-		{"out of scope", chain.routes, "GET", "/projects/p2", reads, 403, "out_of_scope"},
+	all := []refused{
+		{"no route", chain.gate, "GET", "/nothing", reads, 404, "not_found"},
+		{"no such method", chain.gate, "PUT", "/whoami", reads, 405, "method_not_allowed"},
+		{"no id", chain.gate, "GET", "/projects/a%2Fb", reads, 404, "not_found"},
+		{"no credential", chain.gate, "GET", "/projects/p1", "", 401, "unauthorized"},
+		{"revoked", chain.gate, "GET", "/projects/p1", revoked, 401, "revoked"},
+		{"denied", chain.gate, "DELETE", "/projects/p1", reads, 403, "missing_permission"},
+		{"out of scope", chain.gate, "GET", "/projects/p2", reads, 403, "out_of_scope"},
 		{"denied by Protect", protected, "POST", "/p/p1", reads, 403, "missing_permission"},
 		{"no id before Protect", protected, "POST", "/p/a%2Fb", reads, 404, "not_found"},
-		{"passes", chain.routes, "GET", "/projects/p1", reads, 200, ""},
-		{"passes again", chain.routes, "GET", "/projects/p1", reads, 200, ""},
-		{"over the limit", chain.routes, "GET", "/projects/p1", reads, 429, "rate_limit_exceeded"},
-		{"no credential a third time", chain.routes, "GET", "/projects/p1", "", 401, "unauthorized"},
-		{"too many failures", chain.routes, "GET", "/projects/p1", "", 429, "too_many_failures"},
+		{"passes", chain.gate, "GET", "/projects/p1", reads, 200, ""},
+		{"passes again", chain.gate, "GET", "/projects/p1", reads, 200, ""},
+		{"over the limit", chain.gate, "GET", "/projects/p1", reads, 429, "rate_limit_exceeded"},
 		{"misdeclared", misspelt, "POST", "/p/p1", reads, 500, "internal_error"},
 		{"no such method before Protect", protected, "POST", "/r/p1", reads, 405, "method_not_allowed"},
-		{"nobody before Protect", alone, "GET", "/", reads, 401, "unauthorized"},
+		{"without authentication", alone, "GET", "/", reads, 500, "internal_error"},
 	}
+	for range 19 { // one has failed above
+		all = append(all, refused{"malformed", chain.gate, "GET", "/projects/p1", "mt_live_x", 401, "unauthorized"})
+	}
+	return chain, append(all, refused{"too many failures", chain.gate, "GET", "/projects/p1", "mt_live_x", 429, "too_many_failures"})
 }
 
 // Every refusal is one line in a log at debug level, to be found by the request

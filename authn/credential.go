@@ -14,20 +14,41 @@ import (
 // longest credential by far is a JWT.
 const maxCredential = 8 << 10
 
-// A Credential is what the request carried. It prints redacted.
+// A Credential is what a request carries. It prints redacted.
 type Credential struct {
-	Scheme      string     // lower case: "bearer", "session"
-	Cookie      bool       // it came in a cookie, not in a header
-	Environment string     // X-Environment: where the request asks to act; "": it does not say
-	From        netip.Addr // the client; zero where nobody says
-	token       string
-	raw         string // as it stood in the request
+	Scheme      string // lower case: "bearer", "session"
+	Cookie      bool   // it came in a cookie, not in a header
+	Environment string // X-Environment: where the request asks to act; "": it does not say
+	// MemoryOnly asks an [Authenticator] that remembers for an answer from memory:
+	// [ErrNotRemembered] if it has none. Nobody writes to the principal then: it
+	// is shared. See [Principal.Clone].
+	MemoryOnly bool
+
+	token   string
+	request *http.Request
+	resolve func(*http.Request) netip.Addr
 }
 
 // NewCredential makes a credential, for tests and for callers that have no
 // HTTP request.
 func NewCredential(scheme, token string) Credential {
 	return Credential{Scheme: lower(scheme), token: token}
+}
+
+// Address returns the address of the client: the zero Addr if nobody can tell.
+// It resolves the address anew at each call, which only credentials that are
+// bound to addresses need.
+func (c Credential) Address() netip.Addr {
+	if c.resolve == nil {
+		return netip.Addr{}
+	}
+	return c.resolve(c.request)
+}
+
+// At returns c as it is if sent from addr, for tests.
+func (c Credential) At(addr netip.Addr) Credential {
+	c.resolve = func(*http.Request) netip.Addr { return addr }
+	return c
 }
 
 // Reveal returns the token. It belongs in no log and no error.
@@ -58,8 +79,7 @@ func read(h http.Header, cookie string) (Credential, error) {
 	case len(values[0]) > maxCredential:
 		return c, ErrRejected
 	}
-	c.raw = values[0]
-	scheme, token, _ := strings.Cut(c.raw, " ")
+	scheme, token, _ := strings.Cut(values[0], " ")
 	c.Scheme, c.token = lower(scheme), strings.TrimLeft(token, " ")
 	if !token68(c.token) {
 		return c, ErrRejected
@@ -82,7 +102,7 @@ func (c Credential) fromCookie(lines []string, name string) (Credential, error) 
 			}
 		}
 	}
-	c.Scheme, c.Cookie, c.raw = "session", true, c.token
+	c.Scheme, c.Cookie = "session", true
 	switch {
 	case found == 0:
 		return c, ErrMissing

@@ -12,6 +12,12 @@ import (
 var (
 	// ErrNotMine is an Authenticator's answer to a credential of another kind.
 	ErrNotMine = errors.New("authn: not this kind of credential")
+	// ErrNotRemembered is an Authenticator's answer to a credential that is not in
+	// its memory: see Credential.MemoryOnly.
+	ErrNotRemembered = errors.New("authn: not remembered")
+	// ErrStale is an Authenticator's answer to a credential that is in its memory, but
+	// has to be looked up again: see Credential.MemoryOnly.
+	ErrStale = errors.New("authn: remembered, but no longer sure")
 	// ErrMissing: the request carries no credential.
 	ErrMissing = errors.New("authn: no credential")
 	// ErrAmbiguous: the request carries more than one credential, or
@@ -31,7 +37,7 @@ var (
 	// ErrCrossOrigin: a page of another origin tried to use the cookie.
 	ErrCrossOrigin = errors.New("authn: cross-origin request with a cookie")
 	// ErrUnavailable: whether the credential is good cannot be told now.
-	ErrUnavailable = errors.New("authn: store unavailable")
+	ErrUnavailable = errors.New("authn: cannot tell who is calling")
 	// ErrForbidden: the principal may not manage credentials.
 	ErrForbidden = errors.New("authn: not allowed to manage credentials")
 	// ErrInvalid: a specification that cannot be granted, with the reasons.
@@ -45,7 +51,7 @@ var errEnvironments = fmt.Errorf("%w: X-Environment", ErrAmbiguous)
 type ThrottledError struct{ Retry time.Duration }
 
 // Error says no more than the type does.
-func (e *ThrottledError) Error() string { return "authn: too many failed authentications" }
+func (t *ThrottledError) Error() string { return "authn: too many failed authentications" }
 
 // Problem returns what a client is told about an error of [Middleware.Check] or
 // [Middleware.Credential]. It takes an unknown error for an outage: nobody is
@@ -59,7 +65,7 @@ func Problem(err error) problem.Problem {
 		p.Status, p.Code, p.Detail = http.StatusTooManyRequests, "too_many_failures", "Too many failed authentications."
 		p.Retry = throttled.Retry
 	case errors.Is(err, ErrMissing):
-		p.Detail, p.Challenge = "No credential was sent.", `Bearer realm="api"`
+		p.Detail, p.Challenge = "No credential was sent: send the header Authorization: Bearer, and then the key or token.", `Bearer realm="api"`
 	case errors.Is(err, ErrRevoked):
 		p.Code, p.Detail = "revoked", "The credential has been revoked or disabled."
 	case errors.Is(err, ErrExpired):

@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
@@ -74,7 +75,7 @@ func newDoor(t testing.TB, change ...func(*apikey.Config, *authn.Config)) *door 
 	if err != nil {
 		t.Fatal(err)
 	}
-	kc := apikey.Config{Store: d.spy, Admin: db.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers}
+	kc := apikey.Config{Store: overlay.Keys(db, d.spy), Model: d.model, Formats: formats(t), Peppers: peppers}
 	c := authn.Config{Now: func() time.Time { return d.now }}
 	for _, f := range change {
 		f(&kc, &c)

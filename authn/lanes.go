@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -26,14 +25,15 @@ var seed = maphash.MakeSeed()
 
 var errQueue = fmt.Errorf("%w: too many unknown credentials at once", ErrUnavailable)
 
-// enter waits for room in the lane of addr. The caller calls leave.
-func (l *lanes) enter(ctx context.Context, addr netip.Addr) (leave func(), err error) {
+// enter waits for a slot of subject (an IPv4 address or an IPv6 /64). The caller
+// calls leave.
+func (l *lanes) enter(ctx context.Context, subject string) (leave func(), err error) {
 	l.once.Do(func() {
 		for i := range l.lanes {
 			l.lanes[i] = make(chan struct{}, laneWidth)
 		}
 	})
-	lane := l.lanes[maphash.Comparable(seed, addr)%uint64(len(l.lanes))]
+	lane := l.lanes[maphash.String(seed, subject)%uint64(len(l.lanes))]
 	select {
 	case lane <- struct{}{}:
 		return func() { <-lane }, nil

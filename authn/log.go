@@ -3,15 +3,15 @@ package authn
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
-	"medtwin.ai/tollgate/internal/request"
 	"medtwin.ai/tollgate/problem"
 )
 
 // note logs that a request was refused, or that its credential could not be
 // verified. It names the client by Config.ClientAddr, and by "remote" the peer
 // of the connection, which behind a proxy is the proxy.
-func (m *Middleware) note(r *http.Request, s *request.State, err error) {
+func (m *Middleware) note(r *http.Request, err error, now time.Time) {
 	l, level, text := &m.refused, slog.LevelInfo, "request refused"
 	if _, throttled := err.(*ThrottledError); !throttled && !callersFault(err) {
 		l, level, text = &m.failed, slog.LevelError, "credential not verified"
@@ -24,7 +24,7 @@ func (m *Middleware) note(r *http.Request, s *request.State, err error) {
 		client = a.String()
 	}
 	p := Problem(err)
-	l.Write(r.Context(), s.Now, level, text,
+	l.Write(r.Context(), now, level, text,
 		slog.Any("err", err), slog.String("request_id", problem.RequestID(r.Context())), slog.Int("status", p.Status), slog.String("code", p.Code),
 		slog.String("client", client), slog.String("remote", r.RemoteAddr), slog.String("pattern", r.Pattern))
 }

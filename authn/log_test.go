@@ -47,7 +47,7 @@ func TestRefusalsNameTheClient(t *testing.T) {
 			r.Header.Set("X-Forwarded-For", "198.51.100.1, "+client)
 			id := ""
 			problem.RequestIDs(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				d.mw.Check(r)
+				d.knock(r)
 				id = problem.RequestID(r.Context())
 			})).ServeHTTP(httptest.NewRecorder(), r)
 			for _, want := range []string{`msg="` + tt.want, "client=" + client + " ", "remote=" + proxy, "request_id=" + id + " "} {
@@ -65,11 +65,11 @@ func TestOutagesAreLoggedApart(t *testing.T) {
 	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
 	_, good := d.issue()
 	for range 100 {
-		d.mw.Check(request())
+		d.knock(request())
 	}
 	down := errors.New("down")
 	d.spy.fail.Store(&down)
-	d.mw.Check(request("Bearer " + good))
+	d.knock(request("Bearer " + good))
 	if got := strings.Count(out.String(), "credential not verified"); got != 1 {
 		t.Errorf("got %d lines of an outage after 100 refusals in the same second, want 1:\n%s", got, &out)
 	}

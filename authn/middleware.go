@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"medtwin.ai/tollgate/internal/loglimit"
@@ -16,47 +15,49 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// An Authenticator recognizes one kind of credential by its shape, and tells
-// who holds it. It answers ErrNotMine for another kind; ErrRejected, ErrRevoked
-// or ErrExpired for one that is not good; anything else means that it could
-// not tell. Implementations are safe for concurrent use.
+// An Authenticator recognizes one kind of credential by its shape, and
+// identifies its holder. Errors: ErrNotMine for another kind; ErrRejected,
+// ErrRevoked or ErrExpired for a credential that is not good; any other error
+// means that it could not tell. Implementations are safe for concurrent use.
 type Authenticator interface {
 	Authenticate(ctx context.Context, c Credential, now time.Time) (*Principal, error)
 }
 
-// A Recaller is an Authenticator with a memory. A Middleware asks that first,
-// before Authenticate and before Failures, which it then does not ask at all.
-//
-// A type that embeds a Recaller, to be stricter in its Authenticate, has the
-// other methods too without having written them. Its Self returns what it
-// embeds and not itself, so the Middleware goes by its Authenticate alone.
-type Recaller interface {
+// A Rememberer is an Authenticator that caches the credentials it has verified. A
+// Middleware asks it first with Credential.MemoryOnly, so that failures of others
+// never delay a known caller. It then answers ErrNotRemembered for an unknown
+// credential, and ErrStale for a known one that must be looked up again. It may check
+// the store for entries that outlive an outage, within a bounded time.
+type Rememberer interface {
 	Authenticator
-	// Recall is Authenticate from memory; nil: not remembered. It asks a store at
-	// most about what was remembered and may outlast an outage of that, and takes
-	// a bounded time, since it has no context that could end. It is asked
-	// without Credential.From, which takes time to tell, and where that is nil
-	// once more with it: so whom his address decides about is remembered, and
-	// his use noted, only with one that is admitted.
-	Recall(c Credential, now time.Time) *Principal
-	// Self returns the Recaller, a pointer, as one of Config.Authenticators.
-	Self() Authenticator
+	// Remembers reports whether self, the Authenticator that a Middleware was given,
+	// supports Credential.MemoryOnly. It is false for a type that embeds a
+	// Rememberer: such a type inherits this method but may be stricter, so it is
+	// asked as if it had no memory.
+	Remembers(self Authenticator) bool
 }
 
-// Failures counts failed authentications per client address. It is consulted
-// only where a credential is missing or not remembered. ratelimit.Failures is
-// one.
+// Failures counts failed attempts by subject: failed authentications by client
+// address, failed logins by account and more. ratelimit.Failures is one.
+// Implementations are safe for concurrent use.
 type Failures interface {
-	// Blocked returns for how long addr must wait, 0 if it need not.
-	Blocked(addr netip.Addr, now time.Time) time.Duration
-	// Charge counts one failure.
-	Charge(addr netip.Addr, now time.Time)
+	// Peek returns how many times subject may fail now and, if that is 0, how long
+	// until it may once more.
+	Peek(subject string, now time.Time) (left int64, retry time.Duration)
+	// Count counts one failure.
+	Count(subject string, now time.Time)
 }
 
 // Config of a Middleware.
 type Config struct {
 	// Authenticators are asked in order. Required.
 	Authenticators []Authenticator
+	// User returns who the application has logged in, for a request without a
+	// credential; nil means nobody. environment is X-Environment, or "". Unsafe
+	// methods must come from this origin or one that CrossOrigin trusts, because
+	// browsers send the cookie for any page. ErrCrossOrigin and ErrEnvironment pass
+	// through. Default: nobody is logged in.
+	User func(r *http.Request, environment string, now time.Time) (*Principal, error)
 	// AllowAnonymous lets requests without a credential pass, without a
 	// principal. A credential that is present and bad is refused all the same.
 	// Default: they are refused.
@@ -77,25 +78,20 @@ type Config struct {
 	Failures Failures
 	// Errors writes refusals. Default: problem.Write.
 	Errors problem.Writer
-	// Logger hears of refusals and outages, never of a credential. It gets at
-	// most ten lines of each a second; the others have debug level. Default: none.
+	// Logger records refusals and outages, never a credential: at most ten lines of
+	// each a second, and at debug level every refusal. Default: none.
 	Logger *slog.Logger
-	// Now is the clock of requests that have not been given a time yet.
-	// Default: time.Now.
+	// Now is the clock of Wrap. Default: time.Now.
 	Now func() time.Time
 }
 
-// A Middleware tells who is calling before the next handler runs.
+// A Middleware identifies the caller before the next handler runs.
 type Middleware struct {
-	config Config
-	owner  request.Owner
-	known  []Recaller // asked from memory first: see New
-	cold   lanes
-	// cacheable has the patterns whose handlers have been seen to replace
-	// Cache-Control.
-	cacheable sync.Map
-	refused   loglimit.Log
-	failed    loglimit.Log // apart, so that a flood of refusals hides no outage
+	config  Config
+	known   []Authenticator // asked from memory first: see New
+	cold    lanes
+	refused loglimit.Log
+	failed  loglimit.Log // apart, so that a flood of refusals hides no outage
 }
 
 // New checks the configuration.
@@ -107,21 +103,21 @@ func New(c Config) (*Middleware, error) {
 	if slices.Contains(c.Authenticators, nil) {
 		return nil, errors.New("authn: Config.Authenticators has a nil entry")
 	}
-	// A caller whom an authenticator remembers costs no I/O as a rule, and is never
-	// held up by other people's failures. Only a Recaller itself is asked like that,
-	// and not past one that is none: it may mean to refuse.
+	// Nobody is asked past an authenticator without a memory: it may mean to refuse.
 	for _, a := range c.Authenticators {
-		k, ok := a.(Recaller)
-		if !ok || k.Self() != a {
+		if k, ok := a.(Rememberer); !ok || !k.Remembers(a) {
 			break
 		}
-		m.known = append(m.known, k)
+		m.known = append(m.known, a)
 	}
 	if c.CrossOrigin == nil {
 		m.config.CrossOrigin = new(http.CrossOriginProtection)
 	}
 	if c.ClientAddr == nil {
 		m.config.ClientAddr = request.RemoteAddr
+	}
+	if c.Now == nil {
+		m.config.Now = time.Now
 	}
 	if c.Errors == nil {
 		m.config.Errors = problem.Write
@@ -132,49 +128,36 @@ func New(c Config) (*Middleware, error) {
 }
 
 // Wrap authenticates every request and refuses those that fail. Answers to a
-// session, and to whatever came in the cookie, are Cache-Control: private,
-// no-store; who uses Check instead sets that.
+// session, and to whatever came in a cookie, are Cache-Control: private, no-store;
+// code that uses Check instead sets that: see [Principal.Private].
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := m.Check(r)
 		if err != nil {
-			m.config.Errors(w, r, Problem(err))
+			m.Refuse(w, r, err)
 			return
 		}
-		m.serve(next, w, r)
+		if p, _ := r.Context().Value(request.PrincipalKey{}).(*Principal); p.Private(r) {
+			w.Header().Set("Cache-Control", "private, no-store")
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
-// Check authenticates r and returns it with the principal attached. It writes
-// nothing: [Problem] tells what to answer to an error, on the request that was
-// returned. Running it again on the same request costs nothing and counts
-// nothing. A request whose credential was changed in between is authenticated
-// again, as is one that a handler makes on the context of its own request.
+// Refuse logs that r was refused with err, an error of Identify or Check, and
+// answers r. The log and the answer have the same request id.
+func (m *Middleware) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	r = problem.Identify(r)
+	m.note(r, err, m.config.Now())
+	m.config.Errors(w, r, Problem(err))
+}
+
+// Check authenticates r and writes nothing. It returns the request to serve, whose
+// context names the caller, or nobody on error: see [Problem].
 func (m *Middleware) Check(r *http.Request) (*http.Request, error) {
-	c, err := read(r.Header, m.config.Cookie)
-	r, s, todo := request.Authenticate(r, &m.owner, m.config.Now, func(s *request.State) bool {
-		switch {
-		case err == ErrMissing:
-			return m.config.AllowAnonymous && s.Credential == ""
-		case err != nil, c.raw != s.Credential, c.Environment != "" && c.Environment != s.Environment:
-			return false
-		}
-		return !c.Cookie || m.sameOrigin(r) == nil
-	})
-	if !todo {
-		return r, nil
-	}
-	p, err := m.identify(r, c, err, s.Now)
-	if err != nil {
-		r = problem.Identify(r) // before the first of its lines in the log
-		m.note(r, s, err)
-		return r, err
-	}
-	if p != nil {
-		s.Principal, s.Rights, s.Environment, s.Proved, s.Credential = p, p.Rights, p.Environment, p.Proved, c.raw
-	}
-	s.Authenticated(&m.owner)
-	return r, nil
+	now := m.config.Now()
+	p, err := m.Identify(r, now)
+	return r.WithContext(newIdentified(r.Context(), p, now)), err
 }
 
 // Credential reads the credential of r, for a route that needs none but can
@@ -192,77 +175,6 @@ func (m *Middleware) Credential(r *http.Request) (Credential, error) {
 	return c, nil
 }
 
-// identify is the order of checks: the credential, the memory, the address
-// limiter, the authenticators, the principal's own address list. No principal
-// and no error is an anonymous request that may pass.
-func (m *Middleware) identify(r *http.Request, c Credential, err error, now time.Time) (*Principal, error) {
-	if err == ErrMissing && m.config.AllowAnonymous {
-		return nil, nil
-	}
-	if err == nil && c.Cookie {
-		if bad := m.sameOrigin(r); bad != nil {
-			return nil, bad
-		}
-	}
-	if err == nil {
-		if p := m.recall(&c, now); p != nil {
-			return p, nil
-		}
-	}
-	c.From = m.config.ClientAddr(r)
-	if err == nil && c.From.IsValid() {
-		if p := m.recall(&c, now); p != nil {
-			return p, nil
-		}
-	}
-	if m.config.Failures == nil {
-		return m.verify(r.Context(), c, err, now)
-	}
-	// What has failed is known only afterwards, so few of an address are asked
-	// about at once: the others wait, and are then held up by the failures.
-	leave, busy := m.cold.enter(r.Context(), c.From)
-	if busy != nil {
-		return nil, busy
-	}
-	defer leave()
-	if retry := m.config.Failures.Blocked(c.From, now); retry > 0 {
-		return nil, &ThrottledError{retry}
-	}
-	p, err := m.verify(r.Context(), c, err, now)
-	if err != nil && callersFault(err) {
-		m.config.Failures.Charge(c.From, now)
-	}
-	return p, err
-}
-
-// recall asks from memory. A principal that may not be used from c.From, or in
-// the environment asked for, is left to verify, which knows the reason.
-func (m *Middleware) recall(c *Credential, now time.Time) *Principal {
-	for _, k := range m.known {
-		if p := k.Recall(*c, now); p != nil && p.actsIn(c.Environment) && (len(p.Addresses) == 0 || p.Admits(c.From)) {
-			return p
-		}
-	}
-	return nil
-}
-
-// verify asks the authenticators, unless the credential could not be read.
-func (m *Middleware) verify(ctx context.Context, c Credential, err error, now time.Time) (*Principal, error) {
-	if err != nil {
-		return nil, err
-	}
-	p, err := m.ask(ctx, c, now)
-	switch {
-	case err != nil:
-		return nil, err
-	case !p.Admits(c.From):
-		return nil, ErrAddress
-	case !p.actsIn(c.Environment):
-		return nil, ErrEnvironment
-	}
-	return p, nil
-}
-
 // sameOrigin protects a cookie, which a browser sends for any page. A
 // WebSocket handshake is a GET that opens a door, so it counts as a change.
 func (m *Middleware) sameOrigin(r *http.Request) error {
@@ -275,27 +187,4 @@ func (m *Middleware) sameOrigin(r *http.Request) error {
 		return ErrCrossOrigin
 	}
 	return nil
-}
-
-func (m *Middleware) ask(ctx context.Context, c Credential, now time.Time) (*Principal, error) {
-	for _, a := range m.config.Authenticators {
-		p, err := a.Authenticate(ctx, c, now)
-		switch {
-		case errors.Is(err, ErrNotMine):
-			continue
-		case err != nil:
-			return nil, err
-		case p == nil: // a broken authenticator lets nobody in
-			return nil, ErrUnavailable
-		}
-		return p, nil
-	}
-	return nil, ErrRejected
-}
-
-// callersFault tells refusals from outages, which are charged to nobody.
-func callersFault(err error) bool {
-	return errors.Is(err, ErrRejected) || errors.Is(err, ErrMissing) ||
-		errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrAddress) ||
-		errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrEnvironment)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -132,9 +133,11 @@ func TestTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := d.mw.Check(r)
-	if err != nil || again != r {
+	if _, err = d.mw.Check(r); err != nil {
 		t.Errorf("the second check: %v", err)
+	}
+	if n := d.spy.finds.Load(); n != 1 {
+		t.Errorf("got %d look-ups for two checks, want 1", n)
 	}
 	r.Header.Set("Authorization", "Bearer "+token+"x")
 	if r, err = d.mw.Check(r); !errors.Is(err, authn.ErrRejected) {
@@ -146,30 +149,30 @@ func TestTwice(t *testing.T) {
 }
 
 type failures struct {
-	charged map[netip.Addr]int
+	charged map[string]int
 	most    int
 }
 
-func (f *failures) Blocked(a netip.Addr, _ time.Time) time.Duration {
-	if f.charged[a] >= f.most {
-		return 30 * time.Second
+func (f *failures) Peek(subject string, _ time.Time) (int64, time.Duration) {
+	if left := f.most - f.charged[subject]; left > 0 {
+		return int64(left), 0
 	}
-	return 0
+	return 0, 30 * time.Second
 }
-func (f *failures) Charge(a netip.Addr, _ time.Time) { f.charged[a]++ }
+func (f *failures) Count(subject string, _ time.Time) { f.charged[subject]++ }
 
 func TestFailuresAreChargedPerAddress(t *testing.T) {
-	f := &failures{charged: map[netip.Addr]int{}, most: 3}
+	f := &failures{charged: map[string]int{}, most: 3}
 	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Failures = f })
 	_, known := d.issue()
 	_, cold := d.issue()
 	d.knock(request("Bearer " + known))
-	for range 2 {
+	for range 3 {
 		d.knock(request("Bearer " + formats(t)["live"].Generate().Reveal()))
+		d.knock(request()) // nothing is tried, so nothing is counted
 	}
-	d.knock(request())
 	before := d.spy.finds.Load()
-	for _, h := range [][]string{nil, {"Bearer " + cold}, {"Bearer " + formats(t)["live"].Generate().Reveal()}} {
+	for _, h := range [][]string{{"Bearer " + cold}, {"Bearer " + formats(t)["live"].Generate().Reveal()}, {"Basic x:y"}} {
 		rec, passed := d.knock(request(h...))
 		if passed || rec.Code != 429 || rec.Header().Get("Retry-After") != "30" {
 			t.Errorf("blocked address: %d, Retry-After %q", rec.Code, rec.Header().Get("Retry-After"))
@@ -178,8 +181,15 @@ func TestFailuresAreChargedPerAddress(t *testing.T) {
 	if d.spy.finds.Load() != before {
 		t.Error("the store worked for a blocked address")
 	}
+	if rec, passed := d.knock(request()); passed || rec.Code != 401 {
+		t.Errorf("without a credential: %d, want 401", rec.Code)
+	}
 	if rec, passed := d.knock(request("Bearer " + known)); !passed {
 		t.Errorf("a known caller was held up: %d", rec.Code)
+	}
+	d.now = d.now.Add(10 * time.Second) // the lease is over
+	if rec, passed := d.knock(request("Bearer " + known)); !passed || d.spy.finds.Load() != before+1 {
+		t.Errorf("a known caller who has to be looked up again was held up: %d", rec.Code)
 	}
 	other := request("Bearer " + cold)
 	other.RemoteAddr = "198.51.100.7:1234"
@@ -188,8 +198,29 @@ func TestFailuresAreChargedPerAddress(t *testing.T) {
 	}
 }
 
+// A key that has been revoked is known no more once it was refused: then the
+// limit on failures holds it up like any other.
+func TestRevokedIsNotKnown(t *testing.T) {
+	f := &failures{charged: map[string]int{}, most: 3}
+	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Failures = f })
+	key, token := d.issue()
+	d.knock(request("Bearer " + token))
+	if err := d.keys.Revoke(t.Context(), d.op, key.ID, "", d.now); err != nil {
+		t.Fatal(err)
+	}
+	var codes []int
+	for range 5 {
+		rec, _ := d.knock(request("Bearer " + token))
+		codes = append(codes, rec.Code)
+		d.now = d.now.Add(10 * time.Second)
+	}
+	if want := []int{401, 401, 401, 401, 429}; !slices.Equal(codes, want) {
+		t.Errorf("got %v, want %v: the first is a look-up of a known key, and three may fail", codes, want)
+	}
+}
+
 func TestOutagesAreChargedToNobody(t *testing.T) {
-	f := &failures{charged: map[netip.Addr]int{}, most: 1}
+	f := &failures{charged: map[string]int{}, most: 1}
 	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Failures = f })
 	_, token := d.issue()
 	down := errors.New("down")
@@ -247,7 +278,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	level.Set(slog.LevelInfo)
 	for range 1000 {
-		d.mw.Check(request("Bearer " + bad))
+		d.knock(request("Bearer " + bad))
 	}
 	for _, token := range []string{good, bad} {
 		if body := token[len("mt_live_"):]; strings.Contains(out.String(), body) {
@@ -287,72 +318,6 @@ func TestBrokenAuthenticator(t *testing.T) {
 	}
 }
 
-// strict is somebody's authenticator around ours.
-type strict struct {
-	*apikey.Manager
-	blocked bool
-}
-
-func (s *strict) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
-	if s.blocked {
-		return nil, authn.ErrRejected
-	}
-	return s.Manager.Authenticate(ctx, c, now)
-}
-
-// anyStrict is the same around whatever has a memory.
-type anyStrict struct {
-	authn.Recaller
-	blocked *bool
-}
-
-func (s anyStrict) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
-	if *s.blocked {
-		return nil, authn.ErrRejected
-	}
-	return s.Recaller.Authenticate(ctx, c, now)
-}
-
-type refuseAll struct{}
-
-func (refuseAll) Authenticate(context.Context, authn.Credential, time.Time) (*authn.Principal, error) {
-	return nil, authn.ErrRejected
-}
-
-// What is remembered passes no authenticator that may mean to refuse.
-func TestMemoryPassesNobodyBy(t *testing.T) {
-	d := newDoor(t)
-	_, token := d.issue()
-	blocked := false
-	outer := &strict{Manager: d.keys}
-	for name, as := range map[string][]authn.Authenticator{
-		"a decorator":             {outer},
-		"a decorator, to another": {outer, d.keys},
-		"one of any Recaller":     {anyStrict{d.keys, &blocked}},
-		"one of a decorator":      {anyStrict{outer, &blocked}},
-	} {
-		mw, err := authn.New(authn.Config{Authenticators: as, Now: func() time.Time { return d.now }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		outer.blocked, blocked = false, false
-		if _, err := mw.Check(request("Bearer " + token)); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		outer.blocked, blocked = true, true
-		if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
-			t.Errorf("past %s: %v", name, err)
-		}
-	}
-	mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{refuseAll{}, d.keys}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
-		t.Errorf("past an earlier authenticator: %v", err)
-	}
-}
-
 // Every door asks for itself: whom another one knows is nobody here.
 func TestTwoDoors(t *testing.T) {
 	public, admin := newDoor(t), newDoor(t)
@@ -385,7 +350,7 @@ func TestExpiryThroughTheMiddleware(t *testing.T) {
 // their address, give or take those that are asked about together.
 func TestFailureBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &lockedFailures{failures: failures{charged: map[netip.Addr]int{}, most: 20}}
+		f := &lockedFailures{failures: failures{charged: map[string]int{}, most: 20}}
 		d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Failures = f })
 		slow := func() { time.Sleep(50 * time.Millisecond) }
 		d.spy.read.Store(&slow)
@@ -406,16 +371,16 @@ type lockedFailures struct {
 	failures
 }
 
-func (f *lockedFailures) Blocked(a netip.Addr, now time.Time) time.Duration {
+func (f *lockedFailures) Peek(subject string, now time.Time) (int64, time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.failures.Blocked(a, now)
+	return f.failures.Peek(subject, now)
 }
 
-func (f *lockedFailures) Charge(a netip.Addr, now time.Time) {
+func (f *lockedFailures) Count(subject string, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failures.Charge(a, now)
+	f.failures.Count(subject, now)
 }
 
 // A store that hangs holds nobody for longer than the time-out, and one

@@ -1,13 +1,12 @@
 package authn
 
 import (
-	"context"
+	"net/http"
 	"net/netip"
 	"slices"
 	"time"
 
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/internal/request"
 )
 
 // A Kind is a kind of credential.
@@ -18,8 +17,11 @@ const (
 	KindKey Kind = iota + 1
 	// KindSession is a session of a person.
 	KindSession
-	// KindOperator is whoever runs the process: see [Operator].
+	// KindOperator is trusted code: see [Operator].
 	KindOperator
+	// KindUser is a person whom the application itself has logged in: see
+	// [Config.User].
+	KindUser
 )
 
 // A Principal is who is calling. Authenticators share one between requests
@@ -31,11 +33,12 @@ type Principal struct {
 	User        string // who acts; "" for an account's own key
 	Environment string // "live", "test"
 	Expires     time.Time
-	Proved      time.Time // when a person last proved who he is; zero for a key
+	Proved      time.Time // when the person last logged in; zero for a key
 
 	// For the limiter: whose counters these are, and what decides the plan
 	// (ratelimit.Assignment).
-	Subject     string // account and environment, or a key's family
+	Subject     string // account and environment
+	Family      string // of a key: it and those it was rotated from and into; else ""
 	KeyPlan     string
 	AccountPlan string
 	Limits      string
@@ -50,9 +53,9 @@ func Operator(account string) *Principal {
 	return &Principal{Kind: KindOperator, ID: "operator", Account: account}
 }
 
-// clone returns a copy that shares nothing with p that can be changed: Rights
+// Clone returns a copy that shares nothing with p that can be changed: Rights
 // are immutable.
-func (p *Principal) clone() Principal {
+func (p *Principal) Clone() Principal {
 	c := *p
 	if len(c.Addresses) > 0 {
 		c.Addresses = slices.Clone(c.Addresses)
@@ -60,15 +63,16 @@ func (p *Principal) clone() Principal {
 	return c
 }
 
-// FromContext returns the principal of the request that ctx belongs to, and
-// false where the request is anonymous. It is the caller's to change.
-func FromContext(ctx context.Context) (Principal, bool) {
-	if s := request.From(ctx); s != nil {
-		if p, ok := s.Principal.(*Principal); ok {
-			return p.clone(), true
-		}
-	}
-	return Principal{}, false
+// Person reports whether p is a person who has logged in, here or with the
+// application's own login.
+func (p *Principal) Person() bool {
+	return p != nil && (p.Kind == KindSession || p.Kind == KindUser)
+}
+
+// Private reports whether the answer to r must not be cached by intermediaries: p is
+// a person, or came from a cookie.
+func (p *Principal) Private(r *http.Request) bool {
+	return p.Person() || p != nil && len(r.Header["Authorization"]) == 0
 }
 
 // Admits reports whether the principal may be used from addr. An unknown
@@ -80,10 +84,4 @@ func (p *Principal) Admits(addr netip.Addr) bool {
 		}
 	}
 	return len(p.Addresses) == 0
-}
-
-// actsIn reports whether the principal may be used in an environment; "" asks
-// for none.
-func (p *Principal) actsIn(environment string) bool {
-	return environment == "" || environment == p.Environment
 }

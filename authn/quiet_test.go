@@ -84,7 +84,7 @@ func TestFailureLinesAreLimited(t *testing.T) {
 	d := newDoor(t, func(_ *apikey.Config, c *authn.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
 	flood := func(n int, requests func() *http.Request) {
 		for range n {
-			d.mw.Check(requests())
+			d.knock(requests())
 		}
 	}
 	unknown := func() *http.Request { return request("Bearer " + formats(t)["live"].Generate().Reveal()) }

@@ -10,60 +10,61 @@ import (
 	"medtwin.ai/tollgate/authn"
 )
 
-// A rememberer remembers one principal, as little as it may of addresses: it
-// leaves those to the Middleware.
+// A rememberer remembers one principal and knows nothing else.
 type rememberer struct {
 	p     *authn.Principal
-	asked []netip.Addr // with which Credential.From
+	asked int
 }
 
-func (m *rememberer) Self() authn.Authenticator { return m }
+func (m *rememberer) Remembers(authn.Authenticator) bool { return true }
 
-func (m *rememberer) Recall(c authn.Credential, _ time.Time) *authn.Principal {
-	m.asked = append(m.asked, c.From)
-	return m.p
+func (m *rememberer) Authenticate(_ context.Context, c authn.Credential, _ time.Time) (*authn.Principal, error) {
+	m.asked++
+	switch {
+	case !c.MemoryOnly:
+		return nil, authn.ErrRejected
+	case m.p == nil:
+		return nil, authn.ErrNotRemembered
+	}
+	return m.p, nil
 }
 
-func (m *rememberer) Authenticate(context.Context, authn.Credential, time.Time) (*authn.Principal, error) {
-	return nil, authn.ErrRejected
-}
-
-// Who is remembered and bound to no address pays for none; whoever is, is asked
-// for once more with it, and passes only where it is his.
-func TestMemoryIsAskedTwiceAtMost(t *testing.T) {
+// A remembered caller who is bound to no address does not pay for resolving one.
+// One who is passes only from there.
+func TestMemoryAndAddresses(t *testing.T) {
 	addr := netip.MustParseAddr("192.0.2.1")
 	list := func(text string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(text)} }
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name     string
 		p        *authn.Principal
 		from     netip.Addr
 		resolved int
-		asked    []netip.Addr
+		asked    int
 		passes   bool
 	}{
-		"anywhere":          {&authn.Principal{}, addr, 0, []netip.Addr{{}}, true},
-		"here":              {&authn.Principal{Addresses: list("192.0.2.0/24")}, addr, 1, []netip.Addr{{}, addr}, true},
-		"elsewhere":         {&authn.Principal{Addresses: list("10.0.0.0/8")}, addr, 1, []netip.Addr{{}, addr}, false},
-		"nobody says where": {&authn.Principal{Addresses: list("10.0.0.0/8")}, netip.Addr{}, 1, []netip.Addr{{}}, false},
-		"not remembered":    {nil, addr, 1, []netip.Addr{{}, addr}, false},
+		{"anywhere", &authn.Principal{}, addr, 0, 1, true},
+		{"here", &authn.Principal{Addresses: list("192.0.2.0/24")}, addr, 1, 1, true},
+		{"elsewhere", &authn.Principal{Addresses: list("10.0.0.0/8")}, addr, 1, 2, false},
+		{"nobody says where", &authn.Principal{Addresses: list("10.0.0.0/8")}, netip.Addr{}, 1, 2, false},
+		{"not remembered", nil, addr, 0, 2, false},
 	} {
-		memory := &rememberer{p: tt.p}
-		resolved := 0
-		mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{memory}, ClientAddr: func(*http.Request) netip.Addr {
-			resolved++
-			return tt.from
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = mw.Check(request("Bearer x"))
-		if (err == nil) != tt.passes || resolved != tt.resolved || len(memory.asked) != len(tt.asked) {
-			t.Errorf("%s: %v, the address resolved %d times, asked with %v", name, err, resolved, memory.asked)
-			continue
-		}
-		for i, from := range tt.asked {
-			if memory.asked[i] != from {
-				t.Errorf("%s: asked with %v, want %v", name, memory.asked, tt.asked)
+		t.Run(tt.name, func(t *testing.T) {
+			memory := &rememberer{p: tt.p}
+			resolved := 0
+			mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{memory}, ClientAddr: func(*http.Request) netip.Addr {
+				resolved++
+				return tt.from
+			}})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			_, err = mw.Check(request("Bearer x"))
+			if got := err == nil; got != tt.passes {
+				t.Errorf("passes: got %v (%v), want %v", got, err, tt.passes)
+			}
+			if resolved != tt.resolved || memory.asked != tt.asked {
+				t.Errorf("got the address resolved %d times and %d questions, want %d and %d", resolved, memory.asked, tt.resolved, tt.asked)
+			}
+		})
 	}
 }

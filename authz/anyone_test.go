@@ -41,7 +41,7 @@ func TestAnyone(t *testing.T) {
 	}
 	for name, need := range map[string]authz.Need{
 		"permission": {ID: "a", Anyone: true, Permission: "read"},
-		"resource":   {ID: "b", Anyone: true, Later: []string{"projects"}},
+		"resource":   {ID: "b", Anyone: true, CheckedByHandler: []string{"projects"}},
 		"nothing":    {ID: "c"},
 	} {
 		if panics(func() { g.Handle("GET /v1/"+name, need, http.NotFoundHandler()) }) == "" {

@@ -2,8 +2,8 @@ package authz
 
 import "time"
 
-// A Request is a question: may this be done? It is whole, in that no other
-// circumstance decides.
+// A Request asks whether something may be done. It holds everything that the answer
+// depends on.
 type Request struct {
 	Permission, Endpoint, Environment string
 	Resources                         [4]Resource // unused entries are zero
@@ -39,8 +39,8 @@ type Decision struct {
 	// box of the layer that came furthest. They are for logs and operators.
 	Wanted, Held string
 
-	Hide   bool          // answer 404
-	Recent time.Duration // how old the proof may be, where it is too old or none
+	HideDenial bool          // answer 404
+	Recent     time.Duration // how old the proof may be, where it is too old or none
 }
 
 // Decide answers q. It allocates nothing when the answer is yes.
@@ -53,19 +53,11 @@ func (r *Rights) Decide(q Request) Decision {
 	return r.decide(&c, &ids, q.Environment, c.age(q.Now, q.Proved))
 }
 
-// decide asks for the age of the proof last: only who lacks nothing else is
-// told to give a new one.
-func (r *Rights) decide(q *question, ids *ids, environment string, age time.Duration) Decision {
-	if r.empty() {
-		d := denyAll(q.permission)
-		d.Hide = q.hide
-		return d
-	}
-	if code := r.status.refuses(q); code != "" {
-		return Decision{
-			Code: code, Layer: "status", Dimension: "status",
-			Wanted: Active.String(), Held: r.status.String(), Hide: q.hide,
-		}
+// allows is decide for callers that need no explanation. It asks for the age of
+// the proof last: only a caller who lacks nothing else is told to give a new one.
+func (r *Rights) allows(q *compiledRequest, ids *ids, environment string, age time.Duration) bool {
+	if r.empty() || r.status != Active && r.status.refuses(q) != "" {
+		return false
 	}
 	if q.model != r.model { // two equal models are two vocabularies still
 		c := q.with(r.model)
@@ -73,23 +65,48 @@ func (r *Rights) decide(q *question, ids *ids, environment string, age time.Dura
 	}
 	environment = q.in(environment)
 	for i := range r.layers {
-		l := &r.layers[i]
-		if !l.holds(q, ids, environment) {
+		if !r.layers[i].holds(q, ids, environment) {
+			return false
+		}
+	}
+	return age <= q.recent
+}
+
+// decide is allows with the reason of a denial.
+func (r *Rights) decide(q *compiledRequest, ids *ids, environment string, age time.Duration) Decision {
+	if r.allows(q, ids, environment, age) {
+		return Decision{Allowed: true}
+	}
+	if r.empty() {
+		d := denyAll(q.permission)
+		d.HideDenial = q.hide
+		return d
+	}
+	if code := r.status.refuses(q); code != "" {
+		return Decision{
+			Code: code, Layer: "status", Dimension: "status",
+			Wanted: Active.String(), Held: r.status.String(), HideDenial: q.hide,
+		}
+	}
+	if q.model != r.model {
+		c := q.with(r.model)
+		q = &c
+	}
+	environment = q.in(environment)
+	for i := range r.layers {
+		if l := &r.layers[i]; !l.holds(q, ids, environment) {
 			return l.deny(q, ids, environment)
 		}
 	}
-	if age > q.recent {
-		return q.stale(age)
-	}
-	return Decision{Allowed: true}
+	return q.stale(age)
 }
 
-func (l *layer) holds(q *question, ids *ids, environment string) bool {
+func (l *layer) holds(q *compiledRequest, ids *ids, environment string) bool {
 	if q.asksNothing() {
-		return len(l.boxes) > 0 // who was given nothing is nobody
+		return len(l.boxes) > 0 // a layer without grants allows nothing
 	}
 	for i := range l.boxes {
-		if l.boxes[i].fails(q, ids, environment) == nothing {
+		if l.boxes[i].firstMismatch(q, ids, environment) == nothing {
 			return true
 		}
 	}
@@ -97,14 +114,14 @@ func (l *layer) holds(q *question, ids *ids, environment string) bool {
 }
 
 // deny explains by the box that came furthest.
-func (l *layer) deny(q *question, ids *ids, environment string) Decision {
+func (l *layer) deny(q *compiledRequest, ids *ids, environment string) Decision {
 	at, held := onPermission, Grant{}
 	for i := range l.boxes {
-		if f := l.boxes[i].fails(q, ids, environment); f > at || i == 0 {
+		if f := l.boxes[i].firstMismatch(q, ids, environment); f > at || i == 0 {
 			at, held = f, l.boxes[i].grant
 		}
 	}
-	d := Decision{Layer: l.name, Hide: q.hide}
+	d := Decision{Layer: l.name, HideDenial: q.hide}
 	switch at {
 	case onPermission:
 		d.Code, d.Dimension, d.Wanted, d.Held = "missing_permission", "permissions", q.permission, held.Permissions.String()
@@ -122,4 +139,56 @@ func (l *layer) deny(q *question, ids *ids, environment string) Decision {
 // denyAll is the answer where nobody was given anything.
 func denyAll(permission string) Decision {
 	return Decision{Code: "missing_permission", Layer: layerName(0), Dimension: "permissions", Wanted: permission}
+}
+
+// What a request can fail on, in the order in which it is asked.
+const (
+	nothing = iota
+	onPermission
+	onEndpoint
+	onEnvironment
+	onResource // plus the index of the resource
+)
+
+// firstMismatch returns the first dimension in which q lies outside the box.
+func (b *box) firstMismatch(q *compiledRequest, ids *ids, environment string) int {
+	switch {
+	case b.permissions&q.bit == 0:
+		return onPermission
+	case !b.endpoints.Has(q.endpoint) && !hasPrefix(q.endpoint, b.prefixes):
+		return onEndpoint
+	case !b.environments.Has(environment):
+		return onEnvironment
+	}
+	for i, kind := range q.kinds {
+		if kind != 0 && !b.has(kind, ids[i]) {
+			return onResource + i
+		}
+	}
+	if q.extraKind != 0 && !b.has(q.extraKind, q.extra.ID) {
+		return onResource + maxResources
+	}
+	return nothing
+}
+
+// has reports whether the box holds a resource, by the entry of its kind.
+func (b *box) has(kind int8, id string) bool {
+	return kind != unknownKind && b.scope[kind-1].Has(id)
+}
+
+// in returns the environment that q is decided in: its own, or else the one that the
+// caller acts in.
+func (q *compiledRequest) in(environment string) string {
+	if q.environment != "" {
+		return q.environment
+	}
+	return environment
+}
+
+// empty reports whether there is nothing that could allow anything.
+func (r *Rights) empty() bool { return r == nil || r.self != r || len(r.layers) == 0 }
+
+// asksNothing reports whether q allows every caller who holds any grant at all.
+func (q *compiledRequest) asksNothing() bool {
+	return q.anyone && q.kinds == [maxResources]int8{} && q.extraKind == 0
 }

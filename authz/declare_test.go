@@ -49,12 +49,12 @@ func TestHandleRefuses(t *testing.T) {
 		"id in capitals":             {one, need(func(n *authz.Need) { n.ID = "Projects.get" }), `ID "Projects.get"`},
 		"id with an empty word":      {one, need(func(n *authz.Need) { n.ID = "projects..get" }), "ID"},
 		"id is a pattern":            {one, need(func(n *authz.Need) { n.ID = "projects.*" }), "ID"},
-		"duplicate id":               {one, need(func(n *authz.Need) { n.ID = "taken" }), `ID "taken" is taken by "GET /taken"`},
+		"duplicate id":               {one, need(func(n *authz.Need) { n.ID = "taken" }), `ID "taken" is taken by the route declared at`},
 		"no permission":              {one, need(func(n *authz.Need) { n.Permission = "" }), `permission "" is not in the model`},
-		"unknown permission":         {one, need(func(n *authz.Need) { n.Permission = "raed" }), `permission "raed" is not in the model: add it`},
+		"unknown permission":         {one, need(func(n *authz.Need) { n.Permission = "raed" }), `permission "raed" is not in the model: did you mean "read"?`},
 		"unknown kind":               {one, from("project", "project"), `kind "project" is not in the model`},
-		"unknown later kind":         {one, need(func(n *authz.Need) { n.Later = []string{"x"} }), `kind "x"`},
-		"unknown whole kind":         {one, need(func(n *authz.Need) { n.Whole = []string{"x"} }), `kind "x"`},
+		"unknown later kind":         {one, need(func(n *authz.Need) { n.CheckedByHandler = []string{"x"} }), `kind "x"`},
+		"unknown whole kind":         {one, need(func(n *authz.Need) { n.AllOf = []string{"x"} }), `kind "x"`},
 		"wildcard not there":         {one, from("projects", "id"), `From: "projects" comes from {id}`},
 		"wildcard empty":             {one, from("projects", ""), "From"},
 		"wildcard of many segments":  {"GET /v1/projects/{project...}", fine, "comes from {project}, which is no wildcard of one segment"},
@@ -63,7 +63,7 @@ func TestHandleRefuses(t *testing.T) {
 		"no method":                  {"/v1/projects/{project}", fine, "no method"},
 		"no pattern":                 {"", fine, "no method"},
 		"no path":                    {"GET ", fine, "no path"},
-		"post with read":             {"POST /v1/projects/{project}", fine, "POST with permission \"read\", which only looks"},
+		"post with read":             {"POST /v1/projects/{project}", fine, "POST with permission \"read\", which is read-only"},
 		"put with read":              {"PUT /v1/projects/{project}", fine, "PUT with permission"},
 		"patch with read":            {"PATCH /v1/projects/{project}", fine, "PATCH with permission"},
 		"delete with read":           {"DELETE /v1/projects/{project}", fine, "DELETE with permission"},
@@ -71,10 +71,10 @@ func TestHandleRefuses(t *testing.T) {
 		"post that only looks":       {"POST /v1/projects/{project}", need(func(n *authz.Need) { n.ReadOnly = true }), ""},
 		"post with write":            {"POST /v1/projects/{project}", need(func(n *authz.Need) { n.Permission = "write" }), ""},
 		"write that only looks":      {"POST /v1/projects/{project}", need(func(n *authz.Need) { n.Permission, n.ReadOnly = "write", true }), "ReadOnly with permission"},
-		"path and later":             {one, need(func(n *authz.Need) { n.Later = []string{"projects"} }), `kind "projects" twice`},
-		"path and whole":             {one, need(func(n *authz.Need) { n.Whole = []string{"projects"} }), `kind "projects" twice`},
-		"later and whole":            {one, authz.Need{ID: "a", Permission: "read", Later: []string{"projects"}, Whole: []string{"projects"}}, "twice"},
-		"later twice":                {one, need(func(n *authz.Need) { n.Later = []string{"artifact_types", "artifact_types"} }), "twice"},
+		"path and later":             {one, need(func(n *authz.Need) { n.CheckedByHandler = []string{"projects"} }), `kind "projects" twice`},
+		"path and whole":             {one, need(func(n *authz.Need) { n.AllOf = []string{"projects"} }), `kind "projects" twice`},
+		"later and whole":            {one, authz.Need{ID: "a", Permission: "read", CheckedByHandler: []string{"projects"}, AllOf: []string{"projects"}}, "twice"},
+		"later twice":                {one, need(func(n *authz.Need) { n.CheckedByHandler = []string{"artifact_types", "artifact_types"} }), "twice"},
 		"negative cost":              {one, need(func(n *authz.Need) { n.Cost = -2 }), "cost -2"},
 		"recent":                     {one, need(func(n *authz.Need) { n.Recent = 5 * time.Minute }), ""},
 		"recent, below zero":         {one, need(func(n *authz.Need) { n.Recent = -time.Second }), "Recent -1s"},
@@ -106,11 +106,11 @@ func TestHandleRefusesTooManyKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	need := authz.Need{ID: "x", Permission: "read", Later: []string{"a", "b", "c", "d", "e"}}
+	need := authz.Need{ID: "x", Permission: "read", CheckedByHandler: []string{"a", "b", "c", "d", "e"}}
 	if got := panics(func() { authz.Protect(m, need, http.NotFoundHandler()) }); !strings.Contains(got, "5 kinds") {
 		t.Errorf("panic %q", got)
 	}
-	need.Later = need.Later[:4]
+	need.CheckedByHandler = need.CheckedByHandler[:4]
 	if got := panics(func() { authz.Protect(m, need, http.NotFoundHandler()) }); got != "" {
 		t.Errorf("panic %q", got)
 	}
@@ -122,7 +122,7 @@ func TestHandleNamesEveryMistake(t *testing.T) {
 	got := panics(func() {
 		g.Handle("/x", authz.Need{ID: "X", Permission: "fly", From: map[string]string{"moons": "m"}}, nil)
 	})
-	for _, want := range []string{"no method", `ID "X"`, `permission "fly"`, `kind "moons"`, `From: "moons"`, "handler is nil"} {
+	for _, want := range []string{"no method", `ID "X"`, `permission "fly"`, `kind "moons"`, "handler is nil"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not say %s", got, want)
 		}

@@ -8,10 +8,9 @@ import (
 
 // Delegate answers whether the principal may hand g out, as to a key: only if
 // the account is active and g is within a single box of every layer, as
-// [Grant.Within] tells. Whoever is given g may then do nothing that the
-// principal may not, now and later. The code of a denial is
-// "scope_exceeds_caller", Wanted is what of g is too much, and Held what there
-// is in the box that came furthest.
+// [Grant.Within] defines. So g allows nothing that the principal may not do, now
+// or later. The code of a denial is "scope_exceeds_caller", Wanted is what of g
+// is too much, and Held what there is in the box that came furthest.
 //
 // It does not ask whether g makes sense: see [Model.Validate].
 func (r *Rights) Delegate(g Grant) Decision {
@@ -20,7 +19,7 @@ func (r *Rights) Delegate(g Grant) Decision {
 		return excess{dimension: "permissions", wanted: g.Permissions}.decision(layerName(0))
 	case r.status != Active:
 		return excess{dimension: "status", wanted: Of(Active.String()), held: Of(r.status.String())}.decision("status")
-	case g.Version != Version:
+	case g.version() != Version:
 		return excess{dimension: "version", wanted: Of(strconv.Itoa(g.Version)), held: Of(strconv.Itoa(Version))}.decision(layerName(0))
 	case !g.known():
 		return excess{dimension: "members", wanted: Of(g.unknown()...)}.decision(layerName(0))

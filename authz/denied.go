@@ -40,22 +40,32 @@ var details = map[string]string{
 }
 
 // Problem returns what a client is told about err. A *[DeniedError] is 403 with
-// its code and the permission that was missing, or 404 where the need says Hide.
+// its code and the permission that was missing, or 404 where the need says HideDenial.
 // A proof of identity that is too old is 401 with the challenge of RFC 9470,
-// section 3. Any other error is 500 and not shown.
+// section 3. ErrNotFound is 404 and ErrMethod 405. Any other error is 500 and not
+// shown.
 //
 // What is missing, what is another account's, and what no route serves must be
 // told by the same bytes, so that nobody learns which ids exist: answer all of
 // them with a Problem of which only the Status is set, 404, as here.
 func Problem(err error) problem.Problem {
+	p := problem.Problem{Status: http.StatusInternalServerError, Cause: err}
 	denied, ok := errors.AsType[*DeniedError](err)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		p.Status = http.StatusNotFound
+	case errors.Is(err, ErrMethod):
+		p.Status = http.StatusMethodNotAllowed
+	case errors.Is(err, errAnonymous):
+		p.Status = http.StatusUnauthorized
+	}
 	if !ok {
-		return problem.Problem{Status: http.StatusInternalServerError, Cause: err}
+		return p
 	}
 	d := &denied.Decision
-	p := problem.Problem{Status: http.StatusForbidden, Code: d.Code, Detail: d.detail(), Cause: err}
+	p = problem.Problem{Status: http.StatusForbidden, Code: d.Code, Detail: d.detail(), Cause: err}
 	switch {
-	case d.Hide:
+	case d.HideDenial:
 		p = problem.Problem{Status: http.StatusNotFound, Cause: err}
 	case d.Code == "insufficient_user_authentication":
 		p.Status, p.Challenge = http.StatusUnauthorized, d.challenge()
@@ -63,4 +73,11 @@ func Problem(err error) problem.Problem {
 		p.Permission = denied.Permission
 	}
 	return p
+}
+
+// Refuses reports whether err is a refusal of this package: a *[DeniedError],
+// ErrNotFound, ErrMethod or an anonymous caller.
+func Refuses(err error) bool {
+	_, denied := errors.AsType[*DeniedError](err)
+	return denied || errors.Is(err, ErrNotFound) || errors.Is(err, ErrMethod) || errors.Is(err, errAnonymous)
 }

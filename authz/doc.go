@@ -10,18 +10,17 @@
 // contains the whole request; so a layer can only narrow, and two boxes are
 // never mixed to make a third. The zero value of everything denies, "*" is the
 // only way to say all, and what this release does not know voids its box.
-// [Rights.Delegate] lets nobody hand out more than one of his boxes in every
-// layer holds, now and later.
+// [Rights.Delegate] lets a caller hand out only what lies in one box of every
+// layer, now and later.
 //
-// Every route declares its [Need] where it is registered, on [Routes] or with
-// [Protect]; a declaration that cannot hold panics there, at start-up.
-// Handlers that learn more ids later ask [CheckResource], and lists are
-// filtered by [Visible]; both continue the question that the route asked.
-// Package authztest finds handlers that forget to.
+// Every route declares its [Need] where it is registered, on a tollgate.Gate or
+// with [Protect]; an invalid one panics there, at start-up. Handlers that learn
+// more ids later ask [CheckResource], and filter lists by [Visible]; both decide
+// under the route's need. Package authztest finds handlers that forget to.
 //
 // A denial is 403, decided on ids before anything is looked up, and therefore
-// the same for ids that exist and ids that do not. 404 is for what is missing
-// or another account's: handlers answer both with [NotFound], byte for byte.
-// 401 also tells a person with all rights that the route wants a fresher proof
-// of who he is.
+// the same for ids that exist and ids that do not. 404 is for what is missing or
+// another account's: handlers answer both with a problem of status 404 alone,
+// byte for byte. 401 also tells a person who has all rights that the route needs
+// a more recent login.
 package authz

@@ -6,12 +6,11 @@ import (
 	"testing"
 
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/internal/request"
 	"medtwin.ai/tollgate/problem"
 )
 
 // A need that names an environment is decided there, wherever the caller acts:
-// on Routes and with Protect, by CheckResource and Visible, and when explained.
+// on a gate and with Protect, by CheckResource and Visible, and when explained.
 // case A19
 func TestNeedEnvironment(t *testing.T) {
 	in := func(environments ...string) authz.Grant {
@@ -34,16 +33,9 @@ func TestNeedEnvironment(t *testing.T) {
 		{"none named, held", "", "test", []authz.Grant{in("test")}, 200, "p1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := newModel(t)
-			rights := m.Rights(authz.Active, c.held)
-			authenticate := func(next http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					r, s := request.Ensure(r, nil)
-					s.Rights, s.Environment = rights, c.acts
-					next.ServeHTTP(w, r)
-				})
-			}
-			need := authz.Need{ID: "team.list", Permission: "read", Environment: c.need, Later: []string{"projects"}}
+			g := newRig(t)
+			g.rights, g.acts = g.model.Rights(authz.Active, c.held), c.acts
+			need := authz.Need{ID: "team.list", Permission: "read", Environment: c.need, CheckedByHandler: []string{"projects"}}
 			shows := ""
 			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				shows = authz.Visible(r.Context(), "projects").String()
@@ -51,17 +43,13 @@ func TestNeedEnvironment(t *testing.T) {
 					problem.Write(w, r, authz.Problem(err))
 				}
 			})
-			routes, err := authz.NewRoutes(authz.RoutesConfig{Model: m, Authenticate: authenticate})
-			if err != nil {
-				t.Fatal(err)
-			}
-			routes.Handle("GET /team", need, handler)
+			g.Handle("GET /team", need, handler)
 			for what, h := range map[string]http.Handler{
-				"Routes": routes, "Protect": authenticate(authz.Protect(m, need, handler)),
+				"gate": g, "Protect": g.authenticated(t, authz.Protect(g.model, need, handler)),
 			} {
 				shows = ""
 				w := httptest.NewRecorder()
-				h.ServeHTTP(w, httptest.NewRequest("GET", "/team", nil))
+				h.ServeHTTP(w, request("GET", "/team"))
 				if w.Code != c.want || shows != c.shows {
 					t.Errorf("%s: got %d, shows %q; want %d, %q", what, w.Code, shows, c.want, c.shows)
 				}
@@ -69,7 +57,7 @@ func TestNeedEnvironment(t *testing.T) {
 					t.Errorf("%s: denied for %q, want environment_not_allowed", what, got)
 				}
 			}
-			_, q, _ := routes.Match(httptest.NewRequest("GET", "/team", nil))
+			_, q, _ := g.Match(httptest.NewRequest("GET", "/team", nil))
 			if q.Environment != c.need {
 				t.Errorf("explained in %q, want %q", q.Environment, c.need)
 			}

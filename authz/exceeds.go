@@ -2,10 +2,10 @@ package authz
 
 import "strings"
 
-// detail returns what a client is told about a denial. Whoever hands out too
-// much hears in which dimension, and what of their own request it was, but
-// nothing of what anybody holds. Names longer than any that an application
-// gives are left out: they may be a credential in the wrong place.
+// detail returns what a client is told about a denial. A caller who hands out
+// too much learns the dimension, and which part of their own request was too
+// much, but nothing of what anybody holds. Names longer than any that an
+// application gives are left out: they may be a credential in the wrong place.
 func (d *Decision) detail() string {
 	text := details[d.Code]
 	if d.Code != "scope_exceeds_caller" || d.Layer == "status" || d.Dimension == "" {

@@ -57,8 +57,8 @@ func verdict(ok bool) string {
 	return "no"
 }
 
-// lacks is fails, but for all that is missing and in words; nil is nothing.
-func (b *box) lacks(q *question, ids *ids, environment string) []string {
+// lacks is firstMismatch, but for all that is missing and in words; nil is nothing.
+func (b *box) lacks(q *compiledRequest, ids *ids, environment string) []string {
 	var all []string
 	add := func(dimension, wanted string, held Set) {
 		all = append(all, fmt.Sprintf("%s %q, has %q", dimension, wanted, held))

@@ -14,6 +14,8 @@ const Version = 1
 // A Grant is a box: a set for every dimension, all of which a request must
 // meet. The zero Grant allows nothing, and so does one of another version.
 type Grant struct {
+	// Version of the meaning of the grant. Zero is the present one in Go; in JSON,
+	// where it is always written, a grant without it denies.
 	Version     int `json:"v"`
 	Permissions Set `json:"permissions"`
 	// Scope holds the ids of each kind of resource. A kind that is missing is
@@ -53,11 +55,19 @@ func (g Grant) within(p Grant) bool {
 }
 
 // known reports whether this release understands all that g says.
-func (g Grant) known() bool { return g.Version == Version && g.foreign == nil }
+func (g Grant) known() bool { return g.version() == Version && g.foreign == nil }
+
+// version returns the version that g is of. One that was read says so itself.
+func (g Grant) version() int {
+	if g.Version == 0 && g.foreign == nil {
+		return Version
+	}
+	return g.Version
+}
 
 // Equal reports whether g and o say the same.
 func (g Grant) Equal(o Grant) bool {
-	return g.Version == o.Version &&
+	return g.version() == o.version() &&
 		g.Permissions.Equal(o.Permissions) &&
 		maps.EqualFunc(g.Scope, o.Scope, Set.Equal) &&
 		g.Endpoints.Equal(o.Endpoints) &&

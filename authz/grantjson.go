@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
-// MarshalJSON writes the grant. What was read from a newer release is written
-// as it was read, so that it keeps denying here and keeps its meaning there.
+// MarshalJSON writes the grant, with its version. What was read from a newer
+// release, or without a version, is written as it was read, so that it keeps
+// denying here and keeps its meaning there.
 func (g Grant) MarshalJSON() ([]byte, error) {
 	if g.foreign != nil {
 		return g.foreign, nil
 	}
+	g.Version = g.version()
 	if g.Scope == nil {
 		g.Scope = map[string]Set{}
 	}
@@ -20,8 +22,8 @@ func (g Grant) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(g))
 }
 
-// UnmarshalJSON reads a grant. Unknown members and versions are no error: a
-// record that a newer release wrote is a denial, not an outage. They are
+// UnmarshalJSON reads a grant. Unknown members and versions, and a missing one, are
+// no error: a record that a newer release wrote is a denial, not an outage. They are
 // remembered, [Model.Rights] denies, and [Model.Validate] names them. Names
 // are case-sensitive and may not repeat.
 func (g *Grant) UnmarshalJSON(data []byte) error {
@@ -67,7 +69,7 @@ func (g *Grant) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("authz: grant: member %q: %w", m.name, err)
 		}
 	}
-	if unknown {
+	if unknown || g.Version == 0 {
 		return g.keep(data)
 	}
 	return nil

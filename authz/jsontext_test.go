@@ -53,7 +53,7 @@ func slowly(data []byte) (g authz.Grant, foreign []byte, err error) {
 			}
 		}
 	}
-	if unknown {
+	if unknown || g.Version == 0 { // without a version it says nothing that counts
 		foreign, err = json.Marshal(json.RawMessage(data))
 	}
 	return g, foreign, err

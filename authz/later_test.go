@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/internal/request"
 	"medtwin.ai/tollgate/problem"
 )
 
@@ -24,10 +23,10 @@ func TestCheckResource(t *testing.T) {
 		}
 	})
 	g.Handle("GET /v1/projects/{project}/latest", authz.Need{
-		ID: "artifacts.latest", Permission: "read", From: getProject.From, Later: []string{"artifact_types"}}, ask)
+		ID: "artifacts.latest", Permission: "read", From: getProject.From, CheckedByHandler: []string{"artifact_types"}}, ask)
 	g.Handle("PUT /v1/projects/{project}/latest", authz.Need{
-		ID: "artifacts.put", Permission: "write", From: getProject.From, Later: []string{"artifact_types"}}, ask)
-	g.Handle("GET /v1/latest", authz.Need{ID: "latest", Permission: "read", Later: []string{"projects"}, Hide: true}, ask)
+		ID: "artifacts.put", Permission: "write", From: getProject.From, CheckedByHandler: []string{"artifact_types"}}, ask)
+	g.Handle("GET /v1/latest", authz.Need{ID: "latest", Permission: "read", CheckedByHandler: []string{"projects"}, HideDenial: true}, ask)
 	box := func(permission, project, artifactType string) authz.Grant {
 		b := grant(authz.Of(permission), authz.Of(project), authz.All(), authz.All())
 		b.Scope["artifact_types"] = authz.Of(artifactType)
@@ -75,9 +74,10 @@ func TestLaterWithoutQuestion(t *testing.T) {
 		}
 	}
 	deny("bare", httptest.NewRequest("GET", "/", nil))
-	r, s := request.Ensure(httptest.NewRequest("GET", "/", nil), nil)
-	s.Rights, s.Environment = g.model.Rights(authz.Active, []authz.Grant{g.model.Everything()}), "live"
-	deny("rights alone", r)
+	g.rights = g.model.Rights(authz.Active, []authz.Grant{g.model.Everything()})
+	g.authenticated(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		deny("rights alone", r)
+	})).ServeHTTP(httptest.NewRecorder(), request("GET", "/"))
 
 	ran := false
 	g.Public("GET /health", "liveness", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -99,7 +99,7 @@ func TestVisiblePages(t *testing.T) {
 	for i := range 10_000 {
 		rows = append(rows, fmt.Sprintf("p%05d", i))
 	}
-	g.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: "read", Later: []string{"projects"}},
+	g.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: "read", CheckedByHandler: []string{"projects"}},
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			visible := authz.Visible(r.Context(), "projects")
 			var page []string

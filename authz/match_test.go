@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -14,8 +13,8 @@ import (
 
 func matchRig(t *testing.T) *rig {
 	g := newRig(t)
-	g.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: "read", Later: []string{"projects"}}, g.handler(""))
-	g.Handle("POST /v1/projects", authz.Need{ID: "projects.create", Permission: "write", Whole: []string{"projects"}}, g.handler(""))
+	g.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: "read", CheckedByHandler: []string{"projects"}}, g.handler(""))
+	g.Handle("POST /v1/projects", authz.Need{ID: "projects.create", Permission: "write", AllOf: []string{"projects"}}, g.handler(""))
 	g.Handle("GET /v1/projects/{project}", getProject, g.handler("project"))
 	g.Handle("DELETE /v1/projects/{project}",
 		authz.Need{ID: "projects.delete", Permission: "delete", From: getProject.From}, g.handler("project"))
@@ -197,5 +196,3 @@ func TestMatchIsWhatServes(t *testing.T) {
 		}
 	}
 }
-
-var _ http.Handler = (*authz.Routes)(nil)

@@ -3,6 +3,8 @@ package authz
 import (
 	"errors"
 	"fmt"
+
+	"medtwin.ai/tollgate/internal/suggest"
 )
 
 // Bounds of a model: permissions are one bit each of a word, and few kinds
@@ -12,26 +14,26 @@ const (
 	maxKinds       = 8
 )
 
-// A ModelConfig is the vocabulary of an application. Names match
-// [a-z][a-z0-9_]*.
+// A ModelConfig is the vocabulary of an application.
 type ModelConfig struct {
 	// Permissions are independent of each other: "write" does not imply
-	// "read". From 1 to 64.
+	// "read". A name is words of [a-z][a-z0-9_-]* with "." or ":" between, such as
+	// "notes:read". From 1 to 64.
 	Permissions []string
 	// ReadOnly names the permissions that only look. A route that changes
 	// things cannot be declared with one of them. Default: none.
 	ReadOnly []string
 	// Kinds are the kinds of resource that a grant can be scoped to, such as
-	// "projects". At most 8; default: none.
+	// "projects": names match [a-z][a-z0-9_]*. At most 8; default: none.
 	Kinds []string
 }
 
 // A Model is a closed vocabulary: what it does not name is denied. It is
 // immutable.
 type Model struct {
-	permissions map[string]uint64 // one bit each
-	looks       uint64            // the bits of those that only look
-	kinds       map[string]int8   // index in a box's scope, plus one
+	permissions  map[string]uint64 // one bit each
+	readOnlyBits uint64            // the bits of the read-only permissions
+	kinds        map[string]int8   // index in a box's scope, plus one
 }
 
 // NewModel returns the model of a vocabulary, or all its mistakes.
@@ -48,8 +50,8 @@ func NewModel(c ModelConfig) (*Model, error) {
 		fail("%d kinds: want at most %d", n, maxKinds)
 	}
 	for i, p := range c.Permissions {
-		if !isWord(p) {
-			fail("permission %q: want [a-z][a-z0-9_]*", p)
+		if !isPermission(p) {
+			fail("permission %q: want words of [a-z][a-z0-9_-]* with \".\" or \":\" between, such as \"notes:read\"", p)
 		}
 		if _, ok := m.permissions[p]; ok {
 			fail("permission %q twice", p)
@@ -59,12 +61,12 @@ func NewModel(c ModelConfig) (*Model, error) {
 	for _, p := range c.ReadOnly {
 		bit, ok := m.permissions[p]
 		if !ok {
-			fail("read-only permission %q is not among Permissions", p)
+			fail("read-only permission %q is not among Permissions: %s", p, suggest.Names(p, c.Permissions))
 		}
-		if ok && m.looks&bit != 0 {
+		if ok && m.readOnlyBits&bit != 0 {
 			fail("read-only permission %q twice", p)
 		}
-		m.looks |= bit
+		m.readOnlyBits |= bit
 	}
 	for i, k := range c.Kinds {
 		if !isWord(k) {

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -44,6 +45,17 @@ func TestNewModel(t *testing.T) {
 		`permission ""`:        {Permissions: []string{""}},
 		`permission "*"`:       {Permissions: []string{"*"}},
 		`permission "1a"`:      {Permissions: []string{"1a"}},
+		`permission "a:"`:      {Permissions: []string{"a:"}},
+		`permission ":a"`:      {Permissions: []string{":a"}},
+		`permission "a.:b"`:    {Permissions: []string{"a.:b"}},
+		`permission "a:1b"`:    {Permissions: []string{"a:1b"}},
+		`permission "a:-b"`:    {Permissions: []string{"a:-b"}},
+		`permission "a:B"`:     {Permissions: []string{"a:B"}},
+		`permission "a b"`:     {Permissions: []string{"a b"}},
+		`permission "a,b"`:     {Permissions: []string{"a,b"}},
+		`permission "a:*"`:     {Permissions: []string{"a:*"}},
+		`kind "a:b"`:           {Permissions: []string{"read"}, Kinds: []string{"a:b"}},
+		`kind "a-b"`:           {Permissions: []string{"read"}, Kinds: []string{"a-b"}},
 		`kind "a.b"`:           {Permissions: []string{"read"}, Kinds: []string{"a.b"}},
 		`kind "a" twice`:       {Permissions: []string{"read"}, Kinds: []string{"a", "a"}},
 		`"look" is not among`:  {Permissions: []string{"read"}, ReadOnly: []string{"look"}},
@@ -70,6 +82,7 @@ func TestValidate(t *testing.T) {
 		t.Errorf("everything: %v", err)
 	}
 	err := m.Validate(authz.Grant{
+		Version:      2,
 		Permissions:  authz.Of("read", "fly"),
 		Scope:        map[string]authz.Set{"projects": authz.Of("*"), "galaxies": authz.All()},
 		Endpoints:    authz.Of("artifacts.*", "Artifacts", "a*", "*.get", ".*"),
@@ -80,7 +93,7 @@ func TestValidate(t *testing.T) {
 	}
 	got := strings.Split(err.Error(), "\n")
 	want := []string{
-		"version 0", `permissions: "fly"`,
+		"version 2", `permissions: "fly"`,
 		`endpoints: "*.get"`, `endpoints: ".*"`, `endpoints: "Artifacts"`, `endpoints: "a*"`,
 		"environments: none", `scope: kind "galaxies"`, `scope.projects: "*"`,
 	}
@@ -108,6 +121,64 @@ func TestStatus(t *testing.T) {
 	for _, s := range []authz.Status{0, 4, 255} {
 		if s.String() != "invalid" {
 			t.Errorf("status %d is written as %v", s, s)
+		}
+	}
+}
+
+// A grant that is built in Go without a version is one of the present.
+func TestVersionZero(t *testing.T) {
+	m := newModel(t)
+	g := authz.Grant{Permissions: authz.Of("read"), Endpoints: authz.All(), Environments: authz.All()}
+	if err := m.Validate(g); err != nil {
+		t.Error(err)
+	}
+	request := authz.Request{Permission: "read", Endpoint: "projects.list", Environment: "live"}
+	if d := m.Rights(authz.Active, []authz.Grant{g}).Decide(request); !d.Allowed {
+		t.Errorf("denied: %+v", d)
+	}
+	current := g
+	current.Version = authz.Version
+	if !g.Equal(current) || !g.Within(current) || !current.Within(g) {
+		t.Error("it differs from that of the present version")
+	}
+	text, err := json.Marshal(g)
+	if err != nil || !strings.HasPrefix(string(text), `{"v":1,`) {
+		t.Errorf("written as %s, %v", text, err)
+	}
+	read := readGrant(t, strings.Replace(string(text), `"v":1,`, "", 1))
+	if err := m.Validate(read); err == nil || !strings.Contains(err.Error(), "version 0: this release knows 1") {
+		t.Errorf("read without a version: %v", err)
+	}
+	if m.Rights(authz.Active, []authz.Grant{read}).Decide(request).Allowed || read.Equal(g) {
+		t.Error("read without a version: allowed")
+	}
+}
+
+// Names of permissions with colons, dots and dashes are whole names, in grants and
+// their JSON too: none holds another.
+func TestPermissionNames(t *testing.T) {
+	names := []string{"notes:read", "notes:write", "notes", "billing.invoices:read-all", "a-b_c9"}
+	m, err := authz.NewModel(authz.ModelConfig{Permissions: names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, held := range names {
+		g := m.Everything()
+		g.Permissions = authz.Of(held)
+		text, err := json.Marshal(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g = readGrant(t, string(text))
+		if err := m.Validate(g); err != nil {
+			t.Errorf("%s: %v", held, err)
+		}
+		rights := m.Rights(authz.Active, []authz.Grant{g})
+		for _, asked := range names {
+			d := rights.Decide(authz.Request{Permission: asked, Endpoint: "notes.get", Environment: "live"})
+			if d.Allowed != (asked == held) {
+				t.Errorf("%s asked with %s: allowed %v", asked, held, d.Allowed)
+			}
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"medtwin.ai/tollgate/internal/suggest"
 )
 
 // A Need is what a route requires of its caller, declared where the route is
@@ -24,12 +26,12 @@ type Need struct {
 	// From says which wildcard of the pattern holds the id of a resource of
 	// which kind: {"projects": "project"} for "GET /projects/{project}".
 	From map[string]string
-	// Later names the kinds that the handler checks with [CheckResource] or
+	// CheckedByHandler names the kinds that the handler checks with [CheckResource] or
 	// filters by [Visible].
-	Later []string
-	// Whole names the kinds of which the caller must hold everything, as for
+	CheckedByHandler []string
+	// AllOf names the kinds of which the caller must hold everything, as for
 	// creating one.
-	Whole []string
+	AllOf []string
 	// Environment is where the caller must hold Permission, wherever they act:
 	// "live" for what belongs to the account as a whole, such as its team. A key
 	// for another environment is refused, and a person who looks at test data is
@@ -42,13 +44,13 @@ type Need struct {
 	// that the person must log in again. Credentials without one, such as
 	// keys, are refused. Default: 0, any age and none.
 	Recent time.Duration
-	// Suspended: also for suspended accounts, and whatever the method for read-only
-	// ones.
+	// Suspended serves suspended accounts too, and read-only ones whatever the
+	// method.
 	Suspended bool
-	// Hide: a denial is answered like something missing, 404.
-	Hide bool
-	// ReadOnly: an unsafe method that only looks, as a search by POST does.
-	// The permission must be one that only looks.
+	// HideDenial answers denials with 404.
+	HideDenial bool
+	// ReadOnly: unsafe methods change nothing here, as in a search by POST.
+	// Permission must be read-only.
 	ReadOnly bool
 }
 
@@ -64,12 +66,12 @@ func (m *Model) check(n Need) error {
 	}
 	bit := m.permissions[n.Permission]
 	switch {
-	case n.Anyone && (n.Permission != "" || n.ReadOnly || n.Environment != "" || len(n.From)+len(n.Later)+len(n.Whole) > 0):
+	case n.Anyone && (n.Permission != "" || n.ReadOnly || n.Environment != "" || len(n.From)+len(n.CheckedByHandler)+len(n.AllOf) > 0):
 		fail("Anyone with a permission, an environment or resources: say one or the other")
 	case bit == 0 && !n.Anyone:
-		fail("permission %q is not in the model: add it to ModelConfig.Permissions or correct the need", n.Permission)
+		fail("permission %q is not in the model: %s", n.Permission, suggest.Names(n.Permission, slices.Sorted(maps.Keys(m.permissions))))
 	}
-	if n.ReadOnly && bit != 0 && m.looks&bit == 0 {
+	if n.ReadOnly && bit != 0 && m.readOnlyBits&bit == 0 {
 		fail("ReadOnly with permission %q, which does not only look: name one of ModelConfig.ReadOnly", n.Permission)
 	}
 	if n.Cost < -1 {
@@ -78,37 +80,30 @@ func (m *Model) check(n Need) error {
 	if n.Recent < 0 || n.Recent%time.Second != 0 {
 		fail("Recent %v: want whole seconds, or 0 for any", n.Recent)
 	}
-	kinds := slices.Concat(slices.Sorted(maps.Keys(n.From)), n.Later, n.Whole)
+	kinds := slices.Concat(slices.Sorted(maps.Keys(n.From)), n.CheckedByHandler, n.AllOf)
 	if len(kinds) > maxResources {
-		fail("%d kinds in From, Later and Whole: want at most %d", len(kinds), maxResources)
+		fail("%d kinds in From, CheckedByHandler and AllOf: want at most %d", len(kinds), maxResources)
 	}
 	for i, k := range kinds {
 		if m.kinds[k] == 0 {
-			fail("kind %q is not in the model: add it to ModelConfig.Kinds or correct the need", k)
+			fail("kind %q is not in the model: %s", k, suggest.Names(k, slices.Sorted(maps.Keys(m.kinds))))
 		}
 		if slices.Contains(kinds[:i], k) {
-			fail("kind %q twice in From, Later and Whole: keep the one that says how it is checked", k)
+			fail("kind %q twice in From, CheckedByHandler and AllOf: keep the one that says how it is checked", k)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// looksOnly reports whether n's permission only looks.
-func (m *Model) looksOnly(n Need) bool { return m.looks&m.permissions[n.Permission] != 0 }
-
-// clone returns a copy that shares nothing with n.
-func (n Need) clone() Need {
-	n.From = maps.Clone(n.From)
-	n.Later = slices.Clone(n.Later)
-	n.Whole = slices.Clone(n.Whole)
-	return n
+// ReadOnly reports whether a permission is one of ModelConfig.ReadOnly.
+func (m *Model) ReadOnly(permission string) bool {
+	return m.readOnlyBits&m.permissions[permission] != 0
 }
 
-// safe reports whether a method is safe (RFC 9110, section 9.2.1).
-func safe(method string) bool {
-	switch method {
-	case "GET", "HEAD", "OPTIONS", "TRACE":
-		return true
-	}
-	return false
+// Clone returns a copy that shares nothing with n.
+func (n Need) Clone() Need {
+	n.From = maps.Clone(n.From)
+	n.CheckedByHandler = slices.Clone(n.CheckedByHandler)
+	n.AllOf = slices.Clone(n.AllOf)
+	return n
 }

@@ -166,8 +166,8 @@ func visible(s *scene) error {
 	return nil
 }
 
-// Of so many principals, each is tempted to hand out so many grants: 100,000.
-const seeds, children = 20_000, 5
+// Of so many principals, each is tempted to hand out so many grants: 50,000.
+const seeds, children = 10_000, 5
 
 // each plays all that a seed makes.
 func (s subject) each(m *authz.Model, seed uint64, n tally, f func(*scene) error) error {

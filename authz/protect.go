@@ -1,23 +1,30 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
+	"medtwin.ai/tollgate/internal/loglimit"
 	"medtwin.ai/tollgate/internal/request"
 	"medtwin.ai/tollgate/problem"
 )
 
-// Protect returns a handler that serves only requests that meet need, for
-// muxes and frameworks that exist. Authentication goes around it, a limiter
-// goes into it: auth.Wrap(authz.Protect(model, need, limit.Wrap(h))).
+// ErrNotAuthenticated: nothing has told who is calling. The route is misdeclared.
+var ErrNotAuthenticated = errors.New("authz: nobody has authenticated the request: put authentication around Protect, as in auth.Wrap(authz.Protect(model, need, h))")
+
+// Protect returns a handler that serves only requests that meet need, for routers
+// that exist. Authentication goes around it, a limiter goes into it:
+// auth.Wrap(authz.Protect(model, need, limiter.Wrap(h))).
 //
-// The router must set the path values that need.From names, as
-// [http.ServeMux] does; a value that is not set is answered with 500, because
-// the route is misdeclared. A need whose permission only looks is served for
-// safe methods alone, unless it says ReadOnly. Protect panics on a need that
-// cannot hold.
+// The router must set the path values that need.From names, as [http.ServeMux] does.
+// Protect decides for the caller found by the innermost authentication around it; a
+// request made on the context of another one must be authenticated first. Read-only
+// permissions allow safe methods alone, unless the need says ReadOnly. Protect panics
+// on an invalid need. A request that arrives without authentication or without its
+// path values is answered with 500 and logged, because the route is misdeclared.
 func Protect(m *Model, need Need, h http.Handler) http.Handler {
 	return Guard{Model: m}.Protect(need, h)
 }
@@ -28,66 +35,100 @@ type Guard struct {
 	Model *Model
 	// Errors writes refusals. Default: problem.Write.
 	Errors problem.Writer
-	// Logger hears of every refusal, at debug level. Default: none.
+	// Logger records misdeclared routes, and every refusal at debug level.
+	// Default: slog.Default().
 	Logger *slog.Logger
 }
 
 // Protect is the function of that name, with what g says.
 func (g Guard) Protect(need Need, h http.Handler) http.Handler {
-	m := g.Model
-	if m == nil {
+	if g.Model == nil {
 		panic("authz: Protect: the model is nil")
 	}
-	errs := []error{m.check(need)}
+	rq, err := g.Model.Compile(need)
 	if h == nil {
-		errs = append(errs, errors.New("the handler is nil"))
+		err = errors.Join(err, errors.New("authz: the handler is nil"))
 	}
-	must("Protect "+need.ID, errs)
-	need = need.clone()
-	return &protected{
-		reads:    newAsker(m, need, false),
-		writes:   newAsker(m, need, true),
-		safeOnly: m.looksOnly(need) && !need.ReadOnly,
-		next:     h,
-		errors:   problem.Logged(g.Errors, g.Logger),
+	if err != nil {
+		panic("authz: Protect: " + err.Error())
 	}
-}
-
-type protected struct {
-	reads, writes *asker
-	safeOnly      bool
-	next          http.Handler
-	errors        problem.Writer
-}
-
-func (p *protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := p.reads
-	if !safe(r.Method) {
-		a = p.writes
+	if g.Logger == nil {
+		g.Logger = slog.Default()
 	}
-	for _, wildcard := range a.paths {
-		switch id := r.PathValue(wildcard); {
-		case id == "":
-			p.errors(w, r, problem.Problem{Status: http.StatusInternalServerError})
+	refuse := problem.Logged(g.Errors, g.Logger)
+	log := loglimit.Log{Logger: g.Logger}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, err := rq.check(r)
+		switch {
+		case err == nil:
+			a.Announce(r.Context())
+			h.ServeHTTP(w, r.WithContext(&admitted{Context: r.Context(), access: a, request: request.Identify(r)}))
 			return
-		case !plain(id):
-			p.errors(w, r, problem.Problem{Status: http.StatusNotFound})
-			return
+		case errors.Is(err, ErrNotAuthenticated), errors.Is(err, ErrNoPathValue):
+			r = problem.Identify(r)
+			log.Write(r.Context(), time.Now(), slog.LevelError, "the route is misdeclared",
+				slog.String("request_id", problem.RequestID(r.Context())), slog.String("endpoint", need.ID), slog.Any("err", err))
+		case errors.Is(err, ErrMethod):
+			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		}
+		refuse(w, r, Problem(err))
+	})
+}
+
+// admitted is the context of a request that Protect has allowed. It holds one
+// immutable value.
+type admitted struct {
+	context.Context
+	access  *Access
+	request request.Identity
+}
+
+// Value implements context.Context.
+func (a *admitted) Value(key any) any {
+	switch key.(type) {
+	case request.AccessKey:
+		return a.access
+	case request.CostKey:
+		return a
 	}
-	if a == p.writes && p.safeOnly {
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		p.errors(w, r, problem.Problem{Status: http.StatusMethodNotAllowed})
-		return
+	return a.Context.Value(key)
+}
+
+// CostOf implements request.Coster.
+func (a *admitted) CostOf(r *http.Request) int {
+	cost := a.access.requirement.Cost()
+	if cost < 0 && request.Identify(r) != a.request { // that was free, not this one
+		return 1
 	}
-	r, s := request.Protect(r)
-	rights, _ := s.Rights.(*Rights)
+	return cost
+}
+
+// check decides r by the caller on its context.
+func (q *Requirement) check(r *http.Request) (*Access, error) {
+	target, err := q.Target(r)
+	if err != nil {
+		return nil, err
+	}
+	caller, ok := callerOf(r.Context())
 	switch {
-	case rights == nil: // nobody authenticated
-		p.errors(w, r, problem.Problem{Status: http.StatusUnauthorized})
-	case a.admit(rights, r, s):
-		p.next.ServeHTTP(w, r)
-	default:
-		p.errors(w, r, denial(r))
+	case !ok:
+		return nil, ErrNotAuthenticated
+	case caller.Rights == nil:
+		return nil, errAnonymous
 	}
+	if denied := q.Decide(*caller, &target); denied != nil {
+		return nil, denied
+	}
+	a := q.Access(*caller, target)
+	return &a, nil
+}
+
+// errAnonymous: the route needs a caller and the request has none.
+var errAnonymous = errors.New("authz: the request is anonymous")
+
+// callerOf returns who makes the request of ctx, and false if nobody has found
+// out. An anonymous caller has no rights.
+func callerOf(ctx context.Context) (*Caller, bool) {
+	c, ok := ctx.Value(request.CallerKey{}).(*Caller)
+	return c, ok && c != nil
 }

@@ -14,14 +14,6 @@ const skew = time.Minute
 // never is the age of a proof that was not given.
 const never time.Duration = math.MaxInt64
 
-// age returns how old the proof of identity is, 0 where q does not ask.
-func (q *question) age(now, proved time.Time) time.Duration {
-	if q.recent == 0 {
-		return 0
-	}
-	return age(now, proved)
-}
-
 // age is apart so that the method is inlined. A proof in the future, by no
 // more than skew, is as old as one given now.
 func age(now, proved time.Time) time.Duration {
@@ -31,10 +23,9 @@ func age(now, proved time.Time) time.Duration {
 	return max(0, now.Sub(proved))
 }
 
-// stale denies what q asks of a proof that is older than it may be. It says so
-// also where the need says Hide: who comes this far has all rights, and must
-// learn what is left to do.
-func (q *question) stale(age time.Duration) Decision {
+// stale denies a proof that is too old. HideDenial does not apply: this caller has
+// all rights, and must learn to log in again.
+func (q *compiledRequest) stale(age time.Duration) Decision {
 	d := Decision{
 		Code: "insufficient_user_authentication", Layer: "proof", Dimension: "proof",
 		Wanted: q.recent.String(), Held: age.String(), Recent: q.recent,

@@ -10,8 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/internal/request"
-	"medtwin.ai/tollgate/problem"
 )
 
 func TestDecideRecent(t *testing.T) {
@@ -64,34 +62,20 @@ func TestDecideRecentIsLast(t *testing.T) {
 }
 
 // A route that asks for a fresh proof answers others with the challenge of
-// RFC 9470, section 3, on Routes and with Protect.
+// RFC 9470, section 3, on a gate and with Protect.
 func TestRecent(t *testing.T) {
 	const limit = 90 * time.Second
 	g := newRig(t)
-	var proved time.Time
-	identify := func(next http.Handler) http.Handler {
-		return g.authenticate(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			request.From(r.Context()).Proved = proved
-			next.ServeHTTP(w, r)
-		}))
-	}
-	routes, err := authz.NewRoutes(authz.RoutesConfig{
-		Model: g.model, Authenticate: identify, Limit: g.limit, Now: func() time.Time { return noon },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.Routes = routes
 	need := func(change func(*authz.Need)) authz.Need {
 		n := authz.Need{ID: "delete", Permission: "delete", From: getProject.From, Recent: limit}
 		change(&n)
 		return n
 	}
 	g.Handle("DELETE /projects/{project}", need(func(*authz.Need) {}), g.handler("project"))
-	g.Handle("DELETE /hidden/{project}", need(func(n *authz.Need) { n.ID, n.Hide = "hidden", true }), g.handler("project"))
+	g.Handle("DELETE /hidden/{project}", need(func(n *authz.Need) { n.ID, n.HideDenial = "hidden", true }), g.handler("project"))
 	g.Handle("POST /password", authz.Need{ID: "password", Anyone: true, Suspended: true, Recent: limit}, g.handler(""))
 	protected := http.NewServeMux()
-	protected.Handle("DELETE /projects/{project}", identify(authz.Protect(g.model, need(func(*authz.Need) {}), g.limit(g.handler("project")))))
+	protected.Handle("DELETE /projects/{project}", g.authenticated(t, authz.Protect(g.model, need(func(*authz.Need) {}), g.handler("project"))))
 
 	for name, c := range map[string]struct {
 		proved         time.Time
@@ -110,15 +94,13 @@ func TestRecent(t *testing.T) {
 	} {
 		g.holds(authz.Of("delete"), authz.Of("p1"))
 		method, path, _ := strings.Cut(c.target, " ")
-		for where, h := range map[string]http.Handler{"routes": g, "protect": protected} {
+		for where, h := range map[string]http.Handler{"gate": g, "protect": protected} {
 			if where == "protect" && !strings.HasPrefix(path, "/projects") {
 				continue
 			}
-			proved, g.trace = c.proved, nil
+			g.proved, g.trace = c.proved, nil
 			w := httptest.NewRecorder()
-			r, s := request.Attach(httptest.NewRequest(method, path, nil))
-			s.Now = noon
-			h.ServeHTTP(w, r)
+			h.ServeHTTP(w, request(method, path))
 			ran := ""
 			if n := len(g.trace); n > 0 && strings.HasPrefix(g.trace[n-1], "handle") {
 				ran = g.trace[n-1]
@@ -133,27 +115,14 @@ func TestRecent(t *testing.T) {
 			if got := w.Header().Get("WWW-Authenticate"); got != want {
 				t.Errorf("%s, %s: WWW-Authenticate: %s", name, where, got)
 			}
-			if got, want := w.Body.String(), `"code":"insufficient_user_authentication"`; !strings.Contains(got, want) {
-				t.Errorf("%s, %s: %s, want %s", name, where, got, want)
+			if got, want := w.Body.String(), `"detail":"This asks for a more recent proof of identity: log in again."`; !strings.Contains(got, want) {
+				t.Errorf("%s, %s: got %s, want %s", name, where, got, want)
 			}
-			if where == "routes" {
-				if diff := cmp.Diff([]string{"authenticate", "limit cost=0 denied=true"}, g.trace); diff != "" {
+			if where == "gate" {
+				if diff := cmp.Diff([]string{"authenticate", "take 1 of acme/denied", "take 0 of acme/plan"}, g.trace); diff != "" {
 					t.Errorf("%s: %s", name, diff)
 				}
 			}
-		}
-	}
-}
-
-// In the form of RFC 9457 the body says what to do.
-func TestRecentSaysWhy(t *testing.T) {
-	m := newModel(t)
-	q := authz.Request{Permission: "read", Endpoint: "a", Environment: "live", Recent: time.Minute}
-	w := httptest.NewRecorder()
-	problem.Write(w, httptest.NewRequest("GET", "/", nil), authz.Problem(&authz.DeniedError{Decision: m.Rights(authz.Active, []authz.Grant{m.Everything()}).Decide(q)}))
-	for _, want := range []string{`"code":"insufficient_user_authentication"`, "log in again", `"status":401`} {
-		if !strings.Contains(w.Body.String(), want) {
-			t.Errorf("%s does not say %s", w.Body, want)
 		}
 	}
 }
@@ -162,29 +131,25 @@ func TestRecentSaysWhy(t *testing.T) {
 func TestRecentLater(t *testing.T) {
 	g := newRig(t)
 	g.holds(authz.Of("read"), authz.Of("p1"))
-	need := authz.Need{ID: "a", Permission: "read", Later: []string{"projects"}, Recent: time.Minute}
+	need := authz.Need{ID: "a", Permission: "read", CheckedByHandler: []string{"projects"}, Recent: time.Minute}
 	ran := false
+	var code string
+	var seen authz.Set
 	h := authz.Protect(g.model, need, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ran = true
-		s := request.From(r.Context())
-		for _, c := range []struct {
-			proved time.Time
-			code   string
-		}{{noon, ""}, {noon.Add(-time.Hour), "insufficient_user_authentication"}} {
-			s.Proved = c.proved
-			code := ""
-			if err := authz.CheckResource(r.Context(), "projects", "p1"); err != nil {
-				code = err.(*authz.DeniedError).Decision.Code
-			}
-			if seen := authz.Visible(r.Context(), "projects"); code != c.code || seen.Has("p1") != (code == "") {
-				t.Errorf("proved %v: %q, {%v} visible", c.proved, code, seen)
-			}
+		ran, code = true, ""
+		if err := authz.CheckResource(r.Context(), "projects", "p1"); err != nil {
+			code = err.(*authz.DeniedError).Decision.Code
 		}
+		seen = authz.Visible(r.Context(), "projects")
 	}))
-	r, s := request.Attach(httptest.NewRequest("GET", "/", nil))
-	s.Now, s.Proved = noon, noon
-	g.authenticate(h).ServeHTTP(httptest.NewRecorder(), r)
-	if !ran {
-		t.Error("the handler did not run")
+	for _, c := range []struct {
+		proved time.Time
+		runs   bool
+	}{{noon, true}, {noon.Add(-time.Hour), false}} {
+		ran, g.proved = false, c.proved
+		g.authenticated(t, h).ServeHTTP(httptest.NewRecorder(), request("GET", "/"))
+		if ran != c.runs || ran && (code != "" || !seen.Has("p1")) {
+			t.Errorf("proved %v: ran %v, %q, {%v} visible", c.proved, ran, code, seen)
+		}
 	}
 }

@@ -50,9 +50,6 @@ func (m *Model) Rights(s Status, layers ...[]Grant) *Rights {
 	return r
 }
 
-// empty reports whether there is nothing that could allow anything.
-func (r *Rights) empty() bool { return r == nil || r.self != r || len(r.layers) == 0 }
-
 // Layers returns the grants that count, by layer: what was void is not among
 // them. It is for showing; the copy is the caller's.
 func (r *Rights) Layers() [][]Grant {
@@ -96,39 +93,4 @@ func (m *Model) compile(g Grant) box {
 		b.scope[m.kinds[kind]-1] = ids
 	}
 	return b
-}
-
-// What a request can fail on, in the order in which it is asked.
-const (
-	nothing = iota
-	onPermission
-	onEndpoint
-	onEnvironment
-	onResource // plus its index in the question
-)
-
-// fails returns the first dimension in which q lies outside the box.
-func (b *box) fails(q *question, ids *ids, environment string) int {
-	switch {
-	case b.permissions&q.bit == 0:
-		return onPermission
-	case !b.endpoints.Has(q.endpoint) && !hasPrefix(q.endpoint, b.prefixes):
-		return onEndpoint
-	case !b.environments.Has(environment):
-		return onEnvironment
-	}
-	for i, kind := range q.kinds {
-		if kind != 0 && !b.has(kind, ids[i]) {
-			return onResource + i
-		}
-	}
-	if q.extraKind != 0 && !b.has(q.extraKind, q.extra.ID) {
-		return onResource + maxResources
-	}
-	return nothing
-}
-
-// has reports whether the box holds a resource, by the entry of its kind.
-func (b *box) has(kind int8, id string) bool {
-	return kind != unknownKind && b.scope[kind-1].Has(id)
 }

@@ -1,8 +1,10 @@
 package authz_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,34 +13,48 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"medtwin.ai/tollgate"
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate/store/memory"
 )
 
 var noon = time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC)
 
-// A rig is Routes with parts that write down when they run.
+// A rig is a gate with parts that write down when they run.
 type rig struct {
-	*authz.Routes
+	*tollgate.Gate
 	model  *authz.Model
-	rights *authz.Rights // of everybody; nil: nobody authenticates
+	rights *authz.Rights // of everybody; nil: nobody is let in
+	acts   string        // the environment that everybody acts in
+	proved time.Time     // when everybody proved their identity
 	trace  []string
 }
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	g := &rig{model: newModel(t)}
-	routes, err := authz.NewRoutes(authz.RoutesConfig{
-		Model:        g.model,
-		Authenticate: g.authenticate,
-		Limit:        g.limit,
-		Now:          func() time.Time { return noon },
+	db, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &rig{acts: "live"}
+	g.Gate, err = tollgate.New(tollgate.Config{
+		Store: db, Secrets: secrets, Prefix: "acme",
+		Permissions: []string{"read", "write", "delete", "admin"}, ReadOnly: []string{"read"}, Resources: []string{"projects", "artifact_types"},
+		Plans: map[string]string{"plan": "1000-M"}, Limits: traced{g, ratelimit.NewMemory(0)},
+		Authenticators: []authn.Authenticator{g}, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Routes = routes
+	g.model = g.Model()
 	return g
 }
 
@@ -46,26 +62,48 @@ func (g *rig) note(format string, args ...any) {
 	g.trace = append(g.trace, fmt.Sprintf(format, args...))
 }
 
-// authenticate stands for package authn.
-func (g *rig) authenticate(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// Remembers implements authn.Rememberer: nobody is held up by failures.
+func (g *rig) Remembers(authn.Authenticator) bool { return true }
+
+// Authenticate implements authn.Authenticator.
+func (g *rig) Authenticate(_ context.Context, c authn.Credential, _ time.Time) (*authn.Principal, error) {
+	if c.MemoryOnly {
 		g.note("authenticate")
-		r, s := request.Ensure(r, nil)
-		if g.rights != nil {
-			s.Rights, s.Environment = g.rights, "live"
-		}
-		next.ServeHTTP(w, r)
-	})
+	}
+	if g.rights == nil {
+		return nil, authn.ErrRejected
+	}
+	return &authn.Principal{
+		Kind: authn.KindKey, ID: "key_1", Account: "acct_1", Subject: "acct_1/live", Environment: g.acts, Proved: g.proved, Rights: g.rights,
+	}, nil
 }
 
-// limit stands for package ratelimit.
-func (g *rig) limit(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := request.From(r.Context())
-		g.note("limit cost=%d denied=%v", s.Cost, s.Denied != nil)
-		w.Header().Set("X-Limited", "yes")
-		next.ServeHTTP(w, r)
-	})
+// traced notes what is taken.
+type traced struct {
+	*rig
+	ratelimit.Store
+}
+
+func (s traced) Take(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+	s.note("take %d of %s", t.Cost, t.Scope)
+	return s.Store.Take(ctx, t, now)
+}
+
+// authenticated is h behind the authentication of package authn.
+func (g *rig) authenticated(t testing.TB, h http.Handler) http.Handler {
+	t.Helper()
+	mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{g}, Now: func() time.Time { return noon }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mw.Wrap(h)
+}
+
+// request is a request by everybody.
+func request(method, target string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	r.Header.Set("Authorization", "Bearer x")
+	return r
 }
 
 // handler notes that it ran and with which path value.
@@ -78,7 +116,7 @@ func (g *rig) handler(wildcard string) http.Handler {
 
 func (g *rig) do(method, target string, header ...string) *httptest.ResponseRecorder {
 	g.trace = nil
-	r := httptest.NewRequest(method, target, nil)
+	r := request(method, target)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -95,42 +133,37 @@ func (g *rig) holds(permissions, projects authz.Set) {
 
 var getProject = authz.Need{ID: "projects.get", Permission: "read", From: map[string]string{"projects": "project"}}
 
-func TestNewRoutesMistakes(t *testing.T) {
-	_, err := authz.NewRoutes(authz.RoutesConfig{})
-	for _, want := range []string{"Model", "Authenticate"} {
-		if err == nil || !strings.Contains(err.Error(), want+" is required") {
-			t.Errorf("%v does not ask for %s", err, want)
-		}
-	}
-}
-
-// The chain runs in a fixed order, and everything in it sees one state.
-func TestRoutesOrder(t *testing.T) {
+// A request is matched, authenticated, decided, charged and handled in this
+// order, and what is denied is charged apart and shows where the plan stands.
+func TestOrder(t *testing.T) {
 	g := newRig(t)
 	need := getProject
 	need.Cost = 5
-	g.Handle("GET /v1/projects/{project}", need, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := request.From(r.Context())
-		if !s.Now.Equal(noon) || s.Question == nil || s.Denied != nil || s.Cost != 5 {
-			t.Errorf("state %+v", s)
-		}
-		g.handler("project").ServeHTTP(w, r)
-	}))
+	g.Handle("GET /v1/projects/{project}", need, g.handler("project"))
+	g.Handle("GET /v1/free", authz.Need{ID: "free", Permission: "read", Cost: -1}, g.handler(""))
 	g.holds(authz.Of("read"), authz.Of("p1"))
-
-	w := g.do("GET", "/v1/projects/p1")
-	if diff := cmp.Diff([]string{"authenticate", "limit cost=5 denied=false", "handle p1"}, g.trace); diff != "" || w.Code != 200 {
-		t.Error(w.Code, diff)
-	}
-	w = g.do("GET", "/v1/projects/p2")
-	if diff := cmp.Diff([]string{"authenticate", "limit cost=5 denied=true"}, g.trace); diff != "" || w.Code != 403 {
-		t.Error(w.Code, diff)
-	}
-	if w.Header().Get("X-Limited") != "yes" {
-		t.Error("a denial has no limit headers")
+	for _, c := range []struct {
+		path      string
+		status    int
+		remaining string
+		trace     []string
+	}{
+		{"/v1/projects/p1", 200, "995", []string{"authenticate", "take 5 of acme/plan", "handle p1"}},
+		{"/v1/projects/p2", 403, "995", []string{"authenticate", "take 1 of acme/denied", "take 0 of acme/plan"}},
+		{"/v1/free", 200, "59", []string{"authenticate", "take 1 of acme/free", "handle "}},
+		{"/v1/projects/..", 307, "", nil},
+		{"/v1/nothing", 404, "", nil},
+	} {
+		w := g.do("GET", c.path)
+		if got := w.Header().Get("X-RateLimit-Remaining"); w.Code != c.status || got != c.remaining {
+			t.Errorf("%s: got %d, %q remaining, want %d, %q", c.path, w.Code, got, c.status, c.remaining)
+		}
+		if diff := cmp.Diff(c.trace, g.trace); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", c.path, diff)
+		}
 	}
 	g.rights = nil
-	w = g.do("GET", "/v1/projects/p1")
+	w := g.do("GET", "/v1/projects/p1")
 	if diff := cmp.Diff([]string{"authenticate"}, g.trace); diff != "" || w.Code != 401 {
 		t.Error(w.Code, diff)
 	}
@@ -139,48 +172,19 @@ func TestRoutesOrder(t *testing.T) {
 	}
 }
 
-func TestRoutesWithoutLimit(t *testing.T) {
+// A handler that is given another context has lost what was decided: denials,
+// never a pass.
+func TestLostContext(t *testing.T) {
 	g := newRig(t)
-	routes, err := authz.NewRoutes(authz.RoutesConfig{Model: g.model, Authenticate: g.authenticate})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.Routes = routes
-	g.Handle("GET /v1/projects/{project}", getProject, g.handler("project"))
+	g.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: "read", CheckedByHandler: []string{"projects"}},
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if authz.CheckResource(t.Context(), "projects", "p1") == nil {
+				t.Error("allowed by nobody's decision")
+			}
+		}))
 	g.holds(authz.Of("read"), authz.Of("p1"))
-	if w := g.do("GET", "/v1/projects/p1"); w.Code != 200 {
+	if w := g.do("GET", "/v1/projects"); w.Code != 200 {
 		t.Error(w.Code)
-	}
-	if w := g.do("GET", "/v1/projects/p2"); w.Code != 403 {
-		t.Error(w.Code)
-	}
-}
-
-// Parts that drop the state of the request make denials, never a pass.
-func TestRoutesLostState(t *testing.T) {
-	g := newRig(t)
-	drop := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(t.Context()))
-		})
-	}
-	for name, c := range map[string]struct {
-		authenticate, limit func(http.Handler) http.Handler
-		want                int
-	}{
-		"after authentication": {func(h http.Handler) http.Handler { return g.authenticate(drop(h)) }, nil, 401},
-		"before the refusal":   {g.authenticate, drop, 500},
-	} {
-		routes, err := authz.NewRoutes(authz.RoutesConfig{Model: g.model, Authenticate: c.authenticate, Limit: c.limit})
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.Routes = routes
-		g.Handle("GET /v1/projects/{project}", getProject, g.handler("project"))
-		g.holds(authz.Of("read"), authz.Of("p1"))
-		if w := g.do("GET", "/v1/projects/p2"); w.Code != c.want {
-			t.Errorf("%s: %d", name, w.Code)
-		}
 	}
 }
 
@@ -201,7 +205,7 @@ func TestRoutesDenialNamesWhatWasMissing(t *testing.T) {
 	g.Handle("DELETE /v1/projects/{project}",
 		authz.Need{ID: "projects.delete", Permission: "delete", From: getProject.From}, g.handler("project"))
 	hidden := getProject
-	hidden.ID, hidden.Hide = "hidden.get", true
+	hidden.ID, hidden.HideDenial = "hidden.get", true
 	g.Handle("GET /v1/hidden/{project}", hidden, g.handler("project"))
 	g.holds(authz.Of("read"), authz.Of("p1"))
 
@@ -226,7 +230,7 @@ func TestRoutesDenialNamesWhatWasMissing(t *testing.T) {
 // as a path that is not there, and in every layer and status.
 func TestRoutesHide(t *testing.T) {
 	g := newRig(t)
-	hidden := authz.Need{ID: "hidden.get", Permission: "read", From: getProject.From, Later: []string{"artifact_types"}, Hide: true}
+	hidden := authz.Need{ID: "hidden.get", Permission: "read", From: getProject.From, CheckedByHandler: []string{"artifact_types"}, HideDenial: true}
 	g.Handle("GET /v1/hidden/{project}", hidden, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := authz.CheckResource(r.Context(), "artifact_types", "csv"); err != nil {
 			problem.Write(w, r, authz.Problem(err))
@@ -254,8 +258,8 @@ func TestRoutesHide(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g.rights = c.rights
 			w := g.do("GET", "/v1/hidden/p1").Result()
-			w.Header.Del("X-Limited")
 			for _, h := range []http.Header{w.Header, missing.Header} {
+				unlimited(h)
 				h.Del("X-Request-Id")
 			}
 			if diff := cmp.Diff(missing.Header, w.Header); diff != "" || w.StatusCode != 404 {
@@ -264,10 +268,10 @@ func TestRoutesHide(t *testing.T) {
 			if c.name == "what the handler checks" {
 				return
 			}
-			r := httptest.NewRequest("GET", "/v1/hidden/p1", nil)
+			r := request("GET", "/v1/hidden/p1")
 			r.SetPathValue("project", "p1")
 			rec := httptest.NewRecorder()
-			g.authenticate(protected).ServeHTTP(rec, r)
+			g.authenticated(t, protected).ServeHTTP(rec, r)
 			if rec.Code != 404 || rec.Header().Get("X-Denied-Reason") != "" {
 				t.Errorf("Protect: %d %v", rec.Code, rec.Header())
 			}
@@ -305,22 +309,23 @@ func TestRoutesSameBytes(t *testing.T) {
 	g.Handle("GET /v1/projects/{project}", getProject, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lookups++
 		if r.PathValue("project") != "p1" {
-			problem.Write(w, r, problem.Problem{Status: http.StatusNotFound}) // missing, or another account's
+			problem.Write(w, r, problem.Problem{Status: 404}) // missing, or another account's
 			return
 		}
 		io.WriteString(w, "p1")
 	}))
-	h := problem.RequestIDs(g)
 	body := func(path string, status int) string {
 		t.Helper()
+		r := request("GET", path)
+		r = r.WithContext(problem.WithRequestID(r.Context(), "the-id"))
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		g.ServeHTTP(w, r)
 		if w.Code != status {
 			t.Fatalf("%s: %d, want %d", path, w.Code, status)
 		}
-		id := w.Header().Get("X-Request-Id")
-		w.Header().Del("X-Limited")
-		return strings.ReplaceAll(fmt.Sprint(w.Body, w.Header()), id, "the-id")
+		w.Header().Del("X-Request-Id")
+		unlimited(w.Header())
+		return fmt.Sprint(w.Body, w.Header())
 	}
 
 	g.holds(authz.Of("read"), authz.Of("p9"))
@@ -338,4 +343,12 @@ func TestRoutesSameBytes(t *testing.T) {
 		}
 	}
 	body("/v1/projects/p1", 200)
+}
+
+// unlimited removes what tells where the caller's plan stands, which is nothing
+// about the route.
+func unlimited(h http.Header) {
+	for _, name := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "Ratelimit", "Ratelimit-Policy"} {
+		h.Del(name)
+	}
 }

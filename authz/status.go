@@ -29,7 +29,7 @@ func (s Status) String() string {
 func (s Status) valid() bool { return Active <= s && s <= Suspended }
 
 // refuses returns the code with which s refuses q, or "".
-func (s Status) refuses(q *question) string {
+func (s Status) refuses(q *compiledRequest) string {
 	switch {
 	case s == Active, s == ReadOnly && (!q.writes || q.suspended), s == Suspended && q.suspended:
 		return ""

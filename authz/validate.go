@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Validate returns every mistake in g, joined: what m does not know, what is
-// not a name, and an empty set of permissions, endpoints or environments, with which nothing would be allowed. Route ids
-// are only checked for their form: a grant may outlive a route.
+// Validate returns every mistake in g, joined: what m does not know, what is not a
+// name, and an empty set of permissions, endpoints or environments, which would allow
+// nothing. Route ids are only checked for their form: a grant may outlive a route.
 func (m *Model) Validate(g Grant) error {
 	var errs []error
 	fail := func(format string, args ...any) {
@@ -34,8 +34,8 @@ func (m *Model) Validate(g Grant) error {
 		each(dimension, s, why)
 	}
 
-	if g.Version != Version {
-		fail("version %d: this release knows %d", g.Version, Version)
+	if v := g.version(); v != Version {
+		fail("version %d: this release knows %d", v, Version)
 	}
 	if g.foreign != nil {
 		for _, name := range g.unknown() {
@@ -75,6 +75,24 @@ func isWord(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// isPermission reports whether s is words of [a-z][a-z0-9_-]* with dots or colons
+// between.
+func isPermission(s string) bool {
+	first := true // of a word
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z':
+			first = false
+		case !first && ('0' <= c && c <= '9' || c == '_' || c == '-'):
+		case !first && (c == '.' || c == ':'):
+			first = true
+		default:
+			return false
+		}
+	}
+	return !first
 }
 
 // isID reports whether s is words with dots between, the form of route ids.

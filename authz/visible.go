@@ -14,7 +14,7 @@ func (r *Rights) Visible(q Request, kind string) Set {
 	return r.visible(&c, &ids, q.Environment, c.age(q.Now, q.Proved), kind)
 }
 
-func (r *Rights) visible(q *question, ids *ids, environment string, age time.Duration, kind string) Set {
+func (r *Rights) visible(q *compiledRequest, ids *ids, environment string, age time.Duration, kind string) Set {
 	if r.empty() || r.model.kinds[kind] == 0 || r.status.refuses(q) != "" || age > q.recent {
 		return Set{}
 	}
@@ -27,7 +27,7 @@ func (r *Rights) visible(q *question, ids *ids, environment string, age time.Dur
 	for i := range r.layers {
 		var here Set
 		for j := range r.layers[i].boxes {
-			if b := &r.layers[i].boxes[j]; b.fails(q, ids, environment) == nothing {
+			if b := &r.layers[i].boxes[j]; b.firstMismatch(q, ids, environment) == nothing {
 				here = here.union(b.scope[r.model.kinds[kind]-1])
 			}
 		}

@@ -40,7 +40,7 @@ func wrapTollgate(tb testing.TB, quota int64, next http.Handler) http.Handler {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	l, err := ratelimit.New(ratelimit.Config{Plan: func(r *http.Request) (string, *ratelimit.Plan) { return r.Host, plan }})
+	l, err := ratelimit.New(ratelimit.Config{Charge: func(r *http.Request) (string, *ratelimit.Plan) { return r.Host, plan }})
 	if err != nil {
 		tb.Fatal(err)
 	}

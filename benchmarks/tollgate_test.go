@@ -16,8 +16,7 @@ func openTollgate(tb testing.TB, quota int64, n int) func(string) bool {
 	store := ratelimit.NewMemory(2 * n) // twice, so that the figures hold no eviction
 	ctx := tb.Context()
 	return func(key string) bool {
-		var d ratelimit.Decision
-		err := store.Take(ctx, ratelimit.Take{Scope: "plan", Subject: key, Plan: plan, Cost: 1}, time.Now(), &d)
+		d, err := store.Take(ctx, ratelimit.Take{Scope: "plan", Subject: key, Plan: plan, Cost: 1}, time.Now())
 		return err == nil && d.Allowed
 	}
 }
@@ -34,14 +33,13 @@ func BenchmarkTakeAtGivenTime(b *testing.B) {
 					b.Fatal(err)
 				}
 				store, keys, ctx := ratelimit.NewMemory(2*n), allKeys()[:n], b.Context()
-				var d ratelimit.Decision
 				// One use of every key per second of the given clock.
 				step := time.Second / time.Duration(n)
 				now := time.Now()
 				refused := 0
 				take := func(i int) {
 					now = now.Add(step)
-					err := store.Take(ctx, ratelimit.Take{Scope: "plan", Subject: keys[turn(i, n)], Plan: plan, Cost: 1}, now, &d)
+					d, err := store.Take(ctx, ratelimit.Take{Scope: "plan", Subject: keys[turn(i, n)], Plan: plan, Cost: 1}, now)
 					if err != nil || !d.Allowed {
 						refused++
 					}

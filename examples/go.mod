@@ -3,6 +3,7 @@ module medtwin.ai/tollgate/examples
 go 1.26.0
 
 require (
+	github.com/go-chi/chi/v5 v5.2.1
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jub0bs/cors v0.9.0

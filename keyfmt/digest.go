@@ -26,7 +26,11 @@ func (d Digest) MarshalText() ([]byte, error) { return []byte("digest " + d.Pepp
 // A Keyring makes the digests of tokens: under its newest pepper for what is
 // stored, under all of them for what is looked up. It is safe for concurrent
 // use and never changes.
-type Keyring struct{ peppers []*keyed } // newest first; pointers, so that printing shows none
+type Keyring struct {
+	peppers []*keyed // newest first; pointers, so that printing shows none
+	root    func() []byte
+	made    string // the secrets file, if it did not exist before
+}
 
 // NewKeyring returns a keyring over copies of the peppers given. Ids are
 // unique, and a secret too short or too plain to be random is refused; the
@@ -48,14 +52,16 @@ func NewKeyring(newest Pepper, older ...Pepper) (*Keyring, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	k.root = k.peppers[len(k.peppers)-1].secret
 	return k, nil
 }
 
-// Unpeppered returns a keyring whose digests are plain SHA-256. Tokens are
-// too random to be guessed from those, but whoever can write to the database
-// can then plant a key of his own.
-func Unpeppered() *Keyring {
-	return &Keyring{[]*keyed{newKeyed(Pepper{})}}
+// InsecureUnpeppered returns a keyring whose digests are plain SHA-256. Tokens
+// are too random to be guessed from those, but anyone who can write to the
+// database can then plant a key of their own. What Derive returns is new in every
+// process.
+func InsecureUnpeppered() *Keyring {
+	return &Keyring{peppers: []*keyed{newKeyed(Pepper{})}, root: sealed(GeneratePepper(rootID).Secret)}
 }
 
 // Digest returns the digest of t under the newest pepper.

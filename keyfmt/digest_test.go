@@ -47,7 +47,7 @@ func TestCandidates(t *testing.T) {
 			break
 		}
 		sum := Digest{Sum: sha256.Sum256([]byte(token.Reveal()))}
-		if d := cmp.Diff([]Digest{sum}, slices.Collect(Unpeppered().Candidates(token))); d != "" {
+		if d := cmp.Diff([]Digest{sum}, slices.Collect(InsecureUnpeppered().Candidates(token))); d != "" {
 			t.Errorf("without a pepper (-want +got):\n%s", d)
 		}
 	}
@@ -61,8 +61,8 @@ func TestDigestNeedsThePepper(t *testing.T) {
 	digests := slices.Collect(keyring(t, mine).Candidates(token))
 	theirs := GeneratePepper("a")
 	for name, planted := range map[string]Digest{
-		"no pepper":           Unpeppered().Digest(token),
-		"no pepper, right id": {"a", Unpeppered().Digest(token).Sum},
+		"no pepper":           InsecureUnpeppered().Digest(token),
+		"no pepper, right id": {"a", InsecureUnpeppered().Digest(token).Sum},
 		"right id":            keyring(t, theirs).Digest(token),
 		"right sum, no id":    {"", digests[0].Sum},
 	} {

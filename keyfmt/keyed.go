@@ -11,8 +11,9 @@ import (
 // keyed makes the digests of one pepper. A hash in use belongs to one
 // goroutine and takes several allocations to make, so they are pooled.
 type keyed struct {
-	id   string
-	pool sync.Pool // of *hasher
+	id     string
+	secret func() []byte
+	pool   sync.Pool // of *hasher
 }
 
 type hasher struct {
@@ -22,8 +23,8 @@ type hasher struct {
 
 // newKeyed copies the secret of p; without one the digest is plain SHA-256.
 func newKeyed(p Pepper) *keyed {
-	k := &keyed{id: p.ID}
 	secret := slices.Clone(p.Secret)
+	k := &keyed{id: p.ID, secret: sealed(secret)}
 	k.pool.New = func() any {
 		if secret == nil {
 			return &hasher{Hash: sha256.New()}

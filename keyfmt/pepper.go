@@ -38,6 +38,9 @@ func (p Pepper) check() error {
 		strings.Trim(p.ID, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		errs = append(errs, fmt.Errorf("keyfmt: pepper id %q: want 1 to %d of [a-z0-9-]", p.ID, maxPepperID))
 	}
+	if p.ID == rootID {
+		errs = append(errs, fmt.Errorf("keyfmt: pepper id %q: that is the name of the root; choose another", p.ID))
+	}
 	const remedy = "make one with: openssl rand -hex 32"
 	seen := map[byte]bool{}
 	for _, b := range p.Secret {

@@ -4,17 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-
-	"medtwin.ai/tollgate/internal/request"
 )
 
 // RequestIDs gives every request an id and sends it as X-Request-Id. It goes
-// around everything else. The id is always made here and never taken from the
-// client; where RequestIDs nest, the outer one makes it. A request that
-// a handler makes on the context of its own request has the same id.
+// around everything else. The id is made here, or is the one that
+// [WithRequestID] has put on the context, and never taken from the client; where
+// RequestIDs nest, the outer one makes it. A request that a handler makes on the
+// context of its own request has the same id.
 func RequestIDs(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, _ = request.Attach(Identify(r)) // so that FromContext knows the answer out here as well
+		r = Identify(r)
 		w.Header().Set("X-Request-Id", RequestID(r.Context()))
 		next.ServeHTTP(w, r)
 	})
@@ -27,7 +26,13 @@ func Identify(r *http.Request) *http.Request {
 	if RequestID(r.Context()) != "" {
 		return r
 	}
-	return r.WithContext(&identified{r.Context(), newID()})
+	return r.WithContext(WithRequestID(r.Context(), newID()))
+}
+
+// WithRequestID returns a context with a request id, for an application that has
+// one of its own, such as the id of a trace. Clients and logs see it.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return &identified{ctx, id}
 }
 
 // RequestID returns the id of the request that ctx belongs to, or "" if it has
@@ -50,11 +55,11 @@ type identified struct {
 }
 
 // Value implements [context.Context].
-func (c *identified) Value(key any) any {
+func (i *identified) Value(key any) any {
 	if key == (idKey{}) {
-		return c
+		return i
 	}
-	return c.Context.Value(key)
+	return i.Context.Value(key)
 }
 
 // newID returns 80 random bits in 16 characters of a-z2-7: short enough to be

@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"medtwin.ai/tollgate/internal/request"
 )
 
 func TestRequestIDs(t *testing.T) {
@@ -126,7 +124,7 @@ func BenchmarkRequestIDs(b *testing.B) {
 }
 
 func BenchmarkWrite(b *testing.B) {
-	r, _ := request.Attach(Identify(httptest.NewRequest("GET", "/", nil)))
+	r := Identify(httptest.NewRequest("GET", "/", nil))
 	w := httptest.NewRecorder()
 	b.ReportAllocs()
 	for b.Loop() {

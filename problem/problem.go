@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/internal/watch"
 )
 
 // A Problem is what a client is told about a request that failed. What is
@@ -60,8 +60,8 @@ func Prepare(w http.ResponseWriter, r *http.Request, p Problem) Problem {
 	if p.RequestID == "" {
 		p.RequestID = newID()
 	}
-	if s := request.From(r.Context()); s.Of(r) {
-		s.Problem = &p
+	if watcher := watch.From(r.Context()); watcher != nil {
+		watcher.Refused(w)
 	}
 
 	h := w.Header()

@@ -1,11 +1,8 @@
 package problem
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
-
-	"medtwin.ai/tollgate/internal/request"
 )
 
 // A Writer answers r with p. It calls [Prepare] and then writes the body in a
@@ -46,17 +43,4 @@ func Logged(write Writer, log *slog.Logger) Writer {
 		}
 		write(w, r, p)
 	}
-}
-
-// FromContext returns the problem that the request was answered with, for code
-// that logs answers and must not wrap the ResponseWriter. It returns false if
-// none has been written. What is written to a request with another URL, Method,
-// Host or Header map is not seen, so a log goes inside [http.StripPrefix].
-func FromContext(ctx context.Context) (Problem, bool) {
-	if s := request.From(ctx); s != nil {
-		if p, ok := s.Problem.(*Problem); ok {
-			return *p, true
-		}
-	}
-	return Problem{}, false
 }

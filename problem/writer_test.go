@@ -112,17 +112,3 @@ func TestLogged(t *testing.T) {
 		})
 	}
 }
-
-func TestFromContext(t *testing.T) {
-	var before, after bool
-	var got Problem
-	h := RequestIDs(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, before = FromContext(r.Context())
-		Write(w, r, Problem{Status: http.StatusConflict})
-		got, after = FromContext(r.Context())
-	}))
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-	if before || !after || got.Status != http.StatusConflict || got.Code != "conflict" || got.RequestID == "" {
-		t.Errorf("before %v, after %v, %+v", before, after, got)
-	}
-}

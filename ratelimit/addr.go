@@ -87,13 +87,4 @@ func parseHop(s string) (netip.Addr, bool) {
 // address itself, mapped into IPv6 or not; of IPv6 the /64, which one client
 // has all of. All requests without an address are one subject: they share a
 // quota rather than having none.
-func AddrSubject(a netip.Addr) string {
-	a = a.Unmap()
-	switch {
-	case !a.IsValid():
-		return "no address"
-	case a.Is4():
-		return a.String()
-	}
-	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
-}
+func AddrSubject(a netip.Addr) string { return request.AddrSubject(a) }

@@ -106,34 +106,34 @@ func TestFailures(t *testing.T) {
 	addr, neighbour := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 	other := netip.MustParseAddr("203.0.113.9")
 	for i := range 3 {
-		if d := f.Blocked(addr, now); d != 0 {
+		if d := blocked(f, addr, now); d != 0 {
 			t.Fatalf("blocked for %v after %d failures", d, i)
 		}
-		f.Charge(addr, now)
+		f.Count(AddrSubject(addr), now)
 	}
 	for _, a := range []netip.Addr{addr, neighbour} {
-		if d := f.Blocked(a, now); d != time.Minute {
+		if d := blocked(f, a, now); d != time.Minute {
 			t.Errorf("%v is blocked for %v, want a minute", a, d)
 		}
 	}
 	// Asking, and failing while blocked, do not lengthen it.
 	now = now.Add(59 * time.Second)
-	f.Charge(addr, now)
-	if d := f.Blocked(addr, now); d != time.Second {
+	f.Count(AddrSubject(addr), now)
+	if d := blocked(f, addr, now); d != time.Second {
 		t.Errorf("blocked for %v, want a second", d)
 	}
 	now = now.Add(time.Second)
-	if d := f.Blocked(addr, now); d != 0 {
+	if d := blocked(f, addr, now); d != 0 {
 		t.Errorf("blocked for %v after a minute", d)
 	}
-	if d := f.Blocked(other, now); d != 0 {
+	if d := blocked(f, other, now); d != 0 {
 		t.Errorf("another address is blocked for %v", d)
 	}
 	// case L12: requests without an address share a quota: they fail closed.
 	for range 3 {
-		f.Charge(netip.Addr{}, now)
+		f.Count(AddrSubject(netip.Addr{}), now)
 	}
-	if d := f.Blocked(netip.Addr{}, now); d == 0 {
+	if d := blocked(f, netip.Addr{}, now); d == 0 {
 		t.Error("requests without an address are never blocked")
 	}
 }
@@ -146,12 +146,18 @@ func TestFailuresCountLocally(t *testing.T) {
 	}
 	addr := netip.MustParseAddr("203.0.113.9")
 	for range 3 {
-		f.Charge(addr, start)
+		f.Count(AddrSubject(addr), start)
 	}
-	if d := f.Blocked(addr, start); d != time.Minute {
+	if d := blocked(f, addr, start); d != time.Minute {
 		t.Errorf("blocked for %v, want a minute", d)
 	}
 	if _, err := NewFailures(nil, nil); err == nil {
 		t.Error("failures without a plan were accepted")
 	}
+}
+
+// blocked returns for how long addr has failed too often.
+func blocked(f *Failures, addr netip.Addr, now time.Time) time.Duration {
+	_, retry := f.Peek(AddrSubject(addr), now)
+	return retry
 }

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"medtwin.ai/tollgate/internal/request"
 )
 
 func benchPlans(b *testing.B) map[string]*Plan {
@@ -41,17 +39,16 @@ func BenchmarkTake(b *testing.B) {
 			}
 			order := rand.New(rand.NewPCG(1, 2)).Perm(keys)
 			b.Run(name+"/keys="+strconv.Itoa(keys), func(b *testing.B) {
-				m := NewMemory(2 * keys) // few sets overflow
-				var d Decision
+				m := NewMemory(2 * keys)  // few sets overflow
 				for i := range subjects { // so that every key is there
-					m.Take(ctx, Take{"plan", subjects[i], plan, 1}, start, &d)
+					m.Take(ctx, Take{"plan", subjects[i], plan, 1}, start)
 				}
 				b.ReportAllocs()
 				i, allowed := 0, 0
 				// One key uses exactly its minute's quota, so that most pass.
 				pace := time.Minute / time.Duration(plan.limits[0].Quota) / time.Duration(keys)
 				for now := start; b.Loop(); now = now.Add(max(pace, 1)) {
-					m.Take(ctx, Take{"plan", subjects[order[i]], plan, 1}, now, &d)
+					d, _ := m.Take(ctx, Take{"plan", subjects[order[i]], plan, 1}, now)
 					if i++; i == keys {
 						i = 0
 					}
@@ -64,13 +61,12 @@ func BenchmarkTake(b *testing.B) {
 		}
 		b.Run(name+"/refused", func(b *testing.B) {
 			m := NewMemory(0)
-			var d Decision
-			for m.Take(ctx, Take{"plan", "s", plan, 1}, start, &d); d.Allowed; {
-				m.Take(ctx, Take{"plan", "s", plan, 1}, start, &d)
+			for d, _ := m.Take(ctx, Take{"plan", "s", plan, 1}, start); d.Allowed; {
+				d, _ = m.Take(ctx, Take{"plan", "s", plan, 1}, start)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				m.Take(ctx, Take{"plan", "s", plan, 1}, start, &d)
+				m.Take(ctx, Take{"plan", "s", plan, 1}, start)
 			}
 		})
 	}
@@ -89,10 +85,9 @@ func BenchmarkTakeParallel(b *testing.B) {
 			var worker atomic.Int64
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
-				var d Decision
 				i := int(worker.Add(1)) * 7919
 				for now := start; pb.Next(); now = now.Add(time.Second / keys) {
-					m.Take(context.Background(), Take{"plan", subjects[i%keys], plan, 1}, now, &d)
+					m.Take(context.Background(), Take{"plan", subjects[i%keys], plan, 1}, now)
 					i++
 				}
 			})
@@ -110,8 +105,8 @@ func BenchmarkWrap(b *testing.B) {
 	plan := benchPlans(b)["ring"]
 	now := time.Now()
 	l, err := New(Config{
-		Plan: func(r *http.Request) (string, *Plan) { return r.URL.Path, plan },
-		Now:  func() time.Time { now = now.Add(time.Second); return now },
+		Charge: func(r *http.Request) (string, *Plan) { return r.URL.Path, plan },
+		Now:    func() time.Time { now = now.Add(time.Second); return now },
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -119,20 +114,9 @@ func BenchmarkWrap(b *testing.B) {
 	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	r := httptest.NewRequest("GET", "/", nil)
 
-	b.Run("alone", func(b *testing.B) {
-		h, w := l.Wrap(next), nullWriter{make(http.Header)}
-		b.ReportAllocs()
-		for b.Loop() {
-			h.ServeHTTP(w, r)
-		}
-	})
-	// As in the chain, where the state is there already; it is made here too.
-	b.Run("chain", func(b *testing.B) {
-		h, w := l.Wrap(next), nullWriter{make(http.Header)}
-		b.ReportAllocs()
-		for b.Loop() {
-			own, _ := request.Ensure(r, l.config.Now)
-			h.ServeHTTP(w, own)
-		}
-	})
+	h, w := l.Wrap(next), nullWriter{make(http.Header)}
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(w, r)
+	}
 }

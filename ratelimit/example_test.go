@@ -18,7 +18,7 @@ func Example() {
 		panic(err)
 	}
 	limiter, err := ratelimit.New(ratelimit.Config{
-		Plan: func(r *http.Request) (string, *ratelimit.Plan) {
+		Charge: func(r *http.Request) (string, *ratelimit.Plan) {
 			return "acct_1", free // of the verified caller
 		},
 	})
@@ -66,9 +66,9 @@ func ExampleMemory_Take() {
 	memory := ratelimit.NewMemory(0)
 	take := ratelimit.Take{Scope: "jobs", Subject: "acct_1", Plan: plan, Cost: 1}
 	now := time.Date(2026, time.March, 10, 12, 0, 0, 0, time.UTC)
-	var d ratelimit.Decision
 	for range 2 {
-		if err := memory.Take(context.Background(), take, now, &d); err != nil {
+		d, err := memory.Take(context.Background(), take, now)
+		if err != nil {
 			panic(err)
 		}
 		fmt.Println(d.Allowed, d.Retry)

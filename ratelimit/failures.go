@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"time"
 )
 
 // Failures counts failed attempts by subject: failed authentications by client
 // address, with [AddrSubject], or whatever else is guessed at, such as logins.
-// Whose credential is remembered meets none before an API, where package authn
-// asks only about one that is missing or has to be looked up; whoever logs in
-// does.
+// Cached credentials bypass this limit: package authn asks it only about a
+// credential that is malformed or must be looked up. Logins never bypass it.
 type Failures struct {
 	store guarded
 	plan  *Plan
@@ -38,20 +36,8 @@ func NewFailures(store Store, plan *Plan) (*Failures, error) {
 	}, nil
 }
 
-// Blocked returns for how long addr has failed too often to try again; 0: it
-// may. It charges nothing.
-func (f *Failures) Blocked(addr netip.Addr, now time.Time) time.Duration {
-	_, retry := f.Peek(AddrSubject(addr), now)
-	return retry
-}
-
-// Charge counts one failure of addr.
-func (f *Failures) Charge(addr netip.Addr, now time.Time) {
-	f.Count(AddrSubject(addr), now)
-}
-
-// Peek returns how many times subject may fail now, and where that is 0, how
-// long until it may once more. It charges nothing.
+// Peek returns how many times subject may fail now and, if that is 0, how long
+// until it may fail again. It charges nothing.
 func (f *Failures) Peek(subject string, now time.Time) (left int64, retry time.Duration) {
 	d := f.take(subject, 0, now)
 	left = d.States[0].Remaining
@@ -61,15 +47,15 @@ func (f *Failures) Peek(subject string, now time.Time) (left int64, retry time.D
 	return left, d.Retry
 }
 
-// Count counts one failure of subject. Where it may not fail any more, that
-// changes nothing: nobody is held up for longer than a window by his failures.
+// Count counts one failure. It has no effect while subject is blocked, so a
+// lockout lasts one window at most.
 func (f *Failures) Count(subject string, now time.Time) {
 	f.take(subject, 1, now)
 }
 
-func (f *Failures) take(subject string, cost int64, now time.Time) (d Decision) {
+func (f *Failures) take(subject string, cost int64, now time.Time) Decision {
 	t := Take{Scope: failuresScope, Subject: subject, Plan: f.plan, Cost: cost}
 	// No error: guarded counts locally, and the take is a valid one.
-	f.store.Take(context.Background(), t, now, &d)
+	d, _ := f.store.Take(context.Background(), t, now)
 	return d
 }

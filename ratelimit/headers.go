@@ -55,23 +55,30 @@ func (p *Plan) render() {
 // innermost shows. A refusal also gets Retry-After (RFC 9110 §10.2.3), unless
 // it is for ever, and Cache-Control: no-store (RFC 6585 §4).
 func (d *Decision) WriteHeader(h http.Header, now time.Time) {
-	d.write(h, now, true, true)
+	d.write(h, now, true, true, new(Fields))
+}
+
+// WriteFields is WriteHeader for code that allocates something for the request
+// anyway: the values are in f, which must be zero and belong to this response.
+func (d *Decision) WriteFields(h http.Header, now time.Time, f *Fields) {
+	d.write(h, now, true, true, f)
+}
+
+// Fields hold the values of the header fields of one response.
+type Fields struct {
+	values [5]string
+	text   [80]byte
 }
 
 // write is WriteHeader with a choice of families: X-RateLimit-Limit, -Remaining
 // and -Reset (Unix seconds) of the binding limit, and
 // RateLimit-Policy and RateLimit, which show all limits of the plan.
-func (d *Decision) write(h http.Header, now time.Time, legacy, standard bool) {
+func (d *Decision) write(h http.Header, now time.Time, legacy, standard bool, own *Fields) {
 	if d.Plan == nil {
 		return
 	}
 	// All that varies is rendered into one text and cut from it; the slices that
-	// the header keeps share one array. Both are this response's own, in one
-	// allocation: nearly always the text fits.
-	own := new(struct {
-		values [5]string
-		text   [80]byte
-	})
+	// the header keeps share one array. Nearly always the text fits.
 	b := own.text[:0]
 	var remaining, reset, fields int
 	if legacy {

@@ -55,12 +55,12 @@ func TestWriteHeader(t *testing.T) {
 		{"not limited", Decision{Allowed: true}, true, true, http.Header{}},
 	} {
 		h := http.Header{}
-		c.d.write(h, now, c.legacy, c.standard)
+		c.d.write(h, now, c.legacy, c.standard, new(Fields))
 		if diff := cmp.Diff(c.want, h); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 		// Written again, as by nested limiters, nothing doubles; case L19.
-		c.d.write(h, now, c.legacy, c.standard)
+		c.d.write(h, now, c.legacy, c.standard, new(Fields))
 		if diff := cmp.Diff(c.want, h); diff != "" {
 			t.Errorf("%s, twice (-want +got):\n%s", c.name, diff)
 		}

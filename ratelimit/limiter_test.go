@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"medtwin.ai/tollgate/internal/request"
-	"medtwin.ai/tollgate/problem"
 )
 
 // constant charges one subject under one plan.
@@ -36,14 +35,12 @@ func newLimiter(t testing.TB, c Config, now *time.Time) *Limiter {
 	return l
 }
 
-// serve sends a request through the limiter to a handler that answers 204. set
-// changes the request's state first, as the rest of the chain would; nil: nothing.
-func serve(l *Limiter, set func(*request.State)) *httptest.ResponseRecorder {
+// serve sends a request through the limiter to a handler that answers 204. change
+// changes the request first, as the rest of the chain would; nil: nothing.
+func serve(l *Limiter, change func(*http.Request) *http.Request) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", "/", nil)
-	if set != nil {
-		var s *request.State
-		r, s = request.Ensure(r, l.config.Now)
-		set(s)
+	if change != nil {
+		r = change(r)
 	}
 	w := httptest.NewRecorder()
 	l.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,14 +49,21 @@ func serve(l *Limiter, set func(*request.State)) *httptest.ResponseRecorder {
 	return w
 }
 
-func denied(s *request.State)   { s.Denied = errors.New("denied") }
-func free(s *request.State)     { s.Cost = -1 }
-func costs3(s *request.State)   { s.Cost = 3 }
-func costs100(s *request.State) { s.Cost = 100 }
+// A cost is what the need of a route says.
+type cost int
+
+func (c cost) CostOf(*http.Request) int { return int(c) }
+
+// costs is a request whose route costs so much.
+func costs(n int) func(*http.Request) *http.Request {
+	return func(r *http.Request) *http.Request {
+		return r.WithContext(context.WithValue(r.Context(), request.CostKey{}, cost(n)))
+	}
+}
 
 func TestNewRefuses(t *testing.T) {
-	_, err := New(Config{Failure: 9})
-	for _, want := range []string{"Plan is required", "Failure is 9"} {
+	_, err := New(Config{OnOutage: 9})
+	for _, want := range []string{"OnOutage is 9"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %q", err, want)
 		}
@@ -69,7 +73,7 @@ func TestNewRefuses(t *testing.T) {
 // case L1: what the minute refuses, the day keeps.
 func TestRefusalBurnsNothing(t *testing.T) {
 	now := start
-	l := newLimiter(t, Config{Plan: constant("s", parsed(t, "2-M, 10-D"))}, &now)
+	l := newLimiter(t, Config{Charge: constant("s", parsed(t, "2-M, 10-D"))}, &now)
 	for range 20 {
 		serve(l, nil)
 	}
@@ -87,7 +91,7 @@ func TestRetryAfterIsHonest(t *testing.T) {
 		for _, offset := range []time.Duration{0, 1, 250 * time.Millisecond, time.Second - 1} {
 			now := start.Add(offset)
 			m := NewMemory(8)
-			l := newLimiter(t, Config{Store: m, Plan: constant("s", p)}, &now)
+			l := newLimiter(t, Config{Store: m, Charge: constant("s", p)}, &now)
 			for serve(l, nil).Code == http.StatusNoContent {
 				now = now.Add(3 * time.Millisecond)
 			}
@@ -109,28 +113,27 @@ func TestRetryAfterIsHonest(t *testing.T) {
 	}
 }
 
-// The answer says when to come back, and which limits refused.
+// The answer is of RFC 9457 with the type that IANA has registered for it.
 func TestRefusal(t *testing.T) {
 	now := start
-	l := newLimiter(t, Config{Plan: constant("s", parsed(t, "1-M, 1-D"))}, &now)
+	l := newLimiter(t, Config{Charge: constant("s", parsed(t, "1-M, 1-D"))}, &now)
 	if w := serve(l, nil); w.Code != http.StatusNoContent {
 		t.Fatalf("status %d", w.Code)
 	}
 	w := serve(l, nil)
 	var p struct {
 		Type, Code string
+		Retry      int      `json:"retry_after"`
 		Violated   []string `json:"violated-policies"`
-		RetryAfter int      `json:"retry_after"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Fatal(err)
 	}
-	after := w.Header().Get("Retry-After")
-	if w.Code != http.StatusTooManyRequests || strconv.Itoa(p.RetryAfter) != after {
-		t.Errorf("status %d, Retry-After %s, body %s", w.Code, after, w.Body)
+	if w.Code != http.StatusTooManyRequests || p.Type != "https://iana.org/assignments/http-problem-types#quota-exceeded" || p.Code != "rate_limit_exceeded" {
+		t.Errorf("status %d, body %s", w.Code, w.Body)
 	}
-	if p.Type != "https://iana.org/assignments/http-problem-types#quota-exceeded" || p.Code != "rate_limit_exceeded" {
-		t.Errorf("body %s", w.Body)
+	if after := w.Header().Get("Retry-After"); after == "" || strconv.Itoa(p.Retry) != after {
+		t.Errorf("Retry-After %q, body %s", after, w.Body)
 	}
 	if diff := cmp.Diff([]string{"minute", "day"}, p.Violated); diff != "" {
 		t.Errorf("violated-policies (-want +got):\n%s", diff)
@@ -144,12 +147,27 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
+// A limiter in front of the authentication would count everybody together.
+func TestNoSubject(t *testing.T) {
+	now := start
+	var log bytes.Buffer
+	l := newLimiter(t, Config{
+		Charge: constant("", parsed(t, "3-M")), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}, &now)
+	if w := serve(l, nil); w.Code != http.StatusInternalServerError || w.Header().Get("X-RateLimit-Limit") != "" {
+		t.Errorf("%d, %v", w.Code, w.Header())
+	}
+	if want := "put the limiter inside the authentication, as in auth.Wrap(limiter.Wrap(h))"; !strings.Contains(log.String(), want) {
+		t.Errorf("the log says %q, want %q", log.String(), want)
+	}
+}
+
 // case L5: once per request, however often it passes; case L19: each header once.
 func TestOncePerRequest(t *testing.T) {
 	now := start
 	m := NewMemory(8)
-	l := newLimiter(t, Config{Store: m, Plan: constant("s", parsed(t, "10-M"))}, &now)
-	other := newLimiter(t, Config{Name: "other", Store: m, Plan: constant("s", parsed(t, "7-H"))}, &now)
+	l := newLimiter(t, Config{Store: m, Charge: constant("s", parsed(t, "10-M"))}, &now)
+	other := newLimiter(t, Config{Name: "other", Store: m, Charge: constant("s", parsed(t, "7-H"))}, &now)
 	w := httptest.NewRecorder()
 	h := l.Wrap(l.Wrap(other.Wrap(l.Wrap(other.Wrap(http.NotFoundHandler())))))
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -170,7 +188,7 @@ func TestOncePerRequest(t *testing.T) {
 func TestPlanChangeAtOnce(t *testing.T) {
 	now := start
 	p := parsed(t, "10-M")
-	l := newLimiter(t, Config{Plan: func(*http.Request) (string, *Plan) { return "s", p }}, &now)
+	l := newLimiter(t, Config{Charge: func(*http.Request) (string, *Plan) { return "s", p }}, &now)
 	for range 8 {
 		serve(l, nil)
 	}
@@ -193,80 +211,19 @@ func TestPlanChangeAtOnce(t *testing.T) {
 // is told so rather than to come back.
 func TestCostAboveQuota(t *testing.T) {
 	now := start
-	l := newLimiter(t, Config{Plan: constant("s", parsed(t, "10-M, 1000-D"))}, &now)
-	w := serve(l, costs100)
+	l := newLimiter(t, Config{Charge: constant("s", parsed(t, "10-M, 1000-D"))}, &now)
+	w := serve(l, costs(100))
 	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "" {
 		t.Errorf("status %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
 	if body := w.Body.String(); !strings.Contains(body, `"cost_exceeds_quota"`) || !strings.Contains(body, `"violated-policies":["minute"]`) {
 		t.Errorf("body %s", body)
 	}
-	if w := serve(l, costs3); w.Code != http.StatusNoContent || w.Header().Get("X-RateLimit-Remaining") != "7" {
+	if w := serve(l, costs(3)); w.Code != http.StatusNoContent || w.Header().Get("X-RateLimit-Remaining") != "7" {
 		t.Errorf("status %d, %s remain", w.Code, w.Header().Get("X-RateLimit-Remaining"))
 	}
-	var d Decision
-	r, s := request.Ensure(httptest.NewRequest("GET", "/", nil), l.config.Now)
-	s.Cost = math.MaxInt
-	if _, err := l.Check(r, &d); !errors.Is(err, ErrExceeded) || !d.Never {
+	if _, d, err := l.Check(costs(math.MaxInt)(httptest.NewRequest("GET", "/", nil))); !errors.Is(err, ErrExceeded) || !d.Never {
 		t.Errorf("the largest cost: %v, %+v", err, d)
-	}
-}
-
-// A denied request pays with the limit on denials alone, and sees the plan's headers.
-func TestDenied(t *testing.T) {
-	now := start
-	plan := mustPlan(t, "plan", Limit{Quota: 5, Window: time.Minute})
-	wall := mustPlan(t, "wall", Limit{Name: "denials", Quota: 2, Window: time.Minute})
-	l := newLimiter(t, Config{Plan: constant("s", plan), Denied: constant("s", wall)}, &now)
-	serve(l, nil)
-	for range 2 {
-		w := serve(l, denied)
-		if got := w.Header().Get("RateLimit"); w.Code != http.StatusNoContent || got != `"minute";r=4;t=60` {
-			t.Errorf("denied: %d, RateLimit %q", w.Code, got)
-		}
-	}
-	w := serve(l, denied)
-	if w.Code != http.StatusTooManyRequests || w.Header().Get("RateLimit-Policy") != `"denials";q=2;w=60` {
-		t.Errorf("denied too often: %d, %v", w.Code, w.Header())
-	}
-	if w := serve(l, nil); w.Header().Get("X-RateLimit-Remaining") != "3" {
-		t.Errorf("the plan has %s left, want 3", w.Header().Get("X-RateLimit-Remaining"))
-	}
-	// A spent plan is no reason not to say 403, nor to say Retry-After with it.
-	for range 5 {
-		serve(l, nil)
-	}
-	now = now.Add(30 * time.Second)
-	l.config.Denied = nil
-	if w := serve(l, denied); w.Code != http.StatusNoContent || w.Header().Get("Retry-After") != "" || w.Header().Get("X-RateLimit-Remaining") != "0" {
-		t.Errorf("denied with a spent plan: %d, %v", w.Code, w.Header())
-	}
-	l.config.Plan, l.config.Denied = constant("", nil), constant("t", wall)
-	if w := serve(l, denied); w.Code != http.StatusNoContent || len(w.Header()) != 0 {
-		t.Errorf("denied without a plan: %d, %v", w.Code, w.Header())
-	}
-}
-
-// A route that costs nothing of the plan pays with the caller's own limit.
-func TestOwn(t *testing.T) {
-	now := start
-	own := mustPlan(t, "own", Limit{Name: "own", Quota: 2, Window: time.Minute})
-	l := newLimiter(t, Config{Plan: constant("s", parsed(t, "1-M")), Own: constant("s", own)}, &now)
-	serve(l, nil)
-	var codes []int
-	for range 3 {
-		w := serve(l, free)
-		codes = append(codes, w.Code)
-		if got := w.Header().Get("RateLimit-Policy"); got != `"own";q=2;w=60` {
-			t.Errorf("RateLimit-Policy %q", got)
-		}
-	}
-	if diff := cmp.Diff([]int{204, 204, 429}, codes); diff != "" {
-		t.Errorf("codes (-want +got):\n%s", diff)
-	}
-	l.config.Own = nil
-	if w := serve(l, free); w.Code != http.StatusNoContent || len(w.Header()) != 0 {
-		t.Errorf("without a limit of its own: %d, %v", w.Code, w.Header())
 	}
 }
 
@@ -276,19 +233,18 @@ type failing struct {
 	err error
 }
 
-func (f *failing) Take(ctx context.Context, t Take, now time.Time, d *Decision) error {
+func (f *failing) Take(ctx context.Context, t Take, now time.Time) (Decision, error) {
 	if f.err != nil {
-		*d = Decision{Allowed: true, Never: true} // it means nothing
-		return f.err
+		return Decision{Allowed: true, Never: true}, f.err // the decision means nothing
 	}
-	return f.Memory.Take(ctx, t, now, d)
+	return f.Memory.Take(ctx, t, now)
 }
 
 // A store that fails is neither a panic nor a 500, and the client never hears
 // the cause.
 func TestFailure(t *testing.T) {
 	for _, c := range []struct {
-		failure Failure
+		failure OnOutage
 		want    []int // of three requests while it fails
 	}{
 		{Local, []int{204, 204, 429}},
@@ -299,7 +255,7 @@ func TestFailure(t *testing.T) {
 		now := start
 		f := &failing{NewMemory(8), errors.New("secret dsn")}
 		l := newLimiter(t, Config{
-			Store: f, Plan: constant("s", parsed(t, "2-M")), Failure: c.failure,
+			Store: f, Charge: constant("s", parsed(t, "2-M")), OnOutage: c.failure,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		}, &now)
 		var codes []int
@@ -316,10 +272,6 @@ func TestFailure(t *testing.T) {
 		if diff := cmp.Diff(c.want, codes); diff != "" {
 			t.Errorf("failure %d (-want +got):\n%s", c.failure, diff)
 		}
-		// Also where nothing is charged, a 403 comes through but under Closed.
-		if w := serve(l, denied); w.Code != http.StatusNoContent {
-			t.Errorf("failure %d, denied: %d", c.failure, w.Code)
-		}
 		f.err = nil
 		if w := serve(l, nil); w.Code != http.StatusNoContent || w.Header().Get("X-RateLimit-Remaining") != "1" {
 			t.Errorf("failure %d, recovered: %d, %v", c.failure, w.Code, w.Header())
@@ -333,28 +285,27 @@ func TestFailure(t *testing.T) {
 // obedient is a store that gives up with its context, as drivers do.
 type obedient struct{ Memory *Memory }
 
-func (o obedient) Take(ctx context.Context, t Take, now time.Time, d *Decision) error {
+func (o obedient) Take(ctx context.Context, t Take, now time.Time) (Decision, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return Decision{}, err
 	}
-	return o.Memory.Take(ctx, t, now, d)
+	return o.Memory.Take(ctx, t, now)
 }
 
 // A client that hangs up is counted all the same, and is no failure of the
 // store: hanging up would be a way around the limit otherwise.
 func TestHangUpIsCounted(t *testing.T) {
-	for _, failure := range []Failure{Local, Open, Closed} {
+	for _, failure := range []OnOutage{Local, Open, Closed} {
 		var log bytes.Buffer
 		now := start
 		l := newLimiter(t, Config{
-			Store: obedient{NewMemory(0)}, Plan: constant("s", parsed(t, "2-M")), Failure: failure,
+			Store: obedient{NewMemory(0)}, Charge: constant("s", parsed(t, "2-M")), OnOutage: failure,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		}, &now)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		var d Decision
 		for i, want := range []error{nil, nil, ErrExceeded} {
-			if _, err := l.Check(httptest.NewRequestWithContext(ctx, "GET", "/", nil), &d); !errors.Is(err, want) || log.Len() > 0 {
+			if _, _, err := l.Check(httptest.NewRequestWithContext(ctx, "GET", "/", nil)); !errors.Is(err, want) || log.Len() > 0 {
 				t.Errorf("policy %d, request %d: error %v, log %q", failure, i+1, err, &log)
 			}
 		}
@@ -364,9 +315,9 @@ func TestHangUpIsCounted(t *testing.T) {
 func TestCheckTellsErrors(t *testing.T) {
 	now := start
 	cause := errors.New("cause")
-	l := newLimiter(t, Config{Store: &failing{nil, cause}, Plan: constant("s", parsed(t, "2-M")), Failure: Closed}, &now)
-	var d Decision
-	if _, err := l.Check(httptest.NewRequest("GET", "/", nil), &d); !errors.Is(err, ErrUnavailable) || !errors.Is(err, cause) {
+	l := newLimiter(t, Config{Store: &failing{nil, cause}, Charge: constant("s", parsed(t, "2-M")), OnOutage: Closed}, &now)
+	_, d, err := l.Check(httptest.NewRequest("GET", "/", nil))
+	if !errors.Is(err, ErrUnavailable) || !errors.Is(err, cause) {
 		t.Errorf("error %v", err)
 	}
 	if d != (Decision{}) {
@@ -374,50 +325,11 @@ func TestCheckTellsErrors(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
-	now := start
-	var got []problem.Problem
-	note := func(w http.ResponseWriter, r *http.Request, p problem.Problem) {
-		got = append(got, problem.Prepare(w, r, p))
-		w.WriteHeader(http.StatusTeapot)
-	}
-	cause := errors.New("down")
-	for _, c := range []struct {
-		name   string
-		config Config
-		cost   func(*request.State)
-		want   problem.Problem
-		err    error
-	}{
-		{"over the limit", Config{}, nil, problem.Problem{Status: 429, Code: "rate_limit_exceeded", Retry: time.Minute}, ErrExceeded},
-		{"over the quota", Config{}, costs100, problem.Problem{Status: 429, Code: "cost_exceeds_quota"}, ErrExceeded},
-		{"no store", Config{Store: &failing{nil, cause}, Failure: Closed}, nil, problem.Problem{Status: 503, Code: "unavailable", Retry: time.Second}, cause},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			c.config.Plan, c.config.Errors = constant("s", parsed(t, "1-M")), note
-			l := newLimiter(t, c.config, &now)
-			serve(l, c.cost)
-			got = nil
-			w := serve(l, c.cost)
-			if w.Code != http.StatusTeapot || len(got) != 1 {
-				t.Fatalf("%d, %+v", w.Code, got)
-			}
-			p := got[0]
-			if p.Status != c.want.Status || p.Code != c.want.Code || p.Retry != c.want.Retry || !errors.Is(p.Cause, c.err) {
-				t.Errorf("got %+v, want %+v because of %v", p, c.want, c.err)
-			}
-			if limited := w.Header().Get("RateLimit") != ""; limited != (p.Status == 429) {
-				t.Errorf("%d with the headers %v", p.Status, w.Header())
-			}
-		})
-	}
-}
-
 // case L25: nothing that the client sent comes back in a header.
 func TestNoEcho(t *testing.T) {
 	now := start
 	p := parsed(t, "1-M")
-	l := newLimiter(t, Config{Plan: func(r *http.Request) (string, *Plan) { return r.Header.Get("X-Who"), p }}, &now)
+	l := newLimiter(t, Config{Charge: func(r *http.Request) (string, *Plan) { return r.Header.Get("X-Who"), p }}, &now)
 	const mark = "mark7f3a"
 	for range 2 {
 		r := httptest.NewRequest("GET", "/"+mark+"?q="+mark, strings.NewReader(mark))
@@ -440,11 +352,15 @@ func TestNoEcho(t *testing.T) {
 // The writer that the handler gets is the server's own: Flush and Hijack work.
 func TestWriterIsNotWrapped(t *testing.T) {
 	now := start
-	l := newLimiter(t, Config{Plan: constant("s", parsed(t, "1-M"))}, &now)
-	w := httptest.NewRecorder()
+	l := newLimiter(t, Config{Charge: constant("s", parsed(t, "1-M"))}, &now)
+	w, ran := httptest.NewRecorder(), false
 	l.Wrap(http.HandlerFunc(func(got http.ResponseWriter, r *http.Request) {
+		ran = true
 		if got != http.ResponseWriter(w) {
 			t.Errorf("the handler got a %T", got)
 		}
 	})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if !ran {
+		t.Errorf("the handler did not run: %d", w.Code)
+	}
 }

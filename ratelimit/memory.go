@@ -68,12 +68,12 @@ var (
 )
 
 // Take implements [Store]. It fails only for a nil plan or a negative cost.
-func (m *Memory) Take(_ context.Context, t Take, now time.Time, d *Decision) error {
+func (m *Memory) Take(_ context.Context, t Take, now time.Time) (d Decision, err error) {
 	if t.Plan == nil {
-		return errNoPlan
+		return d, errNoPlan
 	}
 	if t.Cost < 0 {
-		return errNoValue
+		return d, errNoValue
 	}
 	id := m.identify(t.Scope, t.Subject)
 	at := m.instant(now)
@@ -84,11 +84,11 @@ func (m *Memory) Take(_ context.Context, t Take, now time.Time, d *Decision) err
 	l.Lock()
 	defer l.Unlock()
 	if rec, _ := table.find(id); rec != nil && t.Plan.describes(rec) {
-		t.Plan.decide(rec, &at, t.Cost, d)
-		return nil
+		t.Plan.decide(rec, &at, t.Cost, &d)
+		return d, nil
 	}
-	m.admit(table, id, t, &at, d)
-	return nil
+	m.admit(table, id, t, &at, &d)
+	return d, nil
 }
 
 // admit decides for a subject that is new, or was last charged under another

@@ -120,22 +120,20 @@ func TestFloodKeepsTheLimited(t *testing.T) {
 	m := NewMemory(size)
 	p := parsed(t, "10-M, 100-D")
 	ctx := context.Background()
-	var d Decision
 	limited := make([]string, size/16)
 	for i := range limited {
 		limited[i] = "limited" + strconv.Itoa(i)
 		for range 10 {
-			m.Take(ctx, Take{"test", limited[i], p, 1}, start, &d)
+			m.Take(ctx, Take{"test", limited[i], p, 1}, start)
 		}
 	}
 	for i := range 40 * size {
-		m.Take(ctx, Take{"test", "flood" + strconv.Itoa(i), p, 1}, start, &d)
-		if !d.Allowed {
+		if d, _ := m.Take(ctx, Take{"test", "flood" + strconv.Itoa(i), p, 1}, start); !d.Allowed {
 			t.Fatalf("flood %d was refused", i)
 		}
 	}
 	for _, s := range limited {
-		if m.Take(ctx, Take{"test", s, p, 1}, start, &d); d.Allowed {
+		if d, _ := m.Take(ctx, Take{"test", s, p, 1}, start); d.Allowed {
 			t.Errorf("%s was forgotten", s)
 		}
 	}
@@ -150,15 +148,13 @@ func TestExpiredGoFirst(t *testing.T) {
 	m := NewMemory(ways)
 	p := parsed(t, "10-M")
 	ctx := context.Background()
-	var d Decision
-	m.Take(ctx, Take{"test", "old", p, 10}, start, &d)
+	m.Take(ctx, Take{"test", "old", p, 10}, start)
 	now := start.Add(2 * time.Minute)
 	for i := range ways {
-		m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 1}, now, &d)
+		m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 1}, now)
 	}
 	for i := range ways {
-		m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 0}, now, &d)
-		if d.States[0].Remaining != 9 {
+		if d, _ := m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 0}, now); d.States[0].Remaining != 9 {
 			t.Errorf("new%d was forgotten", i)
 		}
 	}
@@ -170,9 +166,8 @@ func TestCountersHangOnTheSubject(t *testing.T) {
 	m := NewMemory(0)
 	p := parsed(t, "10-M")
 	ctx := context.Background()
-	var d Decision
 	for i, id := range []string{"key_1", "key_2", "key_2 rotated", "KEY_2"} {
-		m.Take(ctx, Take{"plan", "acct_1/live", p, 1}, start, &d)
+		d, _ := m.Take(ctx, Take{"plan", "acct_1/live", p, 1}, start)
 		if want := int64(9 - i); d.States[0].Remaining != want {
 			t.Errorf("%s: %d remain, want %d", id, d.States[0].Remaining, want)
 		}
@@ -183,7 +178,7 @@ func TestCountersHangOnTheSubject(t *testing.T) {
 		{"plan/own", "acct_1/live", p, 1},
 		{"plan", "acct_1/live", parsed(t, "10-H"), 1}, // another window
 	} {
-		if m.Take(ctx, other, start, &d); d.States[0].Remaining != 9 {
+		if d, _ := m.Take(ctx, other, start); d.States[0].Remaining != 9 {
 			t.Errorf("%s %s: %d remain, want 9", other.Scope, other.Subject, d.States[0].Remaining)
 		}
 	}
@@ -272,8 +267,7 @@ func TestPeekAndRefusalWriteNothing(t *testing.T) {
 	if string(fmt.Append(nil, m.narrow.words)) != before {
 		t.Error("a peek or a refusal has changed the table")
 	}
-	var d Decision
-	m.Take(context.Background(), Take{"test", "unknown", p, 0}, start, &d)
+	m.Take(context.Background(), Take{"test", "unknown", p, 0}, start)
 	if string(fmt.Append(nil, m.narrow.words)) != before {
 		t.Error("a peek has added a subject")
 	}
@@ -284,10 +278,9 @@ func TestTakeDoesNotAllocate(t *testing.T) {
 	for _, notation := range []string{"60-M, 10000-D", "600-M, 10000-D", "10-S, 60-M, 60-H, 60-D"} {
 		m := NewMemory(0)
 		p := parsed(t, notation)
-		var d Decision
 		now := start
 		if n := testing.AllocsPerRun(1000, func() {
-			m.Take(ctx, Take{"test", "s", p, 1}, now, &d)
+			m.Take(ctx, Take{"test", "s", p, 1}, now)
 			now = now.Add(time.Second)
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", notation, n)
@@ -301,7 +294,7 @@ func TestNoGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := parsed(t, "5-M")
 		for range 10 {
-			l, err := New(Config{Store: NewMemory(8), Plan: constant("s", p)})
+			l, err := New(Config{Store: NewMemory(8), Charge: constant("s", p)})
 			if err != nil {
 				t.Fatal(err)
 			}

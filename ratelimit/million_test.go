@@ -19,12 +19,12 @@ func TestMillionIdentities(t *testing.T) {
 	m := NewMemory(size)
 	p := parsed(t, "10-M, 100-D")
 	ctx := context.Background()
-	var d Decision
-	take := func(subject string, cost int64, now time.Time) *Decision {
-		if err := m.Take(ctx, Take{"test", subject, p, cost}, now, &d); err != nil {
+	take := func(subject string, cost int64, now time.Time) Decision {
+		d, err := m.Take(ctx, Take{"test", subject, p, cost}, now)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return &d
+		return d
 	}
 	kinds := []struct {
 		name string

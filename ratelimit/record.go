@@ -74,7 +74,6 @@ func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 		}
 		d.States[i] = s
 	}
-	clear(d.States[len(p.windows):])
 	d.settle()
 	if charged {
 		rec[0] = uint64(t.last)
@@ -91,4 +90,54 @@ func (d *Decision) pressure() uint64 {
 		return 255
 	}
 	return uint64(bits.Len64(uint64(d.Plan.windows[d.Binding].quota)) - bits.Len64(uint64(left)))
+}
+
+func (d *Decision) limits() int {
+	if d.Plan == nil {
+		return 0
+	}
+	return len(d.Plan.limits)
+}
+
+func (d *Decision) refuses(i int) bool {
+	return d.States[i].Retry > 0 || d.Cost > d.Plan.limits[i].Quota
+}
+
+// settle concludes from Plan, Cost and States.
+func (d *Decision) settle() {
+	d.Allowed, d.Never, d.Binding, d.Retry = true, false, 0, 0
+	for i := range d.Plan.windows {
+		if d.Cost > d.Plan.windows[i].quota {
+			d.Allowed, d.Never = false, true
+		}
+		if retry := d.States[i].Retry; retry > 0 {
+			d.Allowed = false
+			d.Retry = max(d.Retry, retry)
+		}
+		if i > 0 && d.tighter(i, d.Binding) {
+			d.Binding = i
+		}
+	}
+	if d.Never {
+		d.Retry = 0
+	}
+}
+
+// tighter reports whether limit i binds more than limit j.
+func (d *Decision) tighter(i, j int) bool {
+	a, b := &d.Plan.windows[i], &d.Plan.windows[j]
+	x, y := &d.States[i], &d.States[j]
+	if p, q := d.Cost > a.quota, d.Cost > b.quota; p != q {
+		return p
+	}
+	if x.Retry != y.Retry {
+		return x.Retry > y.Retry
+	}
+	// Compared across rather than divided, so that ties are exact.
+	xh, xl := bits.Mul64(uint64(x.Remaining), uint64(b.quota))
+	yh, yl := bits.Mul64(uint64(y.Remaining), uint64(a.quota))
+	if xh != yh || xl != yl {
+		return xh < yh || xh == yh && xl < yl
+	}
+	return d.Plan.limits[i].period() > d.Plan.limits[j].period()
 }

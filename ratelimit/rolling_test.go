@@ -39,8 +39,8 @@ func rollingPlan(t testing.TB, quota int64, window time.Duration) *Plan {
 // takeOne takes cost of subject "s".
 func takeOne(t testing.TB, s Store, p *Plan, cost int64, now time.Time) Decision {
 	t.Helper()
-	var d Decision
-	if err := s.Take(context.Background(), Take{Scope: "test", Subject: "s", Plan: p, Cost: cost}, now, &d); err != nil {
+	d, err := s.Take(context.Background(), Take{Scope: "test", Subject: "s", Plan: p, Cost: cost}, now)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"context"
-	"math/bits"
 	"time"
 )
 
@@ -58,11 +57,11 @@ type State struct {
 //  13. Binding is the refusing limit with the latest Retry (never is later than
 //     any), else the one with the smallest share of its quota left; ties go to
 //     the longer period.
-//  14. Every field of the decision is set, whatever it held before. A nil plan
-//     or a negative cost is an error. After an error the decision means
-//     nothing, and nobody may conclude anything from it.
+//  14. Every field of the decision is set. A nil plan or a negative cost is an
+//     error. After an error the decision means nothing, and nobody may conclude
+//     anything from it.
 type Store interface {
-	Take(ctx context.Context, t Take, now time.Time, d *Decision) error
+	Take(ctx context.Context, t Take, now time.Time) (Decision, error)
 }
 
 // violated returns the names of the limits that refuse, in the order of the
@@ -75,54 +74,4 @@ func (d *Decision) violated() []string {
 		}
 	}
 	return names
-}
-
-func (d *Decision) limits() int {
-	if d.Plan == nil {
-		return 0
-	}
-	return len(d.Plan.limits)
-}
-
-func (d *Decision) refuses(i int) bool {
-	return d.States[i].Retry > 0 || d.Cost > d.Plan.limits[i].Quota
-}
-
-// settle concludes from Plan, Cost and States.
-func (d *Decision) settle() {
-	d.Allowed, d.Never, d.Binding, d.Retry = true, false, 0, 0
-	for i := range d.Plan.windows {
-		if d.Cost > d.Plan.windows[i].quota {
-			d.Allowed, d.Never = false, true
-		}
-		if retry := d.States[i].Retry; retry > 0 {
-			d.Allowed = false
-			d.Retry = max(d.Retry, retry)
-		}
-		if i > 0 && d.tighter(i, d.Binding) {
-			d.Binding = i
-		}
-	}
-	if d.Never {
-		d.Retry = 0
-	}
-}
-
-// tighter reports whether limit i binds more than limit j.
-func (d *Decision) tighter(i, j int) bool {
-	a, b := &d.Plan.windows[i], &d.Plan.windows[j]
-	x, y := &d.States[i], &d.States[j]
-	if p, q := d.Cost > a.quota, d.Cost > b.quota; p != q {
-		return p
-	}
-	if x.Retry != y.Retry {
-		return x.Retry > y.Retry
-	}
-	// Compared across rather than divided, so that ties are exact.
-	xh, xl := bits.Mul64(uint64(x.Remaining), uint64(b.quota))
-	yh, yl := bits.Mul64(uint64(y.Remaining), uint64(a.quota))
-	if xh != yh || xl != yl {
-		return xh < yh || xh == yh && xl < yl
-	}
-	return d.Plan.limits[i].period() > d.Plan.limits[j].period()
 }

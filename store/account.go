@@ -11,9 +11,9 @@ import (
 type Account struct {
 	ID      string // "acct_…"
 	Name    string
-	Status  authz.Status
-	Plan    string // name of a plan; "": the default
-	Limits  string // limits of its own in ratelimit's notation; "": the plan's
+	Status  authz.Status // zero when it is created: active
+	Plan    string       // name of a plan; "": the default
+	Limits  string       // limits of its own in ratelimit's notation; "": the plan's
 	Created time.Time
 }
 
@@ -24,6 +24,7 @@ type Accounts interface {
 	Get(ctx context.Context, id string) (Account, error)
 	// List returns up to limit accounts by id, after the one given.
 	List(ctx context.Context, after string, limit int) ([]Account, error)
+	// SetStatus gives an account one of the three statuses.
 	SetStatus(ctx context.Context, id string, s authz.Status) error
 	// SetPlan sets plan and own limits together; "" clears either.
 	SetPlan(ctx context.Context, id, plan, limits string) error

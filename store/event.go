@@ -18,9 +18,8 @@ type Event struct {
 }
 
 // Events is the audit log. Nothing changes an event or removes it before its
-// retention ends; it is not part
-// of the transaction of what it tells of. Implementations are safe for
-// concurrent use.
+// retention ends. An event is not part of the transaction of the change that it
+// records. Implementations are safe for concurrent use.
 type Events interface {
 	// Append adds an event; a taken id is ErrConflict.
 	Append(ctx context.Context, e Event) error

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Join returns the changes of two stores as one stream, for a cache of answers
-// that come from both: sessions from one and users from the other. It is alive
-// as long as both are, and ends with either; watching again begins with Gap.
-// While one of them hangs, what the other says is reported all the same.
-func Join(a, b Changes) Changes { return joined{a, b} }
+// join returns the changes of two stores as one stream, for a cache of answers that
+// come from both: sessions from one and users from the other. It is alive while both
+// are, and ends with either; a new watch begins with Gap. While one of them hangs,
+// changes from the other are reported all the same.
+func join(a, b Changes) Changes { return joined{a, b} }
 
 type joined [2]Changes
 
@@ -57,9 +57,9 @@ type half struct {
 	i int
 }
 
-// Gap passes on the first of both streams as one, once there are both. Any other
-// is a change, which does not wait for that: where it would be the first of the
-// joined stream, and so be taken for less, one goes before it.
+// Gap reports the first gaps of both streams as one. A later gap of a stream means a
+// change and is reported at once; a plain Gap precedes it if none was reported,
+// because the first counts as no change.
 func (h *half) Gap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -74,15 +74,15 @@ func (h *half) Gap() {
 	}
 }
 
-// Forget passes on what one says though the other is not up: its store may be
-// down, and what is known then outlasts that unless something is heard of it.
+// Forget passes a change on even if the other stream is down, when entries may
+// outlive the outage.
 func (h *half) Forget(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.w.Forget(id)
 }
 
-// Alive says of both streams what is true of the one that is behind.
+// Alive reports the earlier of the times at which the two streams were alive.
 func (h *half) Alive(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -49,11 +50,16 @@ func (l *log) Forget(id string)   { l.add("forget %s", id) }
 func (l *log) Alive(at time.Time) { l.add("alive %v", at.Sub(l.base)) }
 func (l *log) Gap()               { l.add("gap") }
 
+// both is a store with one stream, whose sessions are elsewhere and have another.
+func both(main, sessions store.Changes) store.Store {
+	return store.WithSessions(overlay.Changes(nil, main), nil, sessions)
+}
+
 // join begins a watch of two scripts.
 func join(ctx context.Context, l *log) (a, b store.Watcher, ends [2]chan error, ended chan error) {
 	one, two := newScript(), newScript()
 	ended = make(chan error, 1)
-	go func() { ended <- store.Join(one, two).Watch(ctx, l) }()
+	go func() { ended <- both(one, two).Watch(ctx, l) }()
 	return <-one.w, <-two.w, [2]chan error{one.end, two.end}, ended
 }
 
@@ -137,7 +143,7 @@ func TestJoinNil(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	for _, c := range []store.Changes{store.Join(nil, there), store.Join(there, nil), store.Join(nil, nil)} {
+	for _, c := range []store.Store{store.WithSessions(nil, nil, there), both(there, nil), store.WithSessions(nil, nil, nil)} {
 		if err := c.Watch(t.Context(), &log{}); err == nil || t.Context().Err() != nil {
 			t.Errorf("%v watches: %v", c, err)
 		}
@@ -163,7 +169,7 @@ func TestJoinWaits(t *testing.T) {
 			return errors.New("cut")
 		})
 		ended := make(chan error, 1)
-		go func() { ended <- store.Join(lingering, broken).Watch(t.Context(), l) }()
+		go func() { ended <- both(lingering, broken).Watch(t.Context(), l) }()
 		synctest.Wait()
 		select {
 		case err := <-ended:

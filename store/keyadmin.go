@@ -19,8 +19,8 @@ type Filter struct {
 
 // A KeyUpdate says what shall change about a key. What is nil stays.
 type KeyUpdate struct {
-	// Was is the grant that the caller has read and made up his mind on.
-	// Where the stored one says something else, nothing changes.
+	// Was is the grant that the caller's decision was based on. If the stored one
+	// differs, nothing changes.
 	Was authz.Grant
 
 	Name      *string

@@ -13,7 +13,7 @@ type Session struct {
 	User    string // "user_…"
 	Account string // "acct_…", the one it acts in; "": none
 	Digest  keyfmt.Digest
-	Epoch   int64 // the user's, read before his password was verified
+	Epoch   int64 // the user's, read before the password was verified
 	Cookie  bool  // minted for a cookie, else for the header
 
 	Created time.Time

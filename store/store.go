@@ -21,9 +21,9 @@
 //     a change of a membership by the id of the user.
 //  9. Times and durations are kept to the microsecond or better, times are
 //     returned in UTC.
-//  10. Hashes, digests and grants are replaced by compare-and-swap: those who have
-//     not seen the present one, and a new password also the present epoch, change
-//     nothing.
+//  10. Hashes, digests, grants and fingerprints are replaced by compare-and-swap:
+//     those who have not seen the present one, and a new password also the present
+//     epoch, change nothing.
 //  11. An epoch only grows: by one for every new password, every status that is
 //     not active and every call of EndSessions, and for nothing else.
 //  12. The grace of a rotated key begins once, and never lengthens a life.
@@ -42,6 +42,8 @@
 //     from package store/guard.
 //  18. A key with an owner is added only while the owner is a member of the
 //     account, in the transaction that adds it.
+//  19. An account or user that is created without a status is active. To write
+//     a status that is none is [ErrInvalid]. This, too, is in package store/guard.
 package store
 
 import "errors"
@@ -54,9 +56,24 @@ var (
 	ErrConflict = errors.New("store: exists already or has changed")
 	// ErrQuota: the account holds as many keys as it may.
 	ErrQuota = errors.New("store: quota reached")
-	// ErrInvalid: a text that no record can hold: see rule 17.
-	ErrInvalid = errors.New("store: text that cannot be stored")
+	// ErrInvalid: a text or status that no record can hold: see rules 17 and 19.
+	ErrInvalid = errors.New("store: not a value that can be stored")
 	// ErrInactive: the key has ended and cannot be changed, or is disabled and
 	// cannot be rotated.
 	ErrInactive = errors.New("store: revoked, expired or disabled")
 )
+
+// A Store is everything that Tollgate keeps, in one backend: memory.New,
+// sqlitestore.Open and pgstore.Open return one. Prove yours with package
+// storetest.
+type Store interface {
+	Keys() Keys
+	KeyAdmin() KeyAdmin
+	Accounts() Accounts
+	Users() Users
+	Memberships() Memberships
+	Sessions() Sessions
+	Events() Events
+	Fingerprints() Fingerprints
+	Changes
+}

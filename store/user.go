@@ -7,15 +7,14 @@ import (
 	"medtwin.ai/tollgate/authz"
 )
 
-// A User is a person who can log in. What he may do follows from his
-// memberships.
+// A User is a person who can log in. What they may do follows from their memberships.
 type User struct {
 	ID       string // "user_…"
 	Email    string // as login.Email returns it, unique; "": none
 	Name     string
-	Password string // PHC string of its hash; "": cannot log in by password
-	Status   authz.Status
-	Epoch    int64 // sessions born under another one are dead
+	Password string       // PHC string of its hash; "": cannot log in by password
+	Status   authz.Status // zero when they are created: active
+	Epoch    int64        // sessions born under another one are dead
 	// Invitations is how many were made for the user: the latest alone is good.
 	Invitations int64
 	Created     time.Time

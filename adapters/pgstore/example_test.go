@@ -23,7 +23,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	token := live.Generate()
-	digest := keyfmt.Unpeppered().Digest(token) // better: a keyring with a pepper
+	digest := keyfmt.InsecureUnpeppered().Digest(token) // better: a keyring with a pepper
 
 	config := pgstore.Config{URL: os.Getenv("DATABASE_URL")}
 	if err := pgstore.Migrate(ctx, config, len(pgstore.Migrations(config.Schema))); err != nil {
@@ -65,6 +65,7 @@ func ExampleMigrations() {
 	// 2 always_told
 	// 3 invitations
 	// 4 retention
+	// 5 fingerprints
 }
 
 // Go through a pooler in transaction mode, but hear of changes without it.

@@ -29,7 +29,7 @@ func TestOutageLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys, err := apikey.New(apikey.Config{
-		Store: s.Keys(), Admin: s.KeyAdmin(), Model: model, Formats: map[string]keyfmt.Format{"live": f}, Peppers: keyfmt.Unpeppered(),
+		Store: s, Model: model, Formats: map[string]keyfmt.Format{"live": f}, Peppers: keyfmt.InsecureUnpeppered(),
 		OutageLease: lease, Timeout: timeout,
 	})
 	if err != nil {

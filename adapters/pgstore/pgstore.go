@@ -64,6 +64,8 @@ type Store struct {
 	heartbeat, patience time.Duration
 }
 
+var _ store.Store = (*Store)(nil)
+
 // Open connects to the database, and checks that it can keep the records and
 // has the schema of this release: it returns [ErrOlder] or [ErrNewer] for
 // another one. It changes nothing; see [Migrate]. A database that is read-only can
@@ -209,3 +211,6 @@ func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
 // Events returns the audit log.
 func (s *Store) Events() store.Events { return guard.Events(events{s}) }
+
+// Fingerprints returns those of the secrets.
+func (s *Store) Fingerprints() store.Fingerprints { return guard.Fingerprints(fingerprints{s}) }

@@ -157,17 +157,14 @@ func relay(client *pgproto3.Backend, server *pgproto3.Frontend) (status byte, er
 
 // The whole suite, with pgx's mode for poolers, and a watch that goes round it.
 func TestBehindPooler(t *testing.T) {
-	p := newPooler(t)
-	storetest.Run(t, func(t *testing.T) storetest.Backend {
-		c := config(t)
-		c.URL = p.url("pool_max_conns=8", "default_query_exec_mode=exec")
-		listen, err := pgx.ParseConfig(server.URL())
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Listen = listen
-		return open(t, c)
-	})
+	c := config(t)
+	c.URL = newPooler(t).url("pool_max_conns=8", "default_query_exec_mode=exec")
+	listen, err := pgx.ParseConfig(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Listen = listen
+	storetest.Run(t, func(t *testing.T) storetest.Backend { return empty(t, c) })
 }
 
 // A watch that goes through it would hear its own connection at most. It must

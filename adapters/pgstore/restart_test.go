@@ -87,7 +87,7 @@ func restart(t testing.TB, active int) float64 {
 		t.Fatal(err)
 	}
 	keys, err := apikey.New(apikey.Config{
-		Store: s.Keys(), Model: model, Formats: map[string]keyfmt.Format{"live": f}, Peppers: ring,
+		Store: s, Model: model, Formats: map[string]keyfmt.Format{"live": f}, Peppers: ring,
 		CacheSize: 1 << 21, // of which every key has a place of its own for sure: eight share a set
 		Lease:     time.Hour,
 	})

@@ -33,7 +33,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	digest := keyfmt.Unpeppered().Digest(format.Generate()) // better: a keyring with a pepper
+	digest := keyfmt.InsecureUnpeppered().Digest(format.Generate()) // better: a keyring with a pepper
 	err = db.Sessions().Create(ctx, store.Session{
 		ID: keyfmt.NewID("ses_", now), User: "user_1", Account: "acct_1", Digest: digest,
 		Created: now, Expires: now.Add(30 * 24 * time.Hour), Idle: 24 * time.Hour,

@@ -60,13 +60,13 @@ func (f *fleet) node(t testing.TB, client redis.UniversalClient, streams bool, c
 	n := &node{redis: open(t, client, func(c *Config) { c.Prefix = cmp.Or(f.prefix, c.Prefix) })}
 	f.prefix = string(n.redis.names)
 	c := session.Config{
-		Store: n.redis.Sessions(), Users: f.people.Users(), Memberships: f.people.Memberships(), Accounts: f.people.Accounts(),
 		Model: f.model, Roles: func(store.Membership) []authz.Grant { return []authz.Grant{f.model.Everything()} },
-		Format: must(keyfmt.New("sess_"))(t), Peppers: keyfmt.Unpeppered(), Lease: lease,
+		Format: must(keyfmt.New("sess_"))(t), Peppers: keyfmt.InsecureUnpeppered(), Lease: lease,
 	}
 	n.alive = &lastAlive{Changes: n.redis}
+	c.Store = store.WithSessions(f.people, n.redis.Sessions(), silent{})
 	if streams {
-		c.Changes = store.Join(f.people, n.alive)
+		c.Store = store.WithSessions(f.people, n.redis.Sessions(), n.alive)
 	}
 	for _, f := range change {
 		f(&c)
@@ -95,6 +95,14 @@ func (n *node) settle(t testing.TB) {
 		at := n.alive.at.Load()
 		return at != nil && at.After(now)
 	})
+}
+
+// silent is a stream that never comes up.
+type silent struct{}
+
+func (silent) Watch(ctx context.Context, _ store.Watcher) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // lastAlive keeps the newest sign of life of a stream.

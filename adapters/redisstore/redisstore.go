@@ -162,7 +162,7 @@ func (s *Store) Ready(ctx context.Context) error {
 //
 // Call it after the commit. Whoever dies in between has told nobody, and the
 // caches believe what they know for as long as the stream lives. Where the
-// other store can tell of its changes itself, watch both (store.Join).
+// other store can tell of its changes itself, use store.WithSessions.
 func (s *Store) Publish(ctx context.Context, ids ...string) error {
 	masters, err := s.masters(ctx)
 	if err == nil {

@@ -23,26 +23,14 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// mixed keeps its sessions in Redis and all else in another store, as a fleet
-// with a SQL database does.
-type mixed struct {
-	*memory.Store
-	redis *Store
-}
-
-func (m mixed) Sessions() store.Sessions { return m.redis.Sessions() }
-
-func (m mixed) Watch(ctx context.Context, w store.Watcher) error {
-	return store.Join(m.Store, m.redis).Watch(ctx, w)
-}
-
 // Two stores behind one stream keep all the rules of one.
 // case S11, for users and sessions in two places
 func TestMixed(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Backend {
 		people := must(memory.New(memory.Config{}))(t)
-		return mixed{people, open(t, must(alone())(t).Client(t))}
+		db := open(t, must(alone())(t).Client(t))
+		return store.WithSessions(people, db.Sessions(), db)
 	})
 }
 
@@ -60,26 +48,23 @@ func TestManagers(t *testing.T) {
 				all := &barrier{streams: map[*barred]bool{}}
 				return func() storetest.Backend {
 					s := open(t, b.client(t), func(c *Config) { c.Prefix, c.Heartbeat = prefix, time.Second })
-					return ordered{mixed{people, s}, all}
+					return ordered{store.WithSessions(people, s.Sessions(), watching{s, all}), s, all}
 				}
 			})
 		})
 	}
 }
 
-// ordered is mixed in which whoever hears of a new account has heard of all
-// that was changed in Redis before, as in one store. The suite tells by it what
-// was heard when.
+// ordered is a store with its sessions in Redis in which a watcher that hears of a
+// new account has heard of all that was changed in Redis before, as in one store.
+// The suite tells by it what was heard when.
 type ordered struct {
-	mixed
+	store.Store
+	redis *Store
 	*barrier
 }
 
-func (o ordered) Accounts() store.Accounts { return announced{o.mixed.Accounts(), o} }
-
-func (o ordered) Watch(ctx context.Context, w store.Watcher) error {
-	return store.Join(o.Store, watching{o.redis, o.barrier}).Watch(ctx, w)
-}
+func (o ordered) Accounts() store.Accounts { return announced{o.Store.Accounts(), o} }
 
 type announced struct {
 	store.Accounts

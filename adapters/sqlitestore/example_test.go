@@ -29,7 +29,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	token := live.Generate()
-	digest := keyfmt.Unpeppered().Digest(token) // better: a keyring with a pepper
+	digest := keyfmt.InsecureUnpeppered().Digest(token) // better: a keyring with a pepper
 
 	db, err := sqlitestore.Open(sqlitestore.Config{Path: path})
 	if err != nil {
@@ -75,4 +75,5 @@ func ExampleMigrations() {
 	// 3 owners
 	// 4 invitations
 	// 5 retention
+	// 6 fingerprints
 }

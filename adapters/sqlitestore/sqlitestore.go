@@ -48,6 +48,8 @@ type Store struct {
 	wakes map[chan struct{}]bool // of the watches
 }
 
+var _ store.Store = (*Store)(nil)
+
 // Open opens the database and brings it to the newest schema. A database that
 // a newer release has made is refused with [ErrNewer].
 func Open(c Config) (*Store, error) {
@@ -198,6 +200,9 @@ func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
 // Events returns the audit log.
 func (s *Store) Events() store.Events { return guard.Events(events{s}) }
+
+// Fingerprints returns those of the secrets.
+func (s *Store) Fingerprints() store.Fingerprints { return guard.Fingerprints(fingerprints{s}) }
 
 // change runs f in a transaction that is the only one to write, and wakes the
 // watches of this process when it is committed.

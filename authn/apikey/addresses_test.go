@@ -61,9 +61,8 @@ func TestRefusedUseIsNoUse(t *testing.T) {
 	})
 }
 
-// Authenticate refuses nobody for his address, and notes the use of whom nobody
-// will: also where nobody says where he comes from. Recall knows him only where
-// that is said.
+// Authenticate refuses nobody for their address, and notes the use unless the
+// Middleware will refuse it. Memory alone answers only from an admitted address.
 func TestUseByAddress(t *testing.T) {
 	for name, tt := range map[string]struct {
 		from             netip.Addr
@@ -73,7 +72,7 @@ func TestUseByAddress(t *testing.T) {
 		"elsewhere":   {netip.MustParseAddr("192.0.2.1"), false, false},
 		"nobody says": {netip.Addr{}, false, true},
 	} {
-		for _, recall := range []bool{true, false} {
+		for _, byMemory := range []bool{true, false} {
 			d := remembering(t)
 			key, token := d.issue(bound)
 			c := authn.NewCredential("bearer", token)
@@ -81,11 +80,14 @@ func TestUseByAddress(t *testing.T) {
 				t.Fatal(err)
 			}
 			first := d.now
-			d.now, c.From = d.now.Add(2*time.Minute), tt.from
+			d.now = d.now.Add(2 * time.Minute)
+			if tt.from.IsValid() {
+				c = c.At(tt.from)
+			}
 			used := tt.usedBy
-			if recall {
+			if byMemory {
 				used = tt.recalled
-				if got := d.keys.Recall(c, d.now) != nil; got != tt.recalled {
+				if got := recall(d.keys, c, d.now) != nil; got != tt.recalled {
 					t.Errorf("%s: recalled %v", name, got)
 				}
 			} else if p, err := d.keys.Authenticate(t.Context(), c, d.now); err != nil || p.ID != key.ID {
@@ -98,7 +100,7 @@ func TestUseByAddress(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := d.stored(key.ID).Used; !got.Equal(want) {
-				t.Errorf("%s, recall %v: used %v, want %v", name, recall, got, want)
+				t.Errorf("%s, by memory %v: used %v, want %v", name, byMemory, got, want)
 			}
 		}
 	}

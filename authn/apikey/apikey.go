@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"medtwin.ai/tollgate/authn"
@@ -20,17 +21,14 @@ import (
 
 // Config of a Manager.
 type Config struct {
-	// Store answers for the keys that requests bring. Required.
-	Store store.Keys
-	// Admin is for all that manages keys. Default: that is refused.
-	Admin store.KeyAdmin
-	// Changes tells what to forget; see Run. Default: nothing does, and what
-	// was read once is believed for Lease.
-	Changes store.Changes
+	// Store keeps the keys, and says who their owners are. Its changes tell what
+	// to forget; see Run. Required.
+	Store store.Store
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
 	// Roles says what a present membership allows the keys of its user; give
-	// session.Config the same. Default: the keys of users open nothing.
+	// session.Config the same. Default: the keys of users open nothing, and none
+	// can be made.
 	Roles func(store.Membership) []authz.Grant
 	// Manage is the permission of those members who manage the account's own
 	// keys, and see and revoke everybody's. They hold it in the environment of the
@@ -46,17 +44,14 @@ type Config struct {
 	// Both are whole seconds, and any age is recent enough where one is negative.
 	// Defaults: 12 hours, 1 hour.
 	Recent, RecentManage time.Duration
-	// Fresh returns a session's principal as he is at present, past whatever
-	// remembers him, or why he is none any more: session.Manager.Fresh. Issue,
-	// Update and Rotate decide by his answer. Default: they believe the
-	// principal they are given, as old as the lease of who authenticated him.
+	// Fresh returns the principal of a person as it is at present, past whatever
+	// remembers it, or why there is none any more: session.Manager.Fresh. Issue,
+	// Update and Rotate decide by the answer. Default: they believe the principal
+	// they are given, which may be as old as the lease of what authenticated it.
 	Fresh func(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error)
-	// Members says whom the operator may make the owner of a key. Default:
-	// nobody.
-	Members store.Memberships
 	// Formats of the keys, by environment: "live": mt_live_…. Required.
 	Formats map[string]keyfmt.Format
-	// Peppers digest the keys; keyfmt.Unpeppered() goes without. Required.
+	// Peppers digest the keys; keyfmt.InsecureUnpeppered() goes without. Required.
 	// Keys move to the newest as they are used, so every node must know a
 	// pepper before any node has it first.
 	Peppers *keyfmt.Keyring
@@ -74,18 +69,18 @@ type Config struct {
 	// active, one in a hundred is forgotten early for want of a place: eight
 	// share a set. Default: 65,536.
 	CacheSize int
-	// Lease is how long an answer of the store is believed without a sign of
-	// life from Changes. Default: 5 s.
+	// Lease is how long an answer of Store is believed without a sign of life
+	// from its stream of changes. Default: 5 s.
 	Lease time.Duration
-	// MaxAge is how long an answer of the store is believed at most, whatever
-	// Changes says. It bounds changes that a living stream does not tell of, such
+	// MaxAge is how long an answer of Store is believed at most, whatever its
+	// stream says. It bounds changes that a living stream does not tell of, such
 	// as rows written with the triggers of the database disabled. Each key in use
 	// is read again that often, some a quarter sooner so that not all are read
 	// together. Default: a minute, or Lease where that is longer.
 	MaxAge time.Duration
 	// OutageLease is how long, while Store cannot be reached, a key that was
 	// verified before goes on after it was last sure to hold: after it was read
-	// or, later but within MaxAge, Changes gave a sign of life. It ends with its
+	// or, later but within MaxAge, the stream of changes gave a sign of life. It ends with its
 	// expiry and with any change that was heard of, its addresses bind it, and what is asked
 	// afresh (Fresh) fails. While Store hangs, the first requests wait for
 	// Timeout. A key that is revoked where nobody can be told passes for so
@@ -103,12 +98,21 @@ type Config struct {
 // concurrent use.
 type Manager struct {
 	config    Config
+	records   records
 	formats   []format
 	whole     [][4]authz.Resource // every kind of the model; see manages
 	verifiers []verifier
 	gate      gate // of Verifier.Verify
+	noRoles   sync.Once
 	memory    *recall.Memory[*authn.Principal]
 	unsettled loglimit.Log // first uses that could not be written: each use is one
+}
+
+// records are the parts of Config.Store that a Manager uses.
+type records struct {
+	keys    store.Keys
+	admin   store.KeyAdmin
+	members store.Memberships
 }
 
 type format struct {
@@ -127,7 +131,7 @@ func New(c Config) (*Manager, error) {
 	}
 	require(c.Store != nil, "Store is required")
 	require(c.Model != nil, "Model is required")
-	require(c.Peppers != nil, "Peppers is required; keyfmt.Unpeppered() goes without")
+	require(c.Peppers != nil, "Peppers is required; keyfmt.InsecureUnpeppered() goes without")
 	require(len(c.Formats) > 0, "Formats is required: one format for every environment")
 	require(c.Quota >= 0 && c.CacheSize >= 0 && c.Lease >= 0 && c.OutageLease >= 0 && c.Timeout >= 0,
 		"Quota, CacheSize, Lease, OutageLease and Timeout cannot be negative")
@@ -171,9 +175,10 @@ func New(c Config) (*Manager, error) {
 		return nil, err
 	}
 	k.whole = whole(c.Model)
+	k.records = records{c.Store.Keys(), c.Store.KeyAdmin(), c.Store.Memberships()}
 	k.memory = recall.New[*authn.Principal](recall.Config{
 		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
-		Changes: c.Changes, Touch: c.Store.Touch, Grain: useGrain,
+		Changes: store.MainChanges(c.Store), Touch: k.records.keys.Touch, Grain: useGrain,
 		Logger: c.Logger.With(slog.String("of", "keys")),
 	}, k.again)
 	return k, nil
@@ -183,24 +188,23 @@ const useGrain = time.Minute
 
 // Run watches for changes and records uses until ctx ends; then it records the
 // last of them and returns ctx's error. The caller owns the goroutine.
-func (k *Manager) Run(ctx context.Context) error { return k.memory.Run(ctx) }
+func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 
 // MaxRevocationDelay is the longest time for which a key that has been revoked
 // (or whose account was suspended, or whose rights or owner's role changed) can
 // still pass on any node that uses the same store, in any circumstances. It does
 // not depend on Run.
 //
-// Without Changes it is Config.Lease, or Config.OutageLease where that is longer.
-// With Changes it is Config.MaxAge, which bounds a change that a living stream
-// does not tell of, and Config.OutageLease on top, for an outage that begins then.
-// As a rule it takes milliseconds, and Config.Lease where the stream is down.
+// It is Config.MaxAge, which bounds a change that a living stream of changes does
+// not tell of, and Config.OutageLease on top, for an outage that begins then. As a
+// rule a revocation takes milliseconds, and Config.Lease while the stream is down.
 //
 // It is counted on the monotonic clock, which stands still while a virtual
 // machine is suspended: one that resumes goes on where it was, and no longer than
 // that.
-func (k *Manager) MaxRevocationDelay() time.Duration { return k.memory.MaxDelay() }
+func (m *Manager) MaxRevocationDelay() time.Duration { return m.memory.MaxDelay() }
 
-// Streaming reports whether the stream of Changes has given a sign of life within
+// Streaming reports whether the stream of changes has given a sign of life within
 // Config.Lease before now. Without it keys are read again after every lease. It
 // is for people and monitoring, and no failure.
-func (k *Manager) Streaming(now time.Time) bool { return k.memory.Streaming(now) }
+func (m *Manager) Streaming(now time.Time) bool { return m.memory.Streaming(now) }

@@ -13,6 +13,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -84,8 +85,8 @@ func TestDatabaseOpensNothing(t *testing.T) {
 	d := newDoor(t)
 	token := formats(t)["live"].Generate()
 	for i, digest := range []keyfmt.Digest{
-		keyfmt.Unpeppered().Digest(token),
-		{Pepper: "p1", Sum: keyfmt.Unpeppered().Digest(token).Sum},
+		keyfmt.InsecureUnpeppered().Digest(token),
+		{Pepper: "p1", Sum: keyfmt.InsecureUnpeppered().Digest(token).Sum},
 	} {
 		planted := store.Key{ID: "key_planted" + string(rune('a'+i)), Account: account, Environment: "live", Digest: digest,
 			Grant: d.model.Everything(), Created: d.now}
@@ -135,7 +136,7 @@ func TestOldPeppersStillVerify(t *testing.T) {
 	d := newDoor(t)
 	_, token := d.issue()
 	later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
-		k.Store, k.Admin, k.Peppers = d.spy, d.store.KeyAdmin(), peppers(t, "p2")
+		k.Store, k.Peppers = overlay.Keys(d.store, d.spy), peppers(t, "p2")
 	})
 	if _, err := later.ask(token); err != nil {
 		t.Errorf("a key digested under an older pepper: %v", err)
@@ -225,7 +226,7 @@ func TestRecordMustAgree(t *testing.T) {
 		}, authn.ErrUnavailable},
 	} {
 		_, token := d.issue()
-		keys, err := apikey.New(apikey.Config{Store: altered{d.spy, tt.change}, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+		keys, err := apikey.New(apikey.Config{Store: overlay.Keys(d.store, altered{d.spy, tt.change}), Model: d.model, Formats: formats(t), Peppers: peppers(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +257,7 @@ func TestCommitBeforeInvalidate(t *testing.T) {
 	}
 	var during error
 	admin := hookedAdmin{KeyAdmin: d.store.KeyAdmin(), before: func() { _, during = d.ask(token) }}
-	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: admin, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+	keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), admin), Model: d.model, Formats: formats(t), Peppers: peppers(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +395,7 @@ func TestNewKeysReportsEveryMistake(t *testing.T) {
 	}{
 		"nothing": {apikey.Config{Quota: -1}, []string{"Store", "Model", "Peppers", "Formats", "Quota"}},
 		"much": {apikey.Config{
-			Store: d.spy, Model: d.model, Formats: formats(t), Peppers: peppers(t), Manage: "fly",
+			Store: d.store, Model: d.model, Formats: formats(t), Peppers: peppers(t), Manage: "fly",
 			Policies:  map[string]apikey.Policy{"prod": {}, "live": {MaxLifetime: -1}},
 			Verifiers: map[string]apikey.Verifier{"Django": apikey.Bcrypt("."), "nobody": nil},
 		}, []string{"Manage: fly", "Policies[prod]", "Policies[live]", "Verifiers: the name Django", "Verifiers[nobody]"}},

@@ -9,11 +9,12 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// handsOut returns a *authz.DeniedError where key, as it is to be, would open
-// more than by may himself, or for longer, from more places, or under limits of
-// its own where he has such. The operator may hand out anything. Expiry, limits
-// and addresses bind those who have them; a session's end is not its user's.
-func (k *Manager) handsOut(by *authn.Principal, key store.Key) error {
+// handsOut returns a *authz.DeniedError if key, as it would be stored, opens
+// more than its maker by may open, lasts longer or works from more places, or if
+// by has a plan of its own. The operator may hand out anything. Expiry and
+// addresses bind only callers who have them; the end of a session does not bind
+// the keys of its user.
+func (m *Manager) handsOut(by *authn.Principal, key store.Key) error {
 	if by.Kind == authn.KindOperator {
 		return nil
 	}
@@ -22,7 +23,7 @@ func (k *Manager) handsOut(by *authn.Principal, key store.Key) error {
 	case !d.Allowed:
 	case by.KeyPlan != "":
 		d = exceeds("limits", key.Plan, by.KeyPlan)
-	case by.Kind != authn.KindSession && later(key.Expires, by.Expires):
+	case !by.Person() && later(key.Expires, by.Expires):
 		d = exceeds("expiry", when(key.Expires), when(by.Expires))
 	case !within(key.Addresses, by.Addresses):
 		d = exceeds("addresses", list(key.Addresses), list(by.Addresses))
@@ -32,15 +33,15 @@ func (k *Manager) handsOut(by *authn.Principal, key store.Key) error {
 	return &authz.DeniedError{Decision: d}
 }
 
-// recent returns a *authz.DeniedError where by has proved who they are too long
-// ago to hand out key, or never has.
-func (k *Manager) recent(by *authn.Principal, key store.Key, now time.Time) error {
+// recent returns a *authz.DeniedError if by proved their identity too long ago to
+// hand out key, or never did.
+func (m *Manager) recent(by *authn.Principal, key store.Key, now time.Time) error {
 	if by.Kind == authn.KindOperator {
 		return nil
 	}
-	bound := k.config.Recent
-	if key.Owner == "" || k.config.Manage != "" && key.Grant.Permissions.Has(k.config.Manage) {
-		bound = k.config.RecentManage
+	bound := m.config.Recent
+	if key.Owner == "" || m.config.Manage != "" && key.Grant.Permissions.Has(m.config.Manage) {
+		bound = m.config.RecentManage
 	}
 	if bound < 0 {
 		return nil

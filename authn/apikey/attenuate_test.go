@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -221,7 +222,7 @@ func TestNarrowingMeetsNarrowing(t *testing.T) {
 				t.Error(err)
 			}
 		}}
-		keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: race, Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
+		keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), race), Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
 		if err != nil {
 			t.Fatal(err)
 		}

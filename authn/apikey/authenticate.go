@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// errDisabled is told to whoever has proved that he holds the key.
+// errDisabled is returned only to a caller who has proved that they hold the key.
 var errDisabled = fmt.Errorf("%w for now: the key is disabled", authn.ErrRevoked)
 
 // A claim is a token that is well formed, and what its shape says.
@@ -27,65 +26,53 @@ type claim struct {
 
 // parse tells whose token it is, from its prefix as a rule, and refuses a
 // malformed one, before any I/O.
-func (k *Manager) parse(token string) (claim, error) {
+func (m *Manager) parse(token string) (claim, error) {
 	malformed := authn.ErrNotMine
-	if f := k.format(token); f != nil {
+	if f := m.format(token); f != nil {
 		if t, err := f.Parse(token); err == nil {
 			return claim{Token: t, environment: f.environment}, nil
 		}
 		malformed = authn.ErrRejected
 	}
-	if t, ok := k.foreign(token); ok { // the other system may have had a prefix of ours
+	if t, ok := m.foreign(token); ok { // the other system may have had a prefix of ours
 		return claim{Token: t, foreign: true}, nil
 	}
 	return claim{}, malformed
 }
 
 // format returns the format whose prefix the token has, or nil.
-func (k *Manager) format(token string) *format {
-	for i := range k.formats {
-		if f := &k.formats[i]; strings.HasPrefix(token, f.prefix) {
+func (m *Manager) format(token string) *format {
+	for i := range m.formats {
+		if f := &m.formats[i]; strings.HasPrefix(token, f.prefix) {
 			return f
 		}
 	}
 	return nil
 }
 
-// Self implements authn.Recaller.
-func (k *Manager) Self() authn.Authenticator { return k }
+// Remembers implements authn.Rememberer.
+func (m *Manager) Remembers(self authn.Authenticator) bool { return self == authn.Authenticator(m) }
 
-// Recall implements authn.Recaller. A key is remembered only for its environment
-// and, where it has addresses, for those: elsewhere it is refused, and that is
-// no use of it. With an OutageLease
-// it asks the store about a known key whose Lease is over, so that while that
-// is down nobody's unknown keys are in the way of a known one.
-func (k *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
-	token := c.Reveal()
-	// Only what was well formed is remembered, so the checksum can wait.
-	if c.Scheme != "bearer" || k.verifiers == nil && k.format(token) == nil {
-		return nil
-	}
-	e := k.memory.Recall(token, now)
-	if e == nil || c.Environment != "" && c.Environment != e.Value.Environment || len(e.Value.Addresses) > 0 && !e.Value.Admits(c.From) {
-		return nil
-	}
-	k.memory.Use(e, now)
-	return e.Value
-}
-
-// Authenticate implements authn.Authenticator. The order is that of cost: shape,
-// checksum, memory, store; and within the record what ended for ever, what
-// ended with time, and the environment.
-func (k *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
+// Authenticate implements authn.Authenticator. The order is that of cost: memory,
+// shape, checksum, store; and within the record what ended for ever, what ended
+// with time, and the environment.
+//
+// With an OutageLease it asks the store about a remembered key whose lease is
+// over even if c.MemoryOnly is set, so that while the store is down unknown keys
+// are not in the way of a known one.
+func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
 	if c.Scheme != "bearer" {
 		return nil, authn.ErrNotMine
 	}
-	t, err := k.parse(c.Reveal())
+	if c.MemoryOnly {
+		return m.remembered(c, now)
+	}
+	t, err := m.parse(c.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	e, err := k.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*authn.Principal]) error {
-		return k.ask(ctx, t, c, e)
+	e, err := m.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*authn.Principal]) error {
+		return m.ask(ctx, t, c, e)
 	})
 	switch {
 	case err != nil:
@@ -96,16 +83,39 @@ func (k *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 		return nil, authn.ErrExpired
 	}
 	if !elsewhere(e.Value, c) {
-		k.memory.Use(e, now)
+		m.memory.Use(e, now)
 	}
-	p := *e.Value // this one is the caller's to change
-	p.Addresses = slices.Clone(p.Addresses)
+	p := e.Value.Clone() // the caller may change it
 	return &p, nil
 }
 
+// remembered answers for a key that is in memory. A key that is used from an
+// address or for an environment that it does not admit is not remembered: it will
+// be refused, which is no use of it.
+func (m *Manager) remembered(c authn.Credential, now time.Time) (*authn.Principal, error) {
+	token := c.Reveal()
+	// Only what was well formed is remembered, so the checksum can wait.
+	if m.verifiers == nil && m.format(token) == nil {
+		return nil, authn.ErrNotMine
+	}
+	e := m.memory.Recall(token, now)
+	if e == nil {
+		if m.memory.Knows(token, now) {
+			return nil, authn.ErrStale
+		}
+		return nil, authn.ErrNotRemembered
+	}
+	p := e.Value
+	if c.Environment != "" && c.Environment != p.Environment || len(p.Addresses) > 0 && !p.Admits(c.Address()) {
+		return nil, authn.ErrNotRemembered
+	}
+	m.memory.Use(e, now)
+	return p, nil
+}
+
 // ask fills in e from the store.
-func (k *Manager) ask(ctx context.Context, t claim, c authn.Credential, e *recall.Entry[*authn.Principal]) error {
-	key, owner, err := k.find(ctx, t)
+func (m *Manager) ask(ctx context.Context, t claim, c authn.Credential, e *recall.Entry[*authn.Principal]) error {
+	key, owner, err := m.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && t.foreign:
 		e.Err = authn.ErrNotMine // its shape is no proof of whose it is
@@ -123,7 +133,7 @@ func (k *Manager) ask(ctx context.Context, t claim, c authn.Credential, e *recal
 	if key.Import != "" { // nothing is proved yet
 		proved := false
 		if key.Live(e.Read) {
-			if proved, err = k.prove(ctx, t, key); err != nil {
+			if proved, err = m.prove(ctx, t, key); err != nil {
 				unsure(e, err)
 				return nil
 			}
@@ -143,13 +153,13 @@ func (k *Manager) ask(ctx context.Context, t claim, c authn.Credential, e *recal
 	case !t.foreign && key.Environment != t.environment:
 		e.Err = authn.ErrRejected
 	}
-	e.Value, e.Expires = k.Principal(key, owner), key.Expires
+	e.Value, e.Expires = m.Principal(key, owner), key.Expires
 	switch {
 	case e.Err != nil:
 	case elsewhere(e.Value, c):
 		e.Once = true
 	default:
-		e.Once = !k.settle(ctx, t, key, e.Read)
+		e.Once = !m.settle(ctx, t, key, e.Read)
 	}
 	return nil
 }
@@ -161,35 +171,42 @@ func unsure(e *recall.Entry[*authn.Principal], err error) {
 }
 
 // again is ask about a key that was verified before, wherever it came from.
-func (k *Manager) again(ctx context.Context, token string, e *recall.Entry[*authn.Principal]) error {
-	t, err := k.parse(token)
+func (m *Manager) again(ctx context.Context, token string, e *recall.Entry[*authn.Principal]) error {
+	t, err := m.parse(token)
 	if err != nil {
 		return err
 	}
-	return k.ask(ctx, t, authn.Credential{}, e)
+	return m.ask(ctx, t, authn.Credential{}, e)
 }
 
 // elsewhere reports whether the Middleware will refuse the principal for where
 // the request comes from or asks to act, which then is no use of the key. What
 // the request does not say refuses nobody.
 func elsewhere(p *authn.Principal, c authn.Credential) bool {
-	return c.From.IsValid() && !p.Admits(c.From) || c.Environment != "" && c.Environment != p.Environment
+	if c.Environment != "" && c.Environment != p.Environment {
+		return true
+	}
+	if len(p.Addresses) == 0 {
+		return false
+	}
+	from := c.Address()
+	return from.IsValid() && !p.Admits(from)
 }
 
 // find returns the record of a token, and whose it is. It tries the newest
 // pepper with one plain equality, older ones only when that misses. While a key
 // is being rehashed it has left the older digest when that is tried and had not
 // come to the newest: so that one is tried again.
-func (k *Manager) find(ctx context.Context, t claim) (key store.Key, owner store.Owner, err error) {
+func (m *Manager) find(ctx context.Context, t claim) (key store.Key, owner store.Owner, err error) {
 	tried := 0
-	for d := range k.digests(t) {
+	for d := range m.digests(t) {
 		tried++
-		if key, owner, err = k.config.Store.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
+		if key, owner, err = m.records.keys.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
 			return sound(key, owner, err)
 		}
 	}
 	if tried > 1 {
-		key, owner, err = k.config.Store.Find(ctx, k.config.Peppers.Digest(t.Token))
+		key, owner, err = m.records.keys.Find(ctx, m.config.Peppers.Digest(t.Token))
 	}
 	return sound(key, owner, err)
 }
@@ -217,24 +234,24 @@ const settleTimeout = 250 * time.Millisecond
 // settle writes what the use of a key brings about, and reports whether it may
 // be remembered. A store that cannot write now still lets the key in: a grace
 // that has not begun is tried at the next use, a rehash some time.
-func (k *Manager) settle(ctx context.Context, t claim, key store.Key, now time.Time) bool {
+func (m *Manager) settle(ctx context.Context, t claim, key store.Key, now time.Time) bool {
 	// Its own time: what a slow Verifier took must not keep it from being the last.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if newest := k.config.Peppers.Digest(t.Token); key.Digest.Pepper != newest.Pepper {
-		err := k.config.Store.Rehash(ctx, key.ID, key.Digest, newest)
+	if newest := m.config.Peppers.Digest(t.Token); key.Digest.Pepper != newest.Pepper {
+		err := m.records.keys.Rehash(ctx, key.ID, key.Digest, newest)
 		if err != nil && !errors.Is(err, store.ErrConflict) { // that: somebody else has
-			k.unsettled.Write(ctx, now, slog.LevelWarn, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
+			m.unsettled.Write(ctx, now, slog.LevelWarn, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
 		}
 	}
 	if key.Grace == 0 {
 		return true
 	}
 	// Its first use: the key that it replaces has so long now.
-	if err := k.config.Store.BeginGrace(ctx, key.ID, now); err != nil {
-		k.unsettled.Write(ctx, now, slog.LevelError, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
+	if err := m.records.keys.BeginGrace(ctx, key.ID, now); err != nil {
+		m.unsettled.Write(ctx, now, slog.LevelError, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
 		return false
 	}
-	k.memory.Forget(key.Replaces)
+	m.memory.Forget(key.Replaces)
 	return true
 }

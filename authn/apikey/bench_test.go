@@ -18,7 +18,7 @@ func BenchmarkVerifyHit(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for b.Loop() {
-		if d.keys.Recall(c, d.now) == nil {
+		if recall(d.keys, c, d.now) == nil {
 			b.Fatal("not remembered")
 		}
 	}
@@ -34,7 +34,7 @@ func BenchmarkVerifyHitParallel(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if d.keys.Recall(c, d.now) == nil {
+			if recall(d.keys, c, d.now) == nil {
 				b.Fail()
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/store"
@@ -44,14 +45,15 @@ func (c Call) stored(by *authn.Principal) string {
 	if c.ID == "" {
 		return ""
 	}
-	return name(by) + "/" + c.ID
+	maker := name(by) // of the application's own people it is any text
+	return strconv.Itoa(len(maker)) + ":" + maker + "/" + c.ID
 }
 
 // repeated returns the key that the call has made where that may be why it
 // failed with err now: the same call came twice at once.
-func (k *Manager) repeated(ctx context.Context, by *authn.Principal, c Call, replaces string, err error) (store.Key, error) {
+func (m *Manager) repeated(ctx context.Context, by *authn.Principal, c Call, replaces string, err error) (store.Key, error) {
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrInactive) {
-		if key, made, err := k.replayed(ctx, by, c, replaces); made {
+		if key, made, err := m.replayed(ctx, by, c, replaces); made {
 			return key, err
 		}
 	}
@@ -60,14 +62,14 @@ func (k *Manager) repeated(ctx context.Context, by *authn.Principal, c Call, rep
 
 // replayed returns the key that the call made before, as it is now. replaces is
 // the key that it was to replace.
-func (k *Manager) replayed(ctx context.Context, by *authn.Principal, c Call, replaces string) (key store.Key, made bool, err error) {
+func (m *Manager) replayed(ctx context.Context, by *authn.Principal, c Call, replaces string) (key store.Key, made bool, err error) {
 	if c.ID == "" {
 		return store.Key{}, false, nil
 	}
 	if err := invalid(c.check()); err != nil {
 		return store.Key{}, false, err
 	}
-	key, err = k.config.Admin.ByIdempotency(ctx, by.Account, c.stored(by))
+	key, err = m.records.admin.ByIdempotency(ctx, by.Account, c.stored(by))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return store.Key{}, false, nil
@@ -75,7 +77,7 @@ func (k *Manager) replayed(ctx context.Context, by *authn.Principal, c Call, rep
 		return store.Key{}, false, err
 	case key.Request != c.Request || key.Replaces != replaces:
 		return store.Key{}, true, ErrReused
-	case !k.sees(by, key):
+	case !m.sees(by, key):
 		return store.Key{}, true, fmt.Errorf("%w: the key was made by this call, which its maker may not see any more", authn.ErrForbidden)
 	}
 	return shown(key), true, nil

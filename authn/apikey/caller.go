@@ -16,37 +16,35 @@ import (
 
 // admits reports why by may have nothing to do with the management of keys:
 // only people and the operator manage them, keys never.
-func (k *Manager) admits(by *authn.Principal) error {
+func (m *Manager) admits(by *authn.Principal) error {
 	switch {
 	case by == nil || by.Account == "":
 		return authn.ErrForbidden
-	case by.Kind != authn.KindOperator && (by.Kind != authn.KindSession || by.User == ""):
+	case by.Kind != authn.KindOperator && (!by.Person() || by.User == ""):
 		return authn.ErrForbidden
-	case k.config.Admin == nil:
-		return fmt.Errorf("%w: Config.Admin is not set", authn.ErrForbidden)
 	}
 	return nil
 }
 
 // changes is admits for what writes, at a time that can be stored.
-func (k *Manager) changes(by *authn.Principal, now time.Time) error {
+func (m *Manager) changes(by *authn.Principal, now time.Time) error {
 	if now.IsZero() {
 		return fmt.Errorf("%w: the time is zero", authn.ErrInvalid)
 	}
-	return k.admits(by)
+	return m.admits(by)
 }
 
-// fresh is changes for what hands out, and returns by as he is at present: a key
-// outlives the rights it was made by, so those must not be remembered ones. To
-// take away needs no more than that.
-func (k *Manager) fresh(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error) {
-	if err := k.changes(by, now); err != nil {
+// fresh is changes for what hands out, and returns by as they are at present: a
+// key outlives the rights it was made by, so those must not be remembered ones.
+// Taking away needs changes alone.
+func (m *Manager) fresh(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error) {
+	if err := m.changes(by, now); err != nil {
 		return nil, err
 	}
-	if by.Kind != authn.KindSession || k.config.Fresh == nil {
+	if !by.Person() || m.config.Fresh == nil {
 		return by, nil
 	}
-	p, err := k.config.Fresh(ctx, by, now)
+	p, err := m.config.Fresh(ctx, by, now)
 	switch {
 	case err != nil:
 		return nil, err
@@ -60,17 +58,17 @@ func (k *Manager) fresh(ctx context.Context, by *authn.Principal, now time.Time)
 // environment and sees and revokes everybody's there. Which environment by acts
 // in does not matter. To look and to revoke, which takes nothing from the account
 // that it would miss, is possible whatever its status.
-func (k *Manager) manages(by *authn.Principal, environment string, makes bool) error {
+func (m *Manager) manages(by *authn.Principal, environment string, makes bool) error {
 	if by.Kind == authn.KindOperator {
 		return nil
 	}
-	for _, kinds := range k.whole {
+	for _, kinds := range m.whole {
 		d := by.Rights.Decide(authz.Request{
-			Permission: k.config.Manage, Endpoint: "api_keys.manage", Environment: environment, Resources: kinds,
+			Permission: m.config.Manage, Endpoint: "api_keys.manage", Environment: environment, Resources: kinds,
 			Writes: makes, Suspended: !makes,
 		})
 		if !d.Allowed {
-			return &authz.DeniedError{Decision: d, Permission: k.config.Manage}
+			return &authz.DeniedError{Decision: d, Permission: m.config.Manage}
 		}
 	}
 	return nil
@@ -78,9 +76,9 @@ func (k *Manager) manages(by *authn.Principal, environment string, makes bool) e
 
 // managesNone reports whether by manages the keys of no environment, and so sees
 // their own alone.
-func (k *Manager) managesNone(by *authn.Principal) bool {
-	for _, f := range k.formats {
-		if k.manages(by, f.environment, false) == nil {
+func (m *Manager) managesNone(by *authn.Principal) bool {
+	for _, f := range m.formats {
+		if m.manages(by, f.environment, false) == nil {
 			return false
 		}
 	}
@@ -88,9 +86,9 @@ func (k *Manager) managesNone(by *authn.Principal) bool {
 }
 
 // managesAll reports whether by manages the keys of every environment.
-func (k *Manager) managesAll(by *authn.Principal) bool {
-	for _, f := range k.formats {
-		if k.manages(by, f.environment, false) != nil {
+func (m *Manager) managesAll(by *authn.Principal) bool {
+	for _, f := range m.formats {
+		if m.manages(by, f.environment, false) != nil {
 			return false
 		}
 	}
@@ -108,32 +106,32 @@ func whole(m *authz.Model) [][4]authz.Resource {
 	return requests
 }
 
-// visible returns a key that by may see. A key that he may not see, one of
-// another account and one that there is not are the same error.
-func (k *Manager) visible(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
-	key, err := k.config.Admin.Get(ctx, by.Account, id)
+// visible returns a key that by may see. The error is the same for a key that by
+// may not see, for one of another account and for one that does not exist.
+func (m *Manager) visible(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
+	key, err := m.records.admin.Get(ctx, by.Account, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return store.Key{}, store.ErrNotFound // whatever a backend adds to it
 	case err != nil:
 		return store.Key{}, err
-	case !k.sees(by, key):
+	case !m.sees(by, key):
 		return store.Key{}, store.ErrNotFound
 	}
 	return key, nil
 }
 
-// changeable returns a key that by may see and change: his own, or one of the
-// account itself where he manages those.
-func (k *Manager) changeable(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
-	key, err := k.visible(ctx, by, id)
+// changeable returns a key that by may see and change: by's own, or one of the
+// account itself if by manages those.
+func (m *Manager) changeable(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
+	key, err := m.visible(ctx, by, id)
 	switch {
 	case err != nil:
 	case by.Kind == authn.KindOperator || owns(by, key):
 	case key.Owner != "":
 		err = fmt.Errorf("%w: the key is another person's; it can be revoked", authn.ErrForbidden)
 	default:
-		err = k.manages(by, key.Environment, true)
+		err = m.manages(by, key.Environment, true)
 	}
 	if err != nil {
 		return store.Key{}, err
@@ -143,8 +141,8 @@ func (k *Manager) changeable(ctx context.Context, by *authn.Principal, id string
 
 // sees reports whether by may see and revoke the key: their own, or any of an
 // environment where they manage keys.
-func (k *Manager) sees(by *authn.Principal, key store.Key) bool {
-	return owns(by, key) || k.manages(by, key.Environment, false) == nil
+func (m *Manager) sees(by *authn.Principal, key store.Key) bool {
+	return owns(by, key) || m.manages(by, key.Environment, false) == nil
 }
 
 func owns(by *authn.Principal, key store.Key) bool { return key.Owner != "" && key.Owner == by.User }

@@ -8,8 +8,9 @@
 // the latest. A store that cannot
 // answer is 503: never a 401, and never a pass.
 //
-// A key belongs to the person who made it, and then opens what it was given as
-// far as that person may go at present; or to the account itself, whoever comes
-// and goes. People and the operator manage keys, keys never do; and nobody makes,
-// widens, rotates or enables a key that opens more than he may himself.
+// A key belongs to the person who made it, and then opens what it was given
+// within what that person may do at present; or to the account itself, whatever
+// becomes of its members. People and the operator manage keys, keys never do;
+// and nobody makes, widens, rotates or enables a key that opens more than they
+// may open themselves.
 package apikey

@@ -25,7 +25,7 @@ func ExampleManager_Import() {
 	peppers, err := keyfmt.NewKeyring(keyfmt.GeneratePepper("2026-11"))
 	check(err)
 	keys, err := apikey.New(apikey.Config{
-		Store: db.Keys(), Admin: db.KeyAdmin(), Model: model, Peppers: peppers,
+		Store: db, Model: model, Peppers: peppers,
 		Formats:   map[string]keyfmt.Format{"live": format},
 		Verifiers: map[string]apikey.Verifier{"old-portal": apikey.SHA256Hex("acme_")},
 	})

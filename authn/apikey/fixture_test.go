@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
@@ -93,8 +94,8 @@ func newDoor(t testing.TB, change ...func(*apikey.Config, *authn.Config)) *door 
 		t.Fatal(err)
 	}
 	kc := apikey.Config{
-		Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(t), Peppers: peppers(t),
-		Roles: d.roles, Manage: "admin", Members: d.store.Memberships(),
+		Store: overlay.Keys(d.store, d.spy), Model: d.model, Formats: formats(t), Peppers: peppers(t),
+		Roles: d.roles, Manage: "admin",
 	}
 	c := authn.Config{Now: func() time.Time { return d.now }}
 	for _, f := range change {
@@ -180,4 +181,14 @@ func (d *door) knock(r *http.Request) (rec *httptest.ResponseRecorder, passed bo
 	rec = httptest.NewRecorder()
 	d.mw.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(rec, r)
 	return rec, passed
+}
+
+// recall asks a memory alone.
+func recall(a authn.Authenticator, c authn.Credential, now time.Time) *authn.Principal {
+	c.MemoryOnly = true
+	p, err := a.Authenticate(context.Background(), c, now)
+	if err != nil {
+		return nil
+	}
+	return p
 }

@@ -9,12 +9,14 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
-// Without a stream of changes an answer is believed for the lease, no longer.
+// While the stream of changes is silent an answer is believed for the lease, no
+// longer.
 func TestLease(t *testing.T) {
-	d := newDoor(t)
+	d := newDoor(t, silent)
 	key, token := d.issue()
 	if _, err := d.ask(token); err != nil {
 		t.Fatal(err)
@@ -37,7 +39,9 @@ func TestLease(t *testing.T) {
 func TestSilentStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := &hungStream{alive: make(chan time.Time)}
-		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Changes, k.MaxAge = stream, time.Hour })
+		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
+			k.Store, k.MaxAge = overlay.Changes(k.Store, stream), time.Hour
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		go d.keys.Run(ctx)
 		synctest.Wait() // the first Gap is over
@@ -80,16 +84,20 @@ func (h *hungStream) Watch(ctx context.Context, w store.Watcher) error {
 	}
 }
 
+// silent is a bound for doors whose stream nobody listens to.
+func silent(k *apikey.Config, _ *authn.Config) { k.MaxAge = 5 * time.Second }
+
 // After a gap in the stream nothing that was known before is believed.
 func TestGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := make(chan store.Watcher, 1)
 		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
-			k.Changes, k.Lease = watchFunc(func(ctx context.Context, w store.Watcher) error {
+			k.Lease = time.Hour
+			k.Store = overlay.Changes(k.Store, watchFunc(func(ctx context.Context, w store.Watcher) error {
 				stream <- w
 				<-ctx.Done()
 				return ctx.Err()
-			}), time.Hour
+			}))
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		go d.keys.Run(ctx)

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// A gate lets few slow verifications run at once, and few wait: whoever knows
-// the clear part of an imported key must not be able to busy all processors.
+// A gate lets few slow verifications run at once, and few wait: a client that
+// knows the clear part of an imported key must not be able to busy all
+// processors.
 type gate struct {
 	places  chan struct{}
 	waiting *atomic.Int64

@@ -60,18 +60,18 @@ const importing = "import:"
 // that of the spec, since the key itself does not say. The other errors are
 // those of Issue; importing a key twice is store.ErrConflict, and needs no
 // Spec.Call.
-func (k *Manager) Import(ctx context.Context, by *authn.Principal, spec Spec, f Foreign, now time.Time) (store.Key, error) {
-	if err := k.changes(by, now); err != nil {
+func (m *Manager) Import(ctx context.Context, by *authn.Principal, spec Spec, f Foreign, now time.Time) (store.Key, error) {
+	if err := m.changes(by, now); err != nil {
 		return store.Key{}, err
 	}
 	if by.Kind != authn.KindOperator {
 		return store.Key{}, authn.ErrForbidden
 	}
-	key, err := k.plan(ctx, by, spec, now)
+	key, err := m.plan(ctx, by, spec, now)
 	if err != nil {
 		return store.Key{}, err
 	}
-	v, ok := k.config.Verifiers[f.Verifier]
+	v, ok := m.config.Verifiers[f.Verifier]
 	if !ok {
 		return store.Key{}, fmt.Errorf("%w: there is no verifier %q", authn.ErrInvalid, f.Verifier)
 	}
@@ -86,15 +86,15 @@ func (k *Manager) Import(ctx context.Context, by *authn.Principal, spec Spec, f 
 	if !ok {
 		return store.Key{}, fmt.Errorf("%w: verifier %q finds nothing by that", authn.ErrInvalid, f.Verifier)
 	}
-	k.sign(&key, by, now)
+	m.sign(&key, by, now)
 	key.Family = key.ID
 	key.Hint = f.Clear + "…"
-	key.Digest = keyfmt.Digest{Pepper: importing + f.Verifier, Sum: k.config.Peppers.Digest(text).Sum}
+	key.Digest = keyfmt.Digest{Pepper: importing + f.Verifier, Sum: m.config.Peppers.Digest(text).Sum}
 	key.Import = proof
-	if err := k.config.Admin.Create(ctx, key, k.config.Quota, now); err != nil {
+	if err := m.records.admin.Create(ctx, key, m.config.Quota, now); err != nil {
 		return store.Key{}, err
 	}
-	k.memory.Forget(key.ID)
+	m.memory.Forget(key.ID)
 	return shown(key), nil
 }
 
@@ -108,15 +108,15 @@ func sought(verifier, lookup string) (keyfmt.Token, bool) {
 
 // foreign returns the token of another system, if some Verifier takes it for
 // one.
-func (k *Manager) foreign(token string) (keyfmt.Token, bool) {
-	if k.verifiers == nil || len(token) < minForeign {
+func (m *Manager) foreign(token string) (keyfmt.Token, bool) {
+	if m.verifiers == nil || len(token) < minForeign {
 		return keyfmt.Token{}, false
 	}
 	t, err := keyfmt.Foreign(token)
 	if err != nil {
 		return keyfmt.Token{}, false
 	}
-	for _, v := range k.verifiers {
+	for _, v := range m.verifiers {
 		if _, ok := v.Lookup(token); ok {
 			return t, true
 		}
@@ -125,23 +125,23 @@ func (k *Manager) foreign(token string) (keyfmt.Token, bool) {
 }
 
 // digests yields those under which a token may be stored, the likeliest first.
-func (k *Manager) digests(t claim) iter.Seq[keyfmt.Digest] {
+func (m *Manager) digests(t claim) iter.Seq[keyfmt.Digest] {
 	if !t.foreign {
-		return k.config.Peppers.Candidates(t.Token)
+		return m.config.Peppers.Candidates(t.Token)
 	}
 	return func(yield func(keyfmt.Digest) bool) {
-		for d := range k.config.Peppers.Candidates(t.Token) { // once it has been used
+		for d := range m.config.Peppers.Candidates(t.Token) { // once it has been used
 			if !yield(d) {
 				return
 			}
 		}
-		for _, v := range k.verifiers {
+		for _, v := range m.verifiers {
 			lookup, ok := v.Lookup(t.Reveal())
 			text, fits := sought(v.name, lookup)
 			if !ok || !fits {
 				continue
 			}
-			for d := range k.config.Peppers.Candidates(text) {
+			for d := range m.config.Peppers.Candidates(text) {
 				if !yield(keyfmt.Digest{Pepper: importing + v.name, Sum: d.Sum}) {
 					return
 				}
@@ -152,15 +152,15 @@ func (k *Manager) digests(t claim) iter.Seq[keyfmt.Digest] {
 
 // prove reports whether t is the imported key that was found. The error says
 // that it cannot be told now.
-func (k *Manager) prove(ctx context.Context, t claim, key store.Key) (bool, error) {
+func (m *Manager) prove(ctx context.Context, t claim, key store.Key) (bool, error) {
 	name, _ := strings.CutPrefix(key.Digest.Pepper, importing)
-	v, ok := k.config.Verifiers[name]
+	v, ok := m.config.Verifiers[name]
 	if !ok {
 		return false, errors.New("the store returned an imported key that no verifier finds")
 	}
-	if err := k.gate.enter(ctx); err != nil {
+	if err := m.gate.enter(ctx); err != nil {
 		return false, err
 	}
-	defer k.gate.leave()
+	defer m.gate.leave()
 	return v.Verify(t.Reveal(), key.Import), nil
 }

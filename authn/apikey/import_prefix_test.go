@@ -28,7 +28,7 @@ func TestImportUnderOurPrefix(t *testing.T) {
 		}
 		d.now = d.now.Add(d.keys.MaxRevocationDelay())
 	}
-	if _, err := d.ask(token); err != nil || d.keys.Recall(authn.NewCredential("bearer", token), d.now) == nil {
+	if _, err := d.ask(token); err != nil || recall(d.keys, authn.NewCredential("bearer", token), d.now) == nil {
 		t.Errorf("not remembered: %v", err)
 	}
 	own, ours := d.issue() // goes on being ours

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -107,7 +107,7 @@ func TestImport(t *testing.T) {
 				t.Errorf("%s: %+v, %v", tt.name, p, err)
 			}
 		}
-		if d.keys.Recall(authn.NewCredential("bearer", tt.token), d.now) == nil {
+		if recall(d.keys, authn.NewCredential("bearer", tt.token), d.now) == nil {
 			t.Errorf("%s: not remembered", tt.name)
 		}
 		if remain() != 0 || slow.verified.Load() != tt.slow {
@@ -162,7 +162,7 @@ func TestImportRejects(t *testing.T) {
 	if _, err := d.ask(shaToken); err != nil {
 		t.Errorf("the key itself: %v", err)
 	}
-	without := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Store, k.Admin = d.store.Keys(), d.store.KeyAdmin() })
+	without := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Store = d.store })
 	for _, token := range []string{shaToken, bcryptToken} {
 		if _, err := without.ask(token); !errors.Is(err, authn.ErrNotMine) {
 			t.Errorf("without verifiers: %v", err)
@@ -374,14 +374,14 @@ type failures struct {
 	most, seen int
 }
 
-func (f *failures) Blocked(netip.Addr, time.Time) time.Duration {
-	if f.seen >= f.most {
-		return time.Minute
+func (f *failures) Peek(string, time.Time) (int64, time.Duration) {
+	if left := f.most - f.seen; left > 0 {
+		return int64(left), 0
 	}
-	return 0
+	return 0, time.Minute
 }
 
-func (f *failures) Charge(netip.Addr, time.Time) { f.seen++ }
+func (f *failures) Count(string, time.Time) { f.seen++ }
 
 // case K7: for a key that has ended, or none, nothing slow is done.
 func TestEndedImportCostsNothing(t *testing.T) {
@@ -407,7 +407,7 @@ func TestSlowVerificationIsTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &counted{Verifier: apikey.Bcrypt("."), hold: make(chan struct{})}
 		d := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
-			k.Store, k.Verifiers = punctual{k.Store}, map[string]apikey.Verifier{"django": slow}
+			k.Store, k.Verifiers = overlay.Keys(k.Store, punctual{k.Store.Keys()}), map[string]apikey.Verifier{"django": slow}
 		})
 		key := d.bring(bcryptKey())
 		go func() { time.Sleep(3 * time.Second); close(slow.hold) }() // longer than Config.Timeout

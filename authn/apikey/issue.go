@@ -22,41 +22,44 @@ import (
 // authn.ErrForbidden, *authz.DeniedError (code scope_exceeds_caller, what is
 // missing to manage, or a log-in that is older than Config.Recent), authn.ErrInvalid with every mistake, ErrReused, *QuotaError,
 // those of store.KeyAdmin.Create.
-func (k *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
-	by, err := k.fresh(ctx, by, now)
+func (m *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
+	by, err := m.fresh(ctx, by, now)
 	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
-	if key, made, err := k.replayed(ctx, by, spec.Call, ""); made || err != nil {
+	if key, made, err := m.replayed(ctx, by, spec.Call, ""); made || err != nil {
 		return key, keyfmt.Token{}, err
 	}
-	key, err := k.plan(ctx, by, spec, now)
+	key, err := m.plan(ctx, by, spec, now)
 	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
-	token := k.mint(&key, by, spec.Call, now)
+	token := m.mint(&key, by, spec.Call, now)
 	key.Family = key.ID
-	if err := k.config.Admin.Create(ctx, key, k.config.Quota, now); err != nil {
+	if err := m.records.admin.Create(ctx, key, m.config.Quota, now); err != nil {
 		if errors.Is(err, store.ErrQuota) {
-			err = &QuotaError{k.config.Quota}
+			err = &QuotaError{m.config.Quota}
 		}
 		if errors.Is(err, store.ErrNotFound) && key.Owner != "" {
 			err = fmt.Errorf("%w: %s is no member of the account any more", authn.ErrForbidden, key.Owner)
 		}
-		key, err := k.repeated(ctx, by, spec.Call, "", err)
+		key, err := m.repeated(ctx, by, spec.Call, "", err)
 		return key, keyfmt.Token{}, err
 	}
-	k.memory.Forget(key.ID)
+	m.memory.Forget(key.ID)
 	return shown(key), token, nil
 }
 
+// errRoles: what an owner may do bounds their keys, and nothing says what that is.
+var errRoles = errors.New("apikey: Config.Roles is nil, so the keys of people would open nothing: set it, or make a key of the account itself (Spec.Service, or no Spec.Owner)")
+
 // plan is the record of what spec asks for, if by may have it.
-func (k *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, error) {
+func (m *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, error) {
 	spec.Grant.Environments = authz.Of(spec.Environment)
-	if err := k.check(spec, now); err != nil {
+	if err := m.check(spec, now); err != nil {
 		return store.Key{}, err
 	}
-	owner, err := k.owner(ctx, by, spec)
+	owner, err := m.owner(ctx, by, spec)
 	if err != nil {
 		return store.Key{}, err
 	}
@@ -64,25 +67,28 @@ func (k *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now 
 		Account: by.Account, Owner: owner, Name: spec.Name, Environment: spec.Environment, Grant: spec.Grant,
 		Addresses: slices.Clone(spec.Addresses), Expires: spec.Expires, Plan: spec.Plan,
 	}
-	if err := k.handsOut(by, key); err != nil {
+	if owner != "" && m.config.Roles == nil {
+		return store.Key{}, errRoles
+	}
+	if err := m.handsOut(by, key); err != nil {
 		return store.Key{}, err
 	}
 	if spec.Plan != "" && by.Kind != authn.KindOperator {
 		return store.Key{}, &authz.DeniedError{Decision: exceeds("limits", spec.Plan, "")}
 	}
-	return key, k.recent(by, key, now)
+	return key, m.recent(by, key, now)
 }
 
 // owner returns whose the key will be. It follows from who asks; only the
 // operator names somebody.
-func (k *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (string, error) {
+func (m *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (string, error) {
 	switch {
 	case by.Kind == authn.KindOperator && spec.Owner == "":
 		return "", nil
 	case by.Kind == authn.KindOperator:
-		return spec.Owner, k.member(ctx, by.Account, spec.Owner)
+		return spec.Owner, m.member(ctx, by.Account, spec.Owner)
 	case spec.Service:
-		return "", k.manages(by, spec.Environment, true)
+		return "", m.manages(by, spec.Environment, true)
 	case spec.Owner != "" && spec.Owner != by.User:
 		return "", fmt.Errorf("%w: nobody makes keys for another person", authn.ErrForbidden)
 	}
@@ -90,11 +96,8 @@ func (k *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (st
 }
 
 // member reports why user may not own a key of the account.
-func (k *Manager) member(ctx context.Context, account, user string) error {
-	if k.config.Members == nil {
-		return fmt.Errorf("%w: the owner: Config.Members is not set", authn.ErrInvalid)
-	}
-	_, err := k.config.Members.Get(ctx, account, user)
+func (m *Manager) member(ctx context.Context, account, user string) error {
+	_, err := m.records.members.Get(ctx, account, user)
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%w: the owner is no member of the account", authn.ErrInvalid)
 	}
@@ -102,11 +105,11 @@ func (k *Manager) member(ctx context.Context, account, user string) error {
 }
 
 // mint gives the record its identity and returns the key that it stands for.
-func (k *Manager) mint(key *store.Key, by *authn.Principal, c Call, now time.Time) keyfmt.Token {
-	token := k.config.Formats[key.Environment].Generate()
-	k.sign(key, by, now)
+func (m *Manager) mint(key *store.Key, by *authn.Principal, c Call, now time.Time) keyfmt.Token {
+	token := m.config.Formats[key.Environment].Generate()
+	m.sign(key, by, now)
 	key.Hint = token.Hint()
-	key.Digest = k.config.Peppers.Digest(token)
+	key.Digest = m.config.Peppers.Digest(token)
 	if key.Idempotency = c.stored(by); key.Idempotency != "" {
 		key.Request = c.Request
 	}
@@ -114,7 +117,7 @@ func (k *Manager) mint(key *store.Key, by *authn.Principal, c Call, now time.Tim
 }
 
 // sign notes who made the record, and when.
-func (k *Manager) sign(key *store.Key, by *authn.Principal, now time.Time) {
+func (m *Manager) sign(key *store.Key, by *authn.Principal, now time.Time) {
 	key.ID = keyfmt.NewID("key_", now)
 	key.CreatedBy = name(by)
 	key.Created = now.UTC()

@@ -15,6 +15,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -148,7 +149,7 @@ func TestGrace(t *testing.T) {
 				}
 			}
 			// Another process, which has only the store.
-			after := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Store, k.Admin = d.store.Keys(), d.store.KeyAdmin() })
+			after := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Store = d.store })
 			for _, door := range []*door{d, after} {
 				door.now = born.Add(tt.ends - 1)
 				if _, err := door.ask(old); err != nil {
@@ -194,7 +195,7 @@ func TestRehash(t *testing.T) {
 	_, first := d.issue()
 	d.issue()
 	later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
-		k.Store, k.Admin, k.Peppers = d.store.Keys(), d.store.KeyAdmin(), peppers(t, "p2")
+		k.Store, k.Peppers = d.store, peppers(t, "p2")
 	})
 	remain := func() int {
 		n, err := d.store.KeyAdmin().Outdated(t.Context(), "p2", d.now)
@@ -215,7 +216,7 @@ func TestRehash(t *testing.T) {
 		t.Errorf("%d remain after one was used, want 1", n)
 	}
 	only := newDoor(t, func(k *apikey.Config, _ *authn.Config) { // the old pepper is gone
-		k.Store, k.Admin = d.store.Keys(), d.store.KeyAdmin()
+		k.Store = d.store
 		var err error
 		if k.Peppers, err = keyfmt.NewKeyring(pepper("p2")); err != nil {
 			t.Fatal(err)
@@ -253,7 +254,7 @@ func TestRotateRefuses(t *testing.T) {
 		t.Errorf("at the zero time: %v", err)
 	}
 	live := formats(t)["live"]
-	only, err := apikey.New(apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model,
+	only, err := apikey.New(apikey.Config{Store: overlay.Keys(d.store, d.spy), Model: d.model,
 		Formats: map[string]keyfmt.Format{"other": live}, Peppers: peppers(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -318,7 +319,7 @@ func TestRehashHangs(t *testing.T) {
 		_, token := d.issue()
 		slow := &hungRehash{Keys: d.store.Keys()}
 		later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
-			k.Store, k.Admin, k.Peppers = slow, d.store.KeyAdmin(), peppers(t, "p2")
+			k.Store, k.Peppers = overlay.Keys(d.store, slow), peppers(t, "p2")
 		})
 		later.now = d.now
 		for range 3 {

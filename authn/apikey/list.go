@@ -12,11 +12,11 @@ import (
 // Get returns the record of a key: of one's own, or of any in the account for
 // the operator and those with Config.Manage. Others are store.ErrNotFound, as
 // if there were none.
-func (k *Manager) Get(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
-	if err := k.admits(by); err != nil {
+func (m *Manager) Get(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
+	if err := m.admits(by); err != nil {
 		return store.Key{}, err
 	}
-	key, err := k.visible(ctx, by, id)
+	key, err := m.visible(ctx, by, id)
 	return shown(key), err
 }
 
@@ -29,22 +29,22 @@ const scan = 200
 // and not of others it reads on until the page is full: where they see few of
 // many, a page costs as much as the account has keys.
 // An after that is no id is authn.ErrInvalid.
-func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
-	if err := k.admits(by); err != nil {
+func (m *Manager) List(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
+	if err := m.admits(by); err != nil {
 		return nil, err
 	}
-	if k.managesNone(by) {
-		keys, err := k.config.Admin.Owned(ctx, by.Account, by.User, after, limit)
-		return k.pick(nil, keys, by, limit), refused(err)
+	if m.managesNone(by) {
+		keys, err := m.records.admin.Owned(ctx, by.Account, by.User, after, limit)
+		return m.pick(nil, keys, by, limit), refused(err)
 	}
-	all := k.managesAll(by)
+	all := m.managesAll(by)
 	var page []store.Key
 	for len(page) < limit {
 		ask := limit - len(page)
 		if !all {
 			ask = max(ask, scan)
 		}
-		keys, err := k.config.Admin.List(ctx, by.Account, after, ask)
+		keys, err := m.records.admin.List(ctx, by.Account, after, ask)
 		if err != nil {
 			return nil, refused(err)
 		}
@@ -52,28 +52,28 @@ func (k *Manager) List(ctx context.Context, by *authn.Principal, after string, l
 			break
 		}
 		after = keys[len(keys)-1].ID
-		page = k.pick(page, keys, by, limit)
+		page = m.pick(page, keys, by, limit)
 	}
 	return page, nil
 }
 
 // Expiring returns up to limit keys that by may see, that have not ended at
 // now and will have expired by the instant until, the soonest first.
-func (k *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.Time, limit int, now time.Time) ([]store.Key, error) {
-	if err := k.admits(by); err != nil {
+func (m *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.Time, limit int, now time.Time) ([]store.Key, error) {
+	if err := m.admits(by); err != nil {
 		return nil, err
 	}
-	all := k.managesAll(by)
+	all := m.managesAll(by)
 	ask := limit
 	if !all {
 		ask = max(limit, scan)
 	}
 	for limit > 0 {
-		keys, err := k.config.Admin.Expiring(ctx, by.Account, now, until, ask)
+		keys, err := m.records.admin.Expiring(ctx, by.Account, now, until, ask)
 		if err != nil {
 			return nil, err
 		}
-		page := k.pick(nil, keys, by, limit)
+		page := m.pick(nil, keys, by, limit)
 		if len(page) == limit || len(keys) < ask {
 			return page, nil
 		}
@@ -83,12 +83,12 @@ func (k *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.
 }
 
 // pick adds to page, which has room up to limit, the keys that by may see.
-func (k *Manager) pick(page, keys []store.Key, by *authn.Principal, limit int) []store.Key {
+func (m *Manager) pick(page, keys []store.Key, by *authn.Principal, limit int) []store.Key {
 	managed := make(map[string]bool) // by environment
 	for _, key := range keys {
 		all, known := managed[key.Environment]
 		if !known {
-			all = k.manages(by, key.Environment, false) == nil
+			all = m.manages(by, key.Environment, false) == nil
 			managed[key.Environment] = all
 		}
 		if len(page) < limit && (all || owns(by, key)) {

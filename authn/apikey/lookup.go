@@ -13,17 +13,17 @@ import (
 // is noted, begun, rehashed or remembered. It is for reports of leaked keys.
 // Errors: authn.ErrRejected where it is nobody's key, authn.ErrUnavailable where
 // that cannot be told now.
-func (k *Manager) Lookup(ctx context.Context, token string) (store.Key, error) {
-	t, err := k.parse(token)
+func (m *Manager) Lookup(ctx context.Context, token string) (store.Key, error) {
+	t, err := m.parse(token)
 	if err != nil {
 		return store.Key{}, authn.ErrRejected
 	}
-	ctx, cancel := context.WithTimeout(ctx, k.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout)
 	defer cancel()
-	key, _, err := k.find(ctx, t)
+	key, _, err := m.find(ctx, t)
 	proved := err == nil
 	if proved && key.Import != "" {
-		proved, err = k.prove(ctx, t, key)
+		proved, err = m.prove(ctx, t, key)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && !proved:

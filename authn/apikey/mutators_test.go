@@ -169,11 +169,7 @@ func TestEveryMutatorInvalidates(t *testing.T) {
 // for long. It ends with the test's bubble.
 func watching(t *testing.T) *door {
 	t.Helper()
-	var d *door
-	d = newDoor(t, func(k *apikey.Config, _ *authn.Config) {
-		k.Lease = time.Hour
-		k.Changes = watchFunc(func(ctx context.Context, w store.Watcher) error { return d.store.Watch(ctx, w) })
-	})
+	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Lease = time.Hour })
 	d.now = time.Now()
 	d.hire()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -220,10 +216,11 @@ func TestRemovedMemberLosesHisKeys(t *testing.T) {
 		for what, leave := range maps.All(leave) {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					d := newDoor(t)
+					var d *door
 					if stream {
 						d = watching(t)
 					} else {
+						d = newDoor(t, silent)
 						d.hire()
 					}
 					_, his := d.issueBy(d.person(bob))

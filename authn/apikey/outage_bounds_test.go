@@ -16,6 +16,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -39,11 +40,11 @@ func TestNobodyCanTellIsNoOutage(t *testing.T) {
 			d := outlasting(t, func(k *apikey.Config, _ *authn.Config) {
 				k.Verifiers = map[string]apikey.Verifier{"django": slow}
 				k.Logger = slog.New(slog.NewTextHandler(&log, nil))
-				k.Store = altered{k.Store, func(key *store.Key, o *store.Owner) {
+				k.Store = overlay.Keys(k.Store, altered{k.Store.Keys(), func(key *store.Key, o *store.Owner) {
 					if key.ID == id {
 						tt.change(key, o)
 					}
-				}}
+				}})
 			})
 			d.bring(bcryptKey())
 			known, token := d.issue()
@@ -154,7 +155,7 @@ func TestOutageLeaseOfDeafStore(t *testing.T) {
 		for range 3 { // one asks, the others join him
 			all.Go(func() {
 				began := time.Now()
-				if d.keys.Recall(authn.NewCredential("bearer", a), time.Now()) == nil || time.Since(began) > 2*time.Second {
+				if recall(d.keys, authn.NewCredential("bearer", a), time.Now()) == nil || time.Since(began) > 2*time.Second {
 					t.Errorf("held up for %v", time.Since(began))
 				}
 			})
@@ -166,13 +167,13 @@ func TestOutageLeaseOfDeafStore(t *testing.T) {
 		}
 		for range 3 {
 			began := time.Now()
-			if d.keys.Recall(authn.NewCredential("bearer", b), time.Now()) == nil || time.Since(began) > 50*time.Millisecond {
+			if recall(d.keys, authn.NewCredential("bearer", b), time.Now()) == nil || time.Since(began) > 50*time.Millisecond {
 				t.Errorf("later held up for %v", time.Since(began))
 			}
 		}
 		close(back)
 		synctest.Wait()
-		if d.keys.Recall(authn.NewCredential("bearer", a), time.Now()) == nil {
+		if recall(d.keys, authn.NewCredential("bearer", a), time.Now()) == nil {
 			t.Error("not known with the store back")
 		}
 	})

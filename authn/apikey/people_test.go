@@ -2,11 +2,15 @@ package apikey_test
 
 import (
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -156,7 +160,7 @@ func TestNobodysKeyOpensNothing(t *testing.T) {
 		},
 		"no Roles": func(d *door) error {
 			var err error
-			d.keys, err = apikey.New(apikey.Config{Store: d.spy, Admin: d.store.KeyAdmin(), Model: d.model, Formats: formats(d.t), Peppers: peppers(d.t)})
+			d.keys, err = apikey.New(apikey.Config{Store: overlay.Keys(d.store, d.spy), Model: d.model, Formats: formats(d.t), Peppers: peppers(d.t)})
 			return err
 		},
 	} {
@@ -183,6 +187,53 @@ func TestNobodysKeyOpensNothing(t *testing.T) {
 		if !d.opens(service, "read", "p1") {
 			t.Errorf("%s: the account's own key suffered", name)
 		}
+	}
+}
+
+// Without Roles nobody can say what a person may do, so no key of a person is made:
+// it would be refused for ever, and nobody would know why.
+func TestRolesForgotten(t *testing.T) {
+	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
+		k.Roles = nil
+		k.Verifiers = map[string]apikey.Verifier{"old": apikey.SHA256Hex("acme_")}
+	})
+	d.hire()
+	const want = "Config.Roles is nil"
+	owned := d.spec()
+	owned.Owner = bob
+	_, _, byPerson := d.keys.Issue(t.Context(), d.person(bob), d.spec(), d.now)
+	_, _, byOperator := d.keys.Issue(t.Context(), d.op, owned, d.now)
+	_, imported := d.keys.Import(t.Context(), d.op, owned, apikey.Foreign{Verifier: "old", Hash: strings.Repeat("ab", 32)}, d.now)
+	for name, err := range map[string]error{"a person's own": byPerson, "for a person": byOperator, "imported": imported} {
+		if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, authn.ErrInvalid) {
+			t.Errorf("%s: got %v, want %q, which is no mistake of the caller", name, err, want)
+		}
+	}
+	if list := d.records(); len(list) != 0 {
+		t.Errorf("%d keys were made", len(list))
+	}
+	if _, _, err := d.keys.Issue(t.Context(), d.op, d.spec(), d.now); err != nil {
+		t.Errorf("a key of the account: %v", err)
+	}
+}
+
+// Where Roles was forgotten later, the log tells why a person's key is denied, once.
+func TestRolesForgottenLater(t *testing.T) {
+	d := newDoor(t)
+	d.hire()
+	_, token := d.issueBy(d.person(bob))
+	var log strings.Builder
+	later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
+		k.Store, k.Roles, k.Logger = d.store, nil, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	for range 2 {
+		later.now = later.now.Add(time.Hour) // it is read again
+		if p, err := later.ask(token); err != nil || p.Rights.Decide(authz.Request{Permission: "read", Endpoint: "projects.get", Environment: "live"}).Allowed {
+			t.Errorf("got %v, %v, want a caller who may do nothing", p, err)
+		}
+	}
+	if got := strings.Count(log.String(), "Config.Roles is nil: set it"); got != 1 {
+		t.Errorf("said %d times, want once: %s", got, &log)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -68,7 +69,7 @@ func TestPolicy(t *testing.T) {
 	before := newDoor(t)
 	endless, token := before.issue()
 	far, _ := before.issue(func(s *apikey.Spec) { s.Expires = before.now.Add(365 * day) })
-	after := newDoor(t, limited, func(k *apikey.Config, _ *authn.Config) { k.Store, k.Admin = before.spy, before.store.KeyAdmin() })
+	after := newDoor(t, limited, func(k *apikey.Config, _ *authn.Config) { k.Store = overlay.Keys(before.store, before.spy) })
 	if _, err := after.ask(token); err != nil {
 		t.Errorf("an old key without expiry: %v", err)
 	}

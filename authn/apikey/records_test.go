@@ -17,6 +17,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -124,7 +125,7 @@ func TestCallsThatMeet(t *testing.T) {
 	d.hire()
 	by := d.person(bob)
 	blind := &blindAdmin{KeyAdmin: d.store.KeyAdmin()}
-	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: blind, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+	keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), blind), Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func TestCallsThatMeet(t *testing.T) {
 				t.Error(err)
 			}
 		}}
-		keys, err = apikey.New(apikey.Config{Store: d.spy, Admin: race, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+		keys, err = apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), race), Model: d.model, Formats: formats(t), Peppers: peppers(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,7 +373,7 @@ func TestLookup(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := newDoor(t, func(k *apikey.Config, _ *authn.Config) {
-		k.Store, k.Admin, k.Peppers = d.spy, d.store.KeyAdmin(), peppers(t, "p2")
+		k.Store, k.Peppers = overlay.Keys(d.store, d.spy), peppers(t, "p2")
 	})
 	before := d.records()
 	for range 2 {
@@ -384,7 +385,7 @@ func TestLookup(t *testing.T) {
 	if diff := cmp.Diff(before, d.records(), printed); diff != "" {
 		t.Errorf("it was used:\n%s", diff)
 	}
-	if p := later.keys.Recall(authn.NewCredential("bearer", token.Reveal()), later.now); p != nil {
+	if p := recall(later.keys, authn.NewCredential("bearer", token.Reveal()), later.now); p != nil {
 		t.Error("it is remembered")
 	}
 	if err := d.keys.Revoke(t.Context(), d.op, next.ID, "", d.now); err != nil {

@@ -14,20 +14,20 @@ import (
 // MaxRevocationDelay. People revoke their own keys, and those with
 // Config.Manage anybody's. Revoking it again changes nothing. A reason that
 // cannot be stored is authn.ErrInvalid.
-func (k *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason string, now time.Time) error {
-	if err := k.changes(by, now); err != nil {
+func (m *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason string, now time.Time) error {
+	if err := m.changes(by, now); err != nil {
 		return err
 	}
-	if _, err := k.visible(ctx, by, id); err != nil {
+	if _, err := m.visible(ctx, by, id); err != nil {
 		return err
 	}
-	if err := k.config.Admin.Revoke(ctx, by.Account, id, reason, now); err != nil {
+	if err := m.records.admin.Revoke(ctx, by.Account, id, reason, now); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			return store.ErrNotFound
 		}
 		return refused(err)
 	}
-	k.memory.Forget(id) // after the commit
+	m.memory.Forget(id) // after the commit
 	return nil
 }
 
@@ -36,18 +36,18 @@ func (k *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason st
 // where they hold it for those with Config.Manage, and of their own for
 // everybody. It is one transaction, or one for each environment where by manages
 // some and not all.
-func (k *Manager) RevokeAll(ctx context.Context, by *authn.Principal, f store.Filter, reason string, now time.Time) (int, error) {
-	if err := k.changes(by, now); err != nil {
+func (m *Manager) RevokeAll(ctx context.Context, by *authn.Principal, f store.Filter, reason string, now time.Time) (int, error) {
+	if err := m.changes(by, now); err != nil {
 		return 0, err
 	}
-	filters := k.within(by, f)
+	filters := m.within(by, f)
 	if len(filters) == 0 {
 		return 0, fmt.Errorf("%w: the keys are another person's", authn.ErrForbidden)
 	}
-	defer k.memory.Forget(by.Account) // after the commit, which perhaps nobody could report
+	defer m.memory.Forget(by.Account) // after the commit, which perhaps nobody could report
 	var all int
 	for _, f := range filters {
-		n, err := k.config.Admin.RevokeAll(ctx, by.Account, f, reason, now)
+		n, err := m.records.admin.RevokeAll(ctx, by.Account, f, reason, now)
 		all += n
 		if err != nil {
 			return all, refused(err)
@@ -57,12 +57,12 @@ func (k *Manager) RevokeAll(ctx context.Context, by *authn.Principal, f store.Fi
 }
 
 // within returns filters that mean what f does of the keys that by may revoke.
-func (k *Manager) within(by *authn.Principal, f store.Filter) (filters []store.Filter) {
-	if k.managesAll(by) {
+func (m *Manager) within(by *authn.Principal, f store.Filter) (filters []store.Filter) {
+	if m.managesAll(by) {
 		return []store.Filter{f}
 	}
-	for _, format := range k.formats {
-		if in := f; (f.Environment == "" || f.Environment == format.environment) && k.manages(by, format.environment, false) == nil {
+	for _, format := range m.formats {
+		if in := f; (f.Environment == "" || f.Environment == format.environment) && m.manages(by, format.environment, false) == nil {
 			in.Environment = format.environment
 			filters = append(filters, in)
 		}

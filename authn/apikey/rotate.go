@@ -33,14 +33,14 @@ const (
 // one whose predecessors have not all ended (*PredecessorError, or
 // store.ErrConflict if they are too many to look through): so rotations, which
 // the quota does not count, leave two keys in the place of one.
-func (k *Manager) Rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
-	return k.RotateOnce(ctx, by, id, grace, Call{}, now)
+func (m *Manager) Rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
+	return m.RotateOnce(ctx, by, id, grace, Call{}, now)
 }
 
 // RotateOnce is Rotate for a call that may come again: the second time it
 // returns the record of the successor and the zero Token.
-func (k *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
-	by, err := k.fresh(ctx, by, now)
+func (m *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
+	by, err := m.fresh(ctx, by, now)
 	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
@@ -50,26 +50,26 @@ func (k *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string
 	if grace > 0 {
 		grace = max(grace.Truncate(time.Microsecond), time.Microsecond) // what stores keep
 	}
-	if key, made, err := k.replayed(ctx, by, c, id); made || err != nil {
+	if key, made, err := m.replayed(ctx, by, c, id); made || err != nil {
 		return key, keyfmt.Token{}, err
 	}
-	key, token, err := k.rotate(ctx, by, id, grace, c, now)
+	key, token, err := m.rotate(ctx, by, id, grace, c, now)
 	if err != nil {
-		key, err = k.repeated(ctx, by, c, id, err)
+		key, err = m.repeated(ctx, by, c, id, err)
 	}
 	return key, token, err
 }
 
-func (k *Manager) rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
-	old, err := k.rotatable(ctx, by, id, grace, now)
+func (m *Manager) rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
+	old, err := m.rotatable(ctx, by, id, grace, now)
 	if err != nil {
 		return store.Key{}, keyfmt.Token{}, err
 	}
 	if old.Grace > 0 {
-		if err := k.config.Store.BeginGrace(ctx, old.ID, now); err != nil {
+		if err := m.records.keys.BeginGrace(ctx, old.ID, now); err != nil {
 			return store.Key{}, keyfmt.Token{}, err
 		}
-		k.memory.Forget(old.Replaces)
+		m.memory.Forget(old.Replaces)
 	}
 	next := store.Key{
 		Account: old.Account, Owner: old.Owner, Name: old.Name, Environment: old.Environment, Grant: old.Grant,
@@ -79,40 +79,40 @@ func (k *Manager) rotate(ctx context.Context, by *authn.Principal, id string, gr
 	if grace > 0 {
 		deadline, next.Grace = now.Add(maxGrace), grace
 	}
-	token := k.mint(&next, by, c, now)
-	if err := k.config.Admin.Rotate(ctx, by.Account, id, next, deadline, now); err != nil {
-		return store.Key{}, keyfmt.Token{}, k.succeeded(ctx, old, err)
+	token := m.mint(&next, by, c, now)
+	if err := m.records.admin.Rotate(ctx, by.Account, id, next, deadline, now); err != nil {
+		return store.Key{}, keyfmt.Token{}, m.succeeded(ctx, old, err)
 	}
-	k.memory.Forget(id)
-	k.memory.Forget(next.ID)
+	m.memory.Forget(id)
+	m.memory.Forget(next.ID)
 	// The store has copied what the old key was at that instant, not what it was
 	// when it was read here.
-	if stored, err := k.config.Admin.Get(ctx, by.Account, next.ID); err == nil {
+	if stored, err := m.records.admin.Get(ctx, by.Account, next.ID); err == nil {
 		next = stored
 	}
 	return shown(next), token, nil
 }
 
 // rotatable returns the key, if by may rotate it with that grace now.
-func (k *Manager) rotatable(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, error) {
-	old, err := k.changeable(ctx, by, id)
+func (m *Manager) rotatable(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, error) {
+	old, err := m.changeable(ctx, by, id)
 	if err != nil {
 		return store.Key{}, err
 	}
 	if !old.Live(now) {
-		return store.Key{}, k.succeeded(ctx, old, store.ErrInactive)
+		return store.Key{}, m.succeeded(ctx, old, store.ErrInactive)
 	}
-	if _, ok := k.config.Formats[old.Environment]; !ok {
+	if _, ok := m.config.Formats[old.Environment]; !ok {
 		return store.Key{}, fmt.Errorf("%w: environment %q is not among Config.Formats any more", authn.ErrInvalid, old.Environment)
 	}
-	if err := invalid(k.checkExpiry(old.Environment, old.Expires, now, now)); err != nil {
+	if err := invalid(m.checkExpiry(old.Environment, old.Expires, now, now)); err != nil {
 		return store.Key{}, err
 	}
-	if err := cmp.Or(k.handsOut(by, old), k.recent(by, old, now)); err != nil {
+	if err := cmp.Or(m.handsOut(by, old), m.recent(by, old, now)); err != nil {
 		return store.Key{}, err
 	}
 	if grace > 0 {
-		if err := k.alone(ctx, old, now); err != nil {
+		if err := m.alone(ctx, old, now); err != nil {
 			return store.Key{}, err
 		}
 	}
@@ -121,12 +121,12 @@ func (k *Manager) rotatable(ctx context.Context, by *authn.Principal, id string,
 
 // alone reports a predecessor of the key that has not ended. Those that were
 // rotated longer ago than the longest grace have: nobody need look.
-func (k *Manager) alone(ctx context.Context, key store.Key, now time.Time) error {
+func (m *Manager) alone(ctx context.Context, key store.Key, now time.Time) error {
 	for range maxChain {
 		if key.Replaces == "" || key.Created.Add(maxGrace).Before(now) {
 			return nil
 		}
-		before, err := k.config.Admin.Get(ctx, key.Account, key.Replaces)
+		before, err := m.records.admin.Get(ctx, key.Account, key.Replaces)
 		if errors.Is(err, store.ErrNotFound) { // pruned, and those before it too
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -51,7 +52,7 @@ func TestRotateRacesUpdate(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: race, Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
+	keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), race), Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestRotateRacesUpdate(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	keys, err = apikey.New(apikey.Config{Store: d.spy, Admin: race, Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
+	keys, err = apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), race), Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestRotateShowsTheToken(t *testing.T) {
 	d := newDoor(t)
 	d.hire()
 	key, _ := d.issueBy(d.person(bob))
-	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: &once{KeyAdmin: d.store.KeyAdmin()}, Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+	keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), &once{KeyAdmin: d.store.KeyAdmin()}), Model: d.model, Formats: formats(t), Peppers: peppers(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestUpdateRacesUpdate(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	keys, err := apikey.New(apikey.Config{Store: d.spy, Admin: race, Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
+	keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), race), Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,36 +17,36 @@ type RotatedError struct {
 }
 
 // Error names the successor.
-func (e *RotatedError) Error() string {
-	return fmt.Sprintf("%v: the key has been rotated already: rotate its successor, %s", e.err, e.Successor)
+func (r *RotatedError) Error() string {
+	return fmt.Sprintf("%v: the key has been rotated already: rotate its successor, %s", r.err, r.Successor)
 }
 
 // Unwrap returns the error of package store.
-func (e *RotatedError) Unwrap() error { return e.err }
+func (r *RotatedError) Unwrap() error { return r.err }
 
 // A PredecessorError says that a key cannot be rotated with a grace because a
 // key that it replaced has not ended. It is store.ErrConflict.
 type PredecessorError struct{ Predecessor string } // its id
 
 // Error names the predecessor and says what to do.
-func (e *PredecessorError) Error() string {
-	return fmt.Sprintf("%v: %s, which was rotated before, has not ended: revoke it, wait, or rotate with a grace of 0", store.ErrConflict, e.Predecessor)
+func (p *PredecessorError) Error() string {
+	return fmt.Sprintf("%v: %s, which was rotated before, has not ended: revoke it, wait, or rotate with a grace of 0", store.ErrConflict, p.Predecessor)
 }
 
 // Unwrap returns store.ErrConflict.
-func (e *PredecessorError) Unwrap() error { return store.ErrConflict }
+func (p *PredecessorError) Unwrap() error { return store.ErrConflict }
 
 // A QuotaError says that an account holds as many keys as it may. It is
 // store.ErrQuota.
 type QuotaError struct{ Quota int } // the most keys of an account that have not ended: Config.Quota
 
 // Error names the quota.
-func (e *QuotaError) Error() string {
-	return fmt.Sprintf("%v: the account has %d keys that are not revoked or expired, the most that it may have", store.ErrQuota, e.Quota)
+func (q *QuotaError) Error() string {
+	return fmt.Sprintf("%v: the account has %d keys that are not revoked or expired, the most that it may have", store.ErrQuota, q.Quota)
 }
 
 // Unwrap returns store.ErrQuota.
-func (e *QuotaError) Unwrap() error { return store.ErrQuota }
+func (q *QuotaError) Unwrap() error { return store.ErrQuota }
 
 // maxSuccessors is how many of an account's newest keys are searched for the
 // successor of one, 200 at a time. It bounds what a mistake costs.
@@ -54,13 +54,13 @@ const maxSuccessors = 2000
 
 // succeeded returns a [RotatedError] in the place of err, the answer to a
 // rotation, if the key has a successor that can be found.
-func (k *Manager) succeeded(ctx context.Context, old store.Key, err error) error {
+func (m *Manager) succeeded(ctx context.Context, old store.Key, err error) error {
 	if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrInactive) {
 		return err
 	}
 	after := ""
 	for range maxSuccessors / scan {
-		keys, failed := k.config.Admin.List(ctx, old.Account, after, scan)
+		keys, failed := m.records.admin.List(ctx, old.Account, after, scan)
 		if failed != nil || len(keys) == 0 {
 			return err
 		}

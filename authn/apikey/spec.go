@@ -27,8 +27,8 @@ type Spec struct {
 	Addresses []netip.Prefix // where it may be used from, at most 100; empty: anywhere
 	Plan      string         // a plan of its own, which the operator alone gives; "": the account's
 
-	// Service asks for a key of the account itself, which outlives the person
-	// who makes it and is not bound by his rights. It takes the permission
+	// Service asks for a key of the account itself, which outlives the person who
+	// makes it and is not bound by that person's rights. It takes the permission
 	// Config.Manage.
 	Service bool
 	// Owner is the user whose rights will bound the key. "": the caller, or
@@ -48,10 +48,10 @@ type Policy struct {
 }
 
 // check reports every mistake of a specification at once.
-func (k *Manager) check(spec Spec, now time.Time) error {
-	errs := []error{checkName(spec.Name), k.checkEnvironment(spec.Environment)}
-	errs = append(errs, k.checkExpiry(spec.Environment, spec.Expires, now, now), checkAddresses(spec.Addresses))
-	errs = append(errs, k.checkGrant(spec.Grant), spec.Call.check())
+func (m *Manager) check(spec Spec, now time.Time) error {
+	errs := []error{checkName(spec.Name), m.checkEnvironment(spec.Environment)}
+	errs = append(errs, m.checkExpiry(spec.Environment, spec.Expires, now, now), checkAddresses(spec.Addresses))
+	errs = append(errs, m.checkGrant(spec.Grant), spec.Call.check())
 	if spec.Service && spec.Owner != "" {
 		errs = append(errs, errors.New("a key of the account itself has no owner"))
 	}
@@ -82,19 +82,19 @@ func checkName(name string) error {
 	return nil
 }
 
-func (k *Manager) checkEnvironment(environment string) error {
-	if _, ok := k.config.Formats[environment]; !ok {
+func (m *Manager) checkEnvironment(environment string) error {
+	if _, ok := m.config.Formats[environment]; !ok {
 		return fmt.Errorf("unknown environment %q", environment)
 	}
 	return nil
 }
 
 // checkExpiry is of a key made at created, the present being now.
-func (k *Manager) checkExpiry(environment string, expires, created, now time.Time) error {
+func (m *Manager) checkExpiry(environment string, expires, created, now time.Time) error {
 	if !expires.IsZero() && !expires.After(now) {
 		return errors.New("the expiry must lie in the future")
 	}
-	most := k.config.Policies[environment].MaxLifetime
+	most := m.config.Policies[environment].MaxLifetime
 	switch {
 	case most == 0:
 		return nil
@@ -115,7 +115,7 @@ const (
 
 // checkGrant asks for the size first: to Validate every name is a mistake of its
 // own.
-func (k *Manager) checkGrant(g authz.Grant) error {
+func (m *Manager) checkGrant(g authz.Grant) error {
 	errs := []error{checkSet("permissions", g.Permissions), checkSet("endpoints", g.Endpoints), checkSet("environments", g.Environments)}
 	for _, kind := range slices.Sorted(maps.Keys(g.Scope)) {
 		errs = append(errs, checkSet("scope."+kind, g.Scope[kind]))
@@ -123,7 +123,7 @@ func (k *Manager) checkGrant(g authz.Grant) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return k.config.Model.Validate(g)
+	return m.config.Model.Validate(g)
 }
 
 func checkSet(dimension string, s authz.Set) error {

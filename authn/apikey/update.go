@@ -35,12 +35,12 @@ type Change struct {
 // *authz.DeniedError, authn.ErrInvalid with every mistake, store.ErrInactive
 // where the key has ended, and store.ErrConflict where it was changed at the
 // same time: read it again.
-func (k *Manager) Update(ctx context.Context, by *authn.Principal, id string, c Change, now time.Time) (store.Key, error) {
-	by, err := k.fresh(ctx, by, now)
+func (m *Manager) Update(ctx context.Context, by *authn.Principal, id string, c Change, now time.Time) (store.Key, error) {
+	by, err := m.fresh(ctx, by, now)
 	if err != nil {
 		return store.Key{}, err
 	}
-	old, err := k.changeable(ctx, by, id)
+	old, err := m.changeable(ctx, by, id)
 	if err != nil {
 		return store.Key{}, err
 	}
@@ -48,22 +48,22 @@ func (k *Manager) Update(ctx context.Context, by *authn.Principal, id string, c 
 		return store.Key{}, store.ErrConflict
 	}
 	c.copy(old.Environment)
-	if err := k.checkChange(c, old, now); err != nil {
+	if err := m.checkChange(c, old, now); err != nil {
 		return store.Key{}, err
 	}
 	if c.handsOut() {
 		next := c.applied(old)
-		if err := cmp.Or(k.handsOut(by, next), k.recent(by, next, now)); err != nil {
+		if err := cmp.Or(m.handsOut(by, next), m.recent(by, next, now)); err != nil {
 			return store.Key{}, err
 		}
 	}
-	key, err := k.config.Admin.Update(ctx, by.Account, id, store.KeyUpdate{
+	key, err := m.records.admin.Update(ctx, by.Account, id, store.KeyUpdate{
 		Was: old.Grant, Name: c.Name, Grant: c.Grant, Addresses: c.Addresses, Expires: c.Expires, Disabled: c.Disabled,
 	}, now)
 	if err != nil {
 		return store.Key{}, err
 	}
-	k.memory.Forget(id) // after the commit
+	m.memory.Forget(id) // after the commit
 	return shown(key), nil
 }
 
@@ -80,19 +80,19 @@ func (c *Change) copy(environment string) {
 	}
 }
 
-func (k *Manager) checkChange(c Change, old store.Key, now time.Time) error {
+func (m *Manager) checkChange(c Change, old store.Key, now time.Time) error {
 	var errs []error
 	if c.Name != nil {
 		errs = append(errs, checkName(*c.Name))
 	}
 	if c.Grant != nil {
-		errs = append(errs, k.checkGrant(*c.Grant))
+		errs = append(errs, m.checkGrant(*c.Grant))
 	}
 	if c.Addresses != nil {
 		errs = append(errs, checkAddresses(*c.Addresses))
 	}
 	if c.Expires != nil {
-		errs = append(errs, k.checkExpiry(old.Environment, *c.Expires, old.Created, now))
+		errs = append(errs, m.checkExpiry(old.Environment, *c.Expires, old.Created, now))
 	}
 	return invalid(errs...)
 }

@@ -44,9 +44,9 @@ func (sha256Hex) Verify(string, string) bool { return false } // there are no pr
 
 // Bcrypt verifies keys of two parts, with the separator between: a clear one
 // that they are found by, and a secret, where the other system has stored the
-// bcrypt hash of the whole key. The last separator counts. Whoever knows a clear
-// part can make this verify a wrong key, until the right one has been used, and
-// can tell that it is known; how often is bounded.
+// bcrypt hash of the whole key. The last separator counts. A client that knows a
+// clear part can make this verify a wrong key, until the right one has been
+// used, and can tell that the clear part is known; how often is bounded.
 func Bcrypt(separator string) Verifier { return bcrypted{separator: separator} }
 
 // BcryptSecret is Bcrypt where the hash is of the secret part alone.

@@ -10,6 +10,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
@@ -169,7 +170,8 @@ func (g gatedSessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session
 func (f *fleet) gated() (*node, *gate) {
 	g := &gate{read: make(chan struct{}), letOut: make(chan struct{})}
 	return f.node(func(k *apikey.Config, s *session.Config) {
-		k.Store, s.Store = gatedKeys{k.Store, g}, gatedSessions{s.Store, g}
+		k.Store = overlay.Keys(k.Store, gatedKeys{k.Store.Keys(), g})
+		s.Store = overlay.Sessions(s.Store, gatedSessions{s.Store.Sessions(), g})
 		k.Timeout, s.Timeout = time.Minute, time.Minute
 	}), g
 }

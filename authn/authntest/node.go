@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/storetest"
@@ -31,13 +32,13 @@ func (f *fleet) node(change ...func(*apikey.Config, *session.Config)) *node {
 	f.Helper()
 	b := f.open()
 	n := &node{fleet: f, Backend: b, wire: &wire{from: b, taps: map[*tap]bool{}, cut: make(chan struct{})}}
+	db := overlay.Changes(b, n.wire)
 	k := apikey.Config{
-		Store: b.Keys(), Admin: b.KeyAdmin(), Members: b.Memberships(), Changes: n.wire, Model: f.model, Roles: f.roles,
+		Store: db, Model: f.model, Roles: f.roles,
 		Formats: map[string]keyfmt.Format{"live": f.live}, Peppers: f.peppers, Lease: lease,
 	}
 	s := session.Config{
-		Store: b.Sessions(), Users: b.Users(), Memberships: b.Memberships(), Accounts: b.Accounts(), Changes: n.wire,
-		Model: f.model, Roles: f.roles, Format: f.sess, Peppers: f.peppers, Lease: lease,
+		Store: db, Model: f.model, Roles: f.roles, Format: f.sess, Peppers: f.peppers, Lease: lease,
 	}
 	for _, c := range change {
 		c(&k, &s)
@@ -88,10 +89,10 @@ func (n *node) principal(c credential, now time.Time) (*authn.Principal, error) 
 	return n.keys.Authenticate(n.Context(), authn.NewCredential("bearer", c.token), now)
 }
 
-// errDenied: he is known, and may not read p1.
+// errDenied: the caller is known, and may not read p1.
 var errDenied = errors.New("denied")
 
-// enter has him read p1.
+// enter reads p1 as the holder of c.
 func (n *node) enter(c credential, now time.Time) error {
 	p, err := n.principal(c, now)
 	if err != nil {

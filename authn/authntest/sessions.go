@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
 	"medtwin.ai/tollgate/store/storetest"
@@ -59,10 +60,10 @@ type countingSessions struct {
 }
 
 // Touch implements [store.Sessions].
-func (s countingSessions) Touch(ctx context.Context, uses []store.Use) error {
-	s.writes.Add(1)
-	s.uses.Add(int64(len(uses)))
-	return s.Sessions.Touch(ctx, uses)
+func (c countingSessions) Touch(ctx context.Context, uses []store.Use) error {
+	c.writes.Add(1)
+	c.uses.Add(int64(len(uses)))
+	return c.Sessions.Touch(ctx, uses)
 }
 
 // uses makes 10,000 requests of some sessions within one touch window: they are
@@ -71,7 +72,9 @@ func (s countingSessions) Touch(ctx context.Context, uses []store.Use) error {
 func uses(f *fleet) {
 	const many, sessions = 10_000, 4
 	var writes, uses atomic.Int64
-	n := f.node(func(_ *apikey.Config, s *session.Config) { s.Store = countingSessions{s.Store, &writes, &uses} })
+	n := f.node(func(_ *apikey.Config, s *session.Config) {
+		s.Store = overlay.Sessions(s.Store, countingSessions{s.Store.Sessions(), &writes, &uses})
+	})
 	other := f.node(func(_ *apikey.Config, s *session.Config) { s.Lease = 2 * lease })
 	var all []credential
 	for range sessions {
@@ -118,8 +121,8 @@ func uses(f *fleet) {
 	}
 }
 
-// bornDead changes a user between the reading of him and the beginning of his
-// session, with users and sessions in this backend, or one of both in another.
+// bornDead changes a user after they were read and before their session begins, with
+// users and sessions in this backend, or one of both in another.
 // case S11
 func bornDead(f *fleet) {
 	elsewhere := func() storetest.Backend {
@@ -141,36 +144,29 @@ func bornDead(f *fleet) {
 			return errors.Join(u.SetStatus(f.Context(), user, authz.Suspended), u.SetStatus(f.Context(), user, authz.Active))
 		},
 	} {
-		for where, split := range map[string]func(*session.Config){
-			"all here": func(*session.Config) {},
-			"sessions elsewhere": func(s *session.Config) {
-				s.Store, s.Changes = elsewhere().Sessions(), nil
+		for where, split := range map[string]func(storetest.Backend) store.Store{
+			"all here": func(b storetest.Backend) store.Store { return b },
+			"sessions elsewhere": func(b storetest.Backend) store.Store {
+				other := elsewhere()
+				return store.WithSessions(b, other.Sessions(), other)
 			},
-			"users elsewhere": func(s *session.Config) {
-				b := elsewhere()
-				s.Users, s.Memberships, s.Accounts, s.Changes = b.Users(), b.Memberships(), b.Accounts(), nil
-			},
+			"users elsewhere": func(b storetest.Backend) store.Store { return store.WithSessions(elsewhere(), b.Sessions(), b) },
 		} {
-			b := f.open()
-			c := session.Config{
-				Store: b.Sessions(), Users: b.Users(), Memberships: b.Memberships(), Accounts: b.Accounts(), Changes: b,
-				Model: f.model, Roles: f.roles, Format: f.sess, Peppers: f.peppers,
-			}
-			split(&c)
-			m := must(session.New(c))
+			db := split(f.open())
+			m := must(session.New(session.Config{Store: db, Model: f.model, Roles: f.roles, Format: f.sess, Peppers: f.peppers}))
 			start := func(u store.User) error {
 				_, token, err := m.Start(f.Context(), session.Spec{User: u, Account: account}, time.Now())
 				f.must(err)
 				_, err = m.Authenticate(f.Context(), authn.NewCredential("session", token.Reveal()), time.Now())
 				return err
 			}
-			read, err := c.Users.Get(f.Context(), user)
+			read, err := db.Users().Get(f.Context(), user)
 			f.must(err)
-			f.must(end(c.Users))
+			f.must(end(db.Users()))
 			if err := start(read); !errors.Is(err, authn.ErrRevoked) {
 				f.Errorf("%s, %s: %v, want ErrRevoked", what, where, err)
 			}
-			read, err = c.Users.Get(f.Context(), user)
+			read, err = db.Users().Get(f.Context(), user)
 			f.must(err)
 			if err := start(read); err != nil {
 				f.Errorf("%s, %s, read after it: %v", what, where, err)

@@ -22,8 +22,8 @@ import (
 type Attempt struct {
 	Email    string // as typed: see Email
 	Password string `json:"-"`
-	Account  string // to act in; "": the one he has been a member of for longest
-	Device   string `json:"-"` // the Success.Device that he got the last time; "": none
+	Account  string // to act in; "": the one that the user has been a member of for longest
+	Device   string `json:"-"` // the Success.Device of the last login; "": none
 	Cookie   bool   // the session's token goes into a cookie
 	// Address of the client. All who come without one are one client to Limits:
 	// whose failures keep the others out.
@@ -37,13 +37,13 @@ func (a Attempt) Format(f fmt.State, _ rune) { io.WriteString(f, "login [redacte
 // LogValue redacts it for handlers that print in another way.
 func (a Attempt) LogValue() slog.Value { return slog.StringValue("login [redacted]") }
 
-// A Success is what a person gets who has proved who he is.
+// A Success is the result of a login.
 type Success struct {
 	Session store.Session
 	Token   keyfmt.Token // of the session, which cannot be had again
-	// Device is what this device is known by at its next logins, whoever else
-	// fails to log in: see Manager.DeviceCookie. It opens nothing, and is void
-	// once all sessions of the user end, as by a new password.
+	// Device identifies this device at its next logins, which failures on other
+	// devices do not block: see Manager.DeviceCookie. It opens nothing, and is
+	// void once all sessions of the user end, as by a new password.
 	Device string `json:"-"`
 }
 
@@ -51,12 +51,13 @@ type Success struct {
 //
 //   - ErrFailed: the password is not that of the user, if there is one.
 //   - *authn.ThrottledError: too many failures. Nothing was verified.
-//   - ErrSuspended, ErrAccount: only to who knows the password.
+//   - ErrSuspended, ErrAccount: only after the right password.
 //   - *password.BusyError, authn.ErrUnavailable or the error of ctx: it cannot
 //     be told. No failure is counted.
 //
-// A session that the user, or whoever administers him, ends while the login is
-// on its way (all his sessions, by a new password, by suspension) is born dead.
+// The session is dead from the start if it is ended while the login is in
+// flight, by the user or an administrator: by ending all of the user's sessions,
+// by a new password or by suspension.
 func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (done Success, err error) {
 	var user store.User
 	defer func() { m.note(ctx, "login failed", user.ID, a.Address, err, now) }()
@@ -108,7 +109,7 @@ func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (done Suc
 // user returns the one with that email, or none: the zero User, whose password
 // nobody has.
 func (m *Manager) user(ctx context.Context, email string) (store.User, error) {
-	user, err := m.config.Users.ByEmail(ctx, email)
+	user, err := m.records.users.ByEmail(ctx, email)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return store.User{}, nil
@@ -124,7 +125,7 @@ func (m *Manager) user(ctx context.Context, email string) (store.User, error) {
 func (m *Manager) rehash(ctx context.Context, passwords *password.Hasher, user store.User, text string) {
 	next, err := passwords.Hash(ctx, text)
 	if err == nil {
-		err = m.config.Users.Rehash(ctx, user.ID, user.Password, next)
+		err = m.records.users.Rehash(ctx, user.ID, user.Password, next)
 	}
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		m.config.Logger.LogAttrs(ctx, slog.LevelWarn, "password not rehashed, will be at the next login",
@@ -132,10 +133,10 @@ func (m *Manager) rehash(ctx context.Context, passwords *password.Hasher, user s
 	}
 }
 
-// account returns where the user will act: in the account he asks for, else in
-// the one that he has been a member of for longest.
+// account returns where the user will act: in the account asked for, or else in
+// the one that the user has been a member of for longest.
 func (m *Manager) account(ctx context.Context, user, asked string) (string, error) {
-	members, err := m.config.Memberships.OfUser(ctx, user)
+	members, err := m.records.memberships.OfUser(ctx, user)
 	if err != nil {
 		return "", unavailable(err)
 	}

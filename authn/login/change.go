@@ -11,17 +11,16 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// ChangePassword gives the caller's user another password. That ends all his
-// sessions; the caller's goes on under a new token in the same account and for
-// the same transport, and the device that he uses is known, as no other is any
-// more. The Token is zero where only that could not be had: the password is
-// changed all the same, and he logs in again.
+// ChangePassword gives the caller's user another password. That ends all
+// sessions of the user. The caller's continues under a new token in the same
+// account and for the same transport, and the device in use is the only one
+// still known. The Token is zero if only the new session failed: the password
+// has changed all the same, and the user must log in again.
 //
-// Only a session may do this (else authn.ErrForbidden), and only where the
-// present password proves that its owner uses it: ErrFailed, counted against
-// the user. A password that nobody should have is a *password.PolicyError.
-// Otherwise errors are those of Login, and authn.ErrRevoked where the session
-// ended in the meantime.
+// Only a session may do this (else authn.ErrForbidden), and only if the present
+// password proves that its owner uses it: ErrFailed, counted against the user. A
+// password that nobody should have is a *password.PolicyError. Otherwise errors
+// are those of Login, and authn.ErrRevoked if the session ended in the meantime.
 func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, current, next string, now time.Time) (Success, error) {
 	if by == nil || by.Kind != authn.KindSession || by.User == "" {
 		return Success{}, authn.ErrForbidden
@@ -36,7 +35,7 @@ func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, curre
 	if err != nil {
 		return Success{}, err
 	}
-	user, err := m.config.Users.Get(ctx, by.User)
+	user, err := m.records.users.Get(ctx, by.User)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && user.Epoch != old.Epoch:
 		return Success{}, authn.ErrRevoked
@@ -53,11 +52,11 @@ func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, curre
 	}
 	if err := m.replace(ctx, user, next, true); err != nil {
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
-			err = ErrFailed // the password that he proved is not his any more
+			err = ErrFailed // the password that was proved is no longer the one stored
 		}
 		return Success{}, err
 	}
-	user.Epoch++ // and not the present one: whoever ended all sessions in between meant this one too
+	user.Epoch++ // not the epoch stored now: a request to end all sessions in between ends this one too
 	device := m.know("", user, now)
 	started, token, err := m.config.Sessions.Start(ctx, session.Spec{
 		User: user, Account: old.Account, Cookie: old.Cookie, Address: old.Address, Agent: old.Agent,
@@ -94,17 +93,17 @@ func (m *Manager) replace(ctx context.Context, user store.User, next string, pro
 // epoch another one is of the same password: a login has rehashed it in between,
 // which happens once. In another epoch the same hash is what was proved.
 func (m *Manager) swap(ctx context.Context, user store.User, next string, proved bool) error {
-	_, err := m.config.Users.SetPassword(ctx, user, next)
+	_, err := m.records.users.SetPassword(ctx, user, next)
 	if !errors.Is(err, store.ErrConflict) {
 		return err
 	}
-	present, err := m.config.Users.Get(ctx, user.ID)
+	present, err := m.records.users.Get(ctx, user.ID)
 	switch {
 	case err != nil:
 		return err
 	case present.Epoch != user.Epoch && !(proved && present.Password == user.Password):
 		return store.ErrConflict
 	}
-	_, err = m.config.Users.SetPassword(ctx, present, next)
+	_, err = m.records.users.SetPassword(ctx, present, next)
 	return err
 }

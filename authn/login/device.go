@@ -18,16 +18,17 @@ const (
 )
 
 // know returns the token of a device that the user has logged in from, which
-// keeps its id (OWASP, "Slow Down Online Guessing Attacks with Device
-// Cookies"). It lets nobody in; it only is a lane to fail in. It is of the
-// user's epoch: what ends his sessions ends what their thief has kept.
+// keeps its id (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
+// It lets nobody in; it only selects a lane of its own to fail in. It holds the
+// epoch of the user, so ending their sessions also voids a stolen token.
 func (m *Manager) know(device string, user store.User, now time.Time) string {
 	return m.seal.sign(deviceToken, now.Add(m.config.Device),
 		cmp.Or(device, keyfmt.NewID("dev_", now)), user.ID, strconv.FormatInt(user.Epoch, 10))
 }
 
 // known returns the id of a device that the user with that email has logged in
-// from in his present epoch, else "". Only for who has a token of ours are the users asked.
+// from in the user's present epoch, else "". It reads the user only if the token
+// is valid.
 func (m *Manager) known(ctx context.Context, token, email string, now time.Time) (device string, err error) {
 	fields, ok := m.seal.open(deviceToken, 3, token, now)
 	if !ok {

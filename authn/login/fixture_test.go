@@ -18,6 +18,7 @@ import (
 	"medtwin.ai/tollgate/authn/password"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
@@ -135,14 +136,15 @@ func newDesk(t testing.TB, change ...func(*login.Config)) *desk {
 		}
 	}
 	model := must(authz.NewModel(authz.ModelConfig{Permissions: []string{"read"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}}))
+	db := overlay.Users(overlay.Sessions(d.store, d.full), d.users)
 	d.sessions = must(session.New(session.Config{
-		Store: d.full, Users: d.users, Memberships: d.store.Memberships(), Accounts: d.store.Accounts(), Model: model,
+		Store: db, Model: model,
 		Roles:  func(store.Membership) []authz.Grant { return []authz.Grant{model.Everything()} },
 		Format: must(keyfmt.New("sess_")), Peppers: must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))),
 	}))
 	log := slog.New(slog.NewTextHandler(&d.log, nil))
 	d.config = login.Config{
-		Users: d.users, Memberships: d.store.Memberships(), Sessions: d.sessions,
+		Store: db, Sessions: d.sessions,
 		Passwords: must(password.New(password.Config{Logger: log, Wait: time.Minute})),
 		Limits:    login.Limits{Address: atMost(20), Source: atMost(5), Account: atMost(100), Device: atMost(5)},
 		Secret:    []byte("0123456789abcdefghijklmnopqrstuv"), Logger: log,

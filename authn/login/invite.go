@@ -22,9 +22,9 @@ import (
 //
 // Errors: store.ErrNotFound, ErrSuspended, authn.ErrUnavailable.
 func (m *Manager) Invite(ctx context.Context, userID string, now time.Time) (token string, err error) {
-	user, err := m.config.Users.Get(ctx, userID)
+	user, err := m.records.users.Get(ctx, userID)
 	if err == nil && user.Status == authz.Active {
-		user, err = m.config.Users.Invite(ctx, userID)
+		user, err = m.records.users.Invite(ctx, userID)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -44,7 +44,7 @@ func (m *Manager) Invite(ctx context.Context, userID string, now time.Time) (tok
 // state returns what an invitation of the user is made for: it differs where the
 // user's epoch, the number of invitations or any membership does.
 func (m *Manager) state(ctx context.Context, user store.User) (string, error) {
-	members, err := m.config.Memberships.OfUser(ctx, user.ID)
+	members, err := m.records.memberships.OfUser(ctx, user.ID)
 	if err != nil {
 		return "", err
 	}
@@ -101,7 +101,7 @@ func (m *Manager) invited(ctx context.Context, token string, now time.Time) (sto
 	if !ok {
 		return store.User{}, store.ErrNotFound
 	}
-	user, err := m.config.Users.Get(ctx, fields[0])
+	user, err := m.records.users.Get(ctx, fields[0])
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && user.Status != authz.Active:
 		return store.User{}, store.ErrNotFound

@@ -17,12 +17,12 @@ import (
 )
 
 var (
-	// ErrFailed is what everyone hears who has not proved who he is.
+	// ErrFailed is returned to everyone who has not proved their identity.
 	ErrFailed = errors.New("login: failed")
-	// ErrSuspended: the user is, as only he hears, who knows his password.
+	// ErrSuspended is returned only after the right password, so it reveals nothing to
+	// others.
 	ErrSuspended = errors.New("login: user suspended")
-	// ErrAccount: the user, who has proved who he is, is no member of the
-	// account that he asked for, or of any.
+	// ErrAccount: the user is no member of the account asked for, or of any.
 	ErrAccount = errors.New("login: no member of the account")
 	// ErrInvitation: no such invitation; or it has been used, has been
 	// overtaken by another change, or has expired.
@@ -31,37 +31,43 @@ var (
 
 // Config of a Manager.
 type Config struct {
-	// Users and Memberships are who can log in and where they act. Required.
-	Users       store.Users
-	Memberships store.Memberships
+	// Store says who can log in, and in which accounts they act. Required.
+	Store store.Store
 	// Sessions starts them. Required.
 	Sessions *session.Manager
 	// Passwords verifies, judges and hashes them. Required.
 	Passwords *password.Hasher
-	// Limits of guessing. Required, all four.
+	// Limits of guessing. Default: counters in this process.
 	Limits Limits
-	// Secret signs device tokens and invitations, and hides addresses and
-	// emails from who keeps the counters: 32 random bytes or more, the same in
-	// all processes and in no database. With another one invitations are void
-	// and no device is known. Required.
+	// Secret signs device tokens and invitations, and hides addresses and emails from
+	// the store of the counters: 32 random bytes or more, the same in all processes
+	// and in no database. If it changes, all invitations are void and all devices
+	// unknown. Required.
 	Secret []byte
 	// Device is how long a device stays known after a login. Default: a year.
 	Device time.Duration
 	// Invitation is how long one can be accepted. Default: 72 hours.
 	Invitation time.Duration
-	// Logger hears of stored hashes that cannot be verified, which is an
-	// alarm, of what could not be done after a password proved right, and of
-	// logins that failed: at most ten a second, the others at debug level. It
-	// hears no email, password or token. Default: none.
+	// Logger records stored hashes that cannot be verified, which is an alarm; work
+	// that failed after a password proved right; and failed logins, at most ten a
+	// second and the rest at debug level. No email, password or token is logged.
+	// Default: none.
 	Logger *slog.Logger
 }
 
 // A Manager lets people in. Safe for concurrent use.
 type Manager struct {
 	config   Config
+	records  records
 	seal     seal
 	throttle throttle
 	failed   loglimit.Log
+}
+
+// records are the parts of Config.Store that a Manager uses.
+type records struct {
+	users       store.Users
+	memberships store.Memberships
 }
 
 // New checks the configuration.
@@ -72,15 +78,12 @@ func New(c Config) (*Manager, error) {
 			errs = append(errs, errors.New("login: Config."+text))
 		}
 	}
-	require(c.Users != nil, "Users is required")
-	require(c.Memberships != nil, "Memberships is required")
+	require(c.Store != nil, "Store is required")
 	require(c.Sessions != nil, "Sessions is required")
 	require(c.Passwords != nil, "Passwords is required")
-	const endless = " is required: without it there is no end to guessing"
-	require(c.Limits.Address != nil, "Limits.Address"+endless)
-	require(c.Limits.Source != nil, "Limits.Source"+endless)
-	require(c.Limits.Account != nil, "Limits.Account"+endless)
-	require(c.Limits.Device != nil, "Limits.Device"+endless)
+	limits, err := c.Limits.withDefaults()
+	errs = append(errs, err)
+	c.Limits = limits
 	// What makes a bad pepper makes a bad secret.
 	if _, err := keyfmt.NewKeyring(keyfmt.Pepper{ID: "secret", Secret: c.Secret}); err != nil {
 		errs = append(errs, fmt.Errorf("login: Config.Secret: %w", err))
@@ -94,7 +97,7 @@ func New(c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{config: c, seal: newSeal(c.Secret)}
+	m := &Manager{config: c, records: records{c.Store.Users(), c.Store.Memberships()}, seal: newSeal(c.Secret)}
 	m.failed.Logger = c.Logger
 	m.config.Secret = nil // who prints a Manager shows no secret
 	return m, nil

@@ -295,7 +295,7 @@ func TestNewReportsEveryMistake(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"Users", "Memberships", "Sessions", "Passwords", "Limits.Address", "Limits.Source", "Limits.Account", "Limits.Device",
+		"Store", "Sessions", "Passwords",
 		"Secret", "openssl rand", "Device and Invitation",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -14,7 +14,7 @@ import (
 
 // A seal is HMAC-SHA-256 under a secret, of parts for one purpose. Lengths are
 // written before the parts, so that ("a:b", "c") and ("a", "b:c") differ. It is
-// a function so that whoever prints it shows no secret.
+// a function so that printing it shows no secret.
 type seal func(purpose string, parts ...string) []byte
 
 func newSeal(secret []byte) seal {

@@ -9,43 +9,15 @@ import (
 	"medtwin.ai/tollgate/authn"
 )
 
-// Failures counts failed attempts by subject. ratelimit.Failures is one.
-// Implementations are safe for concurrent use.
-type Failures interface {
-	// Peek returns how many times subject may fail now, and where that is 0,
-	// how long until it may once more.
-	Peek(subject string, now time.Time) (left int64, retry time.Duration)
-	// Count counts one failure.
-	Count(subject string, now time.Time)
-}
-
-// Limits bound guessing. From a device that is not known an attempt must fit
-// under the first three; from one that is, under the last, which nobody else's
-// failures reach. Besides, at most 8 attempts on one account from unknown
-// devices are in flight at once, and 8 from known ones. They may share one
-// Failures.
-type Limits struct {
-	// Address: of one client on all accounts, by its address, of IPv6 the /64.
-	// 20 in 15 minutes is usual.
-	Address Failures
-	// Source: of one client on one account, and of one user who changes his
-	// password. 5 in 15 minutes.
-	Source Failures
-	// Account: of all clients on one account. 100 in an hour.
-	Account Failures
-	// Device: of one known device. 5 in 15 minutes.
-	Device Failures
-}
-
-// A lane is one of the counts that an attempt must fit under. Its subject
-// names nobody to who keeps the counters.
+// A lane is one of the counts that an attempt must fit under. Its subject reveals
+// nobody to the store of the counters.
 type lane struct {
-	failures Failures
+	failures authn.Failures
 	subject  string
 }
 
-// lanes are those of a known device, or of anyone. Who has no email of a user
-// goes by what he typed all the same.
+// lanes returns the lanes of a known device, or of anyone. An email that no user has
+// counts like any other.
 func (m *Manager) lanes(device, email string, from netip.Addr) []lane {
 	l, source := &m.config.Limits, client(from)
 	if device != "" {
@@ -71,10 +43,10 @@ type atOnce int64
 // inFlight is far below password.Config.Queue.
 const inFlight = atOnce(8)
 
-// Peek implements Failures.
-func (n atOnce) Peek(string, time.Time) (int64, time.Duration) { return int64(n), 0 }
+// Peek implements authn.Failures.
+func (a atOnce) Peek(string, time.Time) (int64, time.Duration) { return int64(a), 0 }
 
-// Count implements Failures.
+// Count implements authn.Failures.
 func (atOnce) Count(string, time.Time) {}
 
 // client is whom an address stands for: of IPv6 the /64, which one client has
@@ -124,27 +96,27 @@ func (t *throttle) enter(lanes []lane, now time.Time) (*turn, error) {
 }
 
 // fail counts a failure, before leave, so that it is never counted nowhere.
-func (e *turn) fail(now time.Time) {
-	for _, l := range e.lanes {
+func (t *turn) fail(now time.Time) {
+	for _, l := range t.lanes {
 		l.failures.Count(l.subject, now)
 	}
 }
 
 // leave ends the attempt. Unless it failed, it is as if it had never been.
-func (e *turn) leave() { e.add(-1) }
+func (t *turn) leave() { t.add(-1) }
 
 // add changes how many are on their way, and returns that by lane.
-func (e *turn) add(n int64) []int64 {
-	e.throttle.mu.Lock()
-	defer e.throttle.mu.Unlock()
-	if e.throttle.flying == nil {
-		e.throttle.flying = map[string]int64{}
+func (t *turn) add(n int64) []int64 {
+	t.throttle.mu.Lock()
+	defer t.throttle.mu.Unlock()
+	if t.throttle.flying == nil {
+		t.throttle.flying = map[string]int64{}
 	}
-	now := make([]int64, len(e.lanes))
-	for i, l := range e.lanes {
-		now[i] = e.throttle.flying[l.subject] + n
-		if e.throttle.flying[l.subject] = now[i]; now[i] == 0 {
-			delete(e.throttle.flying, l.subject)
+	now := make([]int64, len(t.lanes))
+	for i, l := range t.lanes {
+		now[i] = t.throttle.flying[l.subject] + n
+		if t.throttle.flying[l.subject] = now[i]; now[i] == 0 {
+			delete(t.throttle.flying, l.subject)
 		}
 	}
 	return now

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/login"
 	"medtwin.ai/tollgate/authn/password"
 	"medtwin.ai/tollgate/authz"
@@ -120,7 +121,7 @@ func TestGuessesAtOnce(t *testing.T) {
 // between is a Failures that does something before it looks and before it
 // counts.
 type between struct {
-	login.Failures
+	authn.Failures
 	peek, count func()
 }
 

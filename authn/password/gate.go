@@ -15,7 +15,7 @@ type BusyError struct {
 }
 
 // Error says no more than the type does.
-func (e *BusyError) Error() string { return "password: too many at once" }
+func (b *BusyError) Error() string { return "password: too many at once" }
 
 // A gate bounds how many callers hash at once. The others wait in two short
 // queues, each in order of arrival; neither takes room from the other.

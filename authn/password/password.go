@@ -35,7 +35,7 @@ type Config struct {
 	// from a list of breaches. An error is logged, so it must not show the
 	// password, and does not refuse it. Default: nobody is asked.
 	Breached func(ctx context.Context, password string) (bool, error)
-	// Logger hears of errors of Breached. Default: none.
+	// Logger records errors of Breached. Default: none.
 	Logger *slog.Logger
 }
 
@@ -107,19 +107,19 @@ func (p *Hasher) Hash(ctx context.Context, password string) (string, error) {
 
 // Verify reports whether hash is of password, and if so whether it should be
 // replaced by a new Hash, being of another cost or an import. An empty hash
-// (there is no such user, or he has no password) is of no password and takes
-// the same work: exactly one Argon2id, or exactly two where the password is not
-// in the form that is hashed now. That second one, of the password as it was
-// sent, is for hashes of before; where it is the one that matches, rehash is
-// true. How many there are of a refused password depends on the password alone.
+// (there is no such user, or the user has no password) matches no password and
+// takes the same work: exactly one Argon2id, or exactly two if the password is
+// not in the form that is hashed now. The second one, of the password as it was
+// sent, is for older hashes; if it is the one that matches, rehash is true. How
+// many there are of a refused password depends on the password alone.
 //
 // Imports are bcrypt ($2a$, $2b$ or $2y$, up to cost 14; no password over 72
 // bytes, which is all that bcrypt looks at) and Argon2id of other costs, to 64
 // MiB and ten passes. Verifying one takes the work that it was made with, so
-// until its owner's first login the time of a refusal shows that he exists.
+// until its owner's first login the time of a refusal shows that the user exists.
 //
 // Errors: *BusyError; ErrHash, to the client a failed login like any other, and
-// an alarm to whoever runs the service; that of ctx.
+// an alarm to operators of the service; that of ctx.
 func (p *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash bool, err error) {
 	if err := p.gate.enter(ctx); err != nil {
 		return false, false, err

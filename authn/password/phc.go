@@ -45,9 +45,9 @@ type phc struct {
 const phcForm = "$argon2id$v=19$m=%d,t=%d,p=%d$%s"
 
 // String is parsePHC's inverse.
-func (h phc) String() string {
+func (p phc) String() string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf(phcForm, h.memory, h.time, h.lanes, b64(h.salt)+"$"+b64(h.key))
+	return fmt.Sprintf(phcForm, p.memory, p.time, p.lanes, b64(p.salt)+"$"+b64(p.key))
 }
 
 // parsePHC refuses, with ErrHash, what no one would have printed, and costs
@@ -77,8 +77,8 @@ func parsePHC(s string) (phc, error) {
 
 // outdated reports whether h is not as Hash makes them now. Dearer ones are,
 // too: only where all cost the same does the time of a login tell nothing.
-func (h phc) outdated() bool {
-	return h.cost != present || len(h.salt) != saltSize || len(h.key) != keySize
+func (p phc) outdated() bool {
+	return p.cost != present || len(p.salt) != saltSize || len(p.key) != keySize
 }
 
 func argon2id(password, salt []byte, c cost, size int) []byte {

@@ -25,10 +25,10 @@ type PolicyError struct {
 }
 
 // Error shows nothing of the password.
-func (e *PolicyError) Error() string { return "password: refused: " + e.Code }
+func (p *PolicyError) Error() string { return "password: refused: " + p.Code }
 
 // Unwrap returns ErrInvalid.
-func (e *PolicyError) Unwrap() error { return ErrInvalid }
+func (p *PolicyError) Unwrap() error { return ErrInvalid }
 
 // Check reports, as a *PolicyError, why a person should not have this
 // password: too short or too long, made of what everyone tries first, or

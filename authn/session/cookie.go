@@ -21,7 +21,7 @@ func Cookie(name string, token keyfmt.Token, s store.Session, now time.Time) *ht
 }
 
 // ClearCookie returns what makes a browser forget that cookie. It is for the
-// answer to a log-out, never for a 401: whoever provokes one of those would
+// answer to a log-out, never for a 401: any page that can provoke a 401 would
 // log people out.
 func ClearCookie(name string) *http.Cookie {
 	c := cookie(name)

@@ -13,6 +13,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
@@ -54,6 +55,12 @@ type byHand struct {
 	store.Users
 	do  func(*store.User)
 	err error
+}
+
+// replace puts b in the place of the users of c.
+func (b *byHand) replace(c *session.Config) {
+	b.Users = c.Store.Users()
+	c.Store = overlay.Users(c.Store, b)
 }
 
 func (b *byHand) Get(ctx context.Context, id string) (store.User, error) {
@@ -101,7 +108,7 @@ func newLobby(t testing.TB, change ...func(*session.Config)) *lobby {
 	viewer.Permissions = authz.Of("read")
 	l.spy = &spy{Sessions: l.store.Sessions()}
 	c := session.Config{
-		Store: l.spy, Users: l.store.Users(), Memberships: l.store.Memberships(), Accounts: l.store.Accounts(),
+		Store: overlay.Sessions(l.store, l.spy),
 		Model: l.model, Roles: func(m store.Membership) []authz.Grant {
 			switch m.Role {
 			case "editor":
@@ -118,7 +125,7 @@ func newLobby(t testing.TB, change ...func(*session.Config)) *lobby {
 	}
 	l.sessions = must(session.New(c))
 	l.keys = must(apikey.New(apikey.Config{
-		Store: l.store.Keys(), Admin: l.store.KeyAdmin(), Model: l.model, Peppers: peppers,
+		Store: l.store, Model: l.model, Peppers: peppers,
 		Formats: map[string]keyfmt.Format{"live": must(keyfmt.New("mt_live_"))},
 	}))
 	l.mw = must(authn.New(authn.Config{
@@ -184,4 +191,14 @@ func (l *lobby) knock(r *http.Request) (rec *httptest.ResponseRecorder, passed b
 	rec = httptest.NewRecorder()
 	l.mw.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(rec, r)
 	return rec, passed
+}
+
+// recall asks a memory alone.
+func recall(a authn.Authenticator, c authn.Credential, now time.Time) *authn.Principal {
+	c.MemoryOnly = true
+	p, err := a.Authenticate(context.Background(), c, now)
+	if err != nil {
+		return nil
+	}
+	return p
 }

@@ -11,6 +11,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -21,7 +22,7 @@ func suspend(u *store.User) { u.Status = authz.Suspended }
 // not.
 func TestStatusByHand(t *testing.T) {
 	users := &byHand{}
-	l := newLobby(t, func(c *session.Config) { users.Users, c.Users = c.Users, users })
+	l := newLobby(t, func(c *session.Config) { users.replace(c) })
 	s, token := l.start()
 	by, err := l.enter(token)
 	if err != nil {
@@ -140,8 +141,9 @@ func TestFreshRefuses(t *testing.T) {
 	} {
 		b := &broken{}
 		l := newLobby(t, func(c *session.Config) {
-			b.users.Users, b.members.Memberships = c.Users, c.Memberships
-			c.Users, c.Memberships = &b.users, &b.members
+			b.users.replace(c)
+			b.members.Memberships = c.Store.Memberships()
+			c.Store = overlay.Memberships(c.Store, &b.members)
 		})
 		_, token := l.start()
 		by, err := l.enter(token)

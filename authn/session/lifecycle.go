@@ -17,10 +17,11 @@ import (
 
 // A Spec says what a new session shall be.
 type Spec struct {
-	// User is who has proved himself, as he was read *before* he did: if his
-	// sessions are ended in between, this one is born dead.
+	// User is the person who has proved their identity, as read *before* the
+	// proof: if their sessions are ended in between, this one is dead from the
+	// start.
 	User    store.User
-	Account string // he acts in
+	Account string // that the user acts in
 	Cookie  bool   // the token goes into a cookie, and is refused in a header
 	Address string // of the client, for people who look at their sessions
 	Agent   string // likewise; cut at 200 characters
@@ -35,7 +36,7 @@ func (m *Manager) Start(ctx context.Context, spec Spec, now time.Time) (store.Se
 		Epoch: spec.User.Epoch, Cookie: spec.Cookie, Created: now.UTC(), Expires: now.Add(m.config.Lifetime).UTC(),
 		Idle: m.config.Idle, Address: spec.Address, Agent: cut(spec.Agent, 200),
 	}
-	if err := m.config.Store.Create(ctx, session); err != nil {
+	if err := m.records.sessions.Create(ctx, session); err != nil {
 		return store.Session{}, keyfmt.Token{}, err
 	}
 	m.memory.Forget(session.ID)
@@ -52,14 +53,14 @@ func (m *Manager) Start(ctx context.Context, spec Spec, now time.Time) (store.Se
 func (m *Manager) bound(ctx context.Context, begun store.Session, now time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.Timeout) // who hangs up is bounded all the same
 	defer cancel()
-	all, err := m.config.Store.List(ctx, begun.User)
+	all, err := m.records.sessions.List(ctx, begun.User)
 	if err != nil {
 		return err
 	}
 	others := live(all, begun.Epoch, now)
 	others = slices.DeleteFunc(others, func(s store.Session) bool { return s.ID == begun.ID })
 	for _, s := range others[min(m.config.Most-1, len(others)):] {
-		err = errors.Join(err, m.config.Store.Revoke(ctx, s.User, s.ID, now))
+		err = errors.Join(err, m.records.sessions.Revoke(ctx, s.User, s.ID, now))
 		m.memory.Forget(s.ID)
 	}
 	return err
@@ -95,11 +96,11 @@ func (m *Manager) List(ctx context.Context, by *authn.Principal, now time.Time) 
 	if by == nil || by.Kind != authn.KindSession {
 		return nil, authn.ErrForbidden
 	}
-	user, err := m.config.Users.Get(ctx, by.User)
+	user, err := m.records.users.Get(ctx, by.User)
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.config.Store.List(ctx, by.User)
+	all, err := m.records.sessions.List(ctx, by.User)
 	if err != nil {
 		return nil, err
 	}
@@ -107,30 +108,32 @@ func (m *Manager) List(ctx context.Context, by *authn.Principal, now time.Time) 
 }
 
 // Current returns the caller's session as it is in the store, not as it is
-// remembered: authn.ErrRevoked where it has ended.
+// cached: authn.ErrRevoked if it has ended.
 func (m *Manager) Current(ctx context.Context, by *authn.Principal, now time.Time) (store.Session, error) {
 	if by == nil || by.Kind != authn.KindSession {
 		return store.Session{}, authn.ErrForbidden
 	}
-	session, err := m.config.Store.Get(ctx, by.User, by.ID)
+	session, err := m.records.sessions.Get(ctx, by.User, by.ID)
 	if err != nil {
 		return store.Session{}, gone(err)
 	}
-	user, err := m.config.Users.Get(ctx, by.User)
+	user, err := m.records.users.Get(ctx, by.User)
 	if err != nil {
 		return store.Session{}, gone(err)
 	}
-	// That he is not idle is known here alone: uses reach the store late.
+	// Idleness was checked when the session was authenticated; the store learns of uses
+	// late.
 	if user.Status != authz.Active || session.Epoch != user.Epoch || !session.Revoked.IsZero() || !now.Before(session.Expires) {
 		return store.Session{}, authn.ErrRevoked
 	}
 	return session, nil
 }
 
-// Fresh returns the caller as the stores know him at this moment, with the
-// rights that he has now, and not as he is remembered: for what outlives a
-// memory, such as an API key that he makes. It is an apikey.Config.Fresh. Errors
-// are those of Current, and authn.ErrEnvironment where his is none of ours.
+// Fresh returns the caller with the rights that the stores give at this moment,
+// not those that are cached: for what outlives a cache, such as an API key that
+// the caller makes. It is an apikey.Config.Fresh. Errors are those of Current,
+// and authn.ErrEnvironment if the caller acts in an environment that is not in
+// Config.Environments.
 func (m *Manager) Fresh(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error) {
 	session, err := m.Current(ctx, by, now)
 	if err != nil {
@@ -166,18 +169,18 @@ func (m *Manager) Revoke(ctx context.Context, by *authn.Principal, id string, no
 	if by == nil || by.Kind != authn.KindSession {
 		return authn.ErrForbidden
 	}
-	err := m.config.Store.Revoke(ctx, by.User, id, now)
+	err := m.records.sessions.Revoke(ctx, by.User, id, now)
 	m.memory.Forget(id) // after the commit
 	return err
 }
 
-// RevokeOthers ends all sessions of the caller's user but his own, and returns
-// how many.
+// RevokeOthers ends all sessions of the caller's user but the caller's own, and
+// returns how many.
 func (m *Manager) RevokeOthers(ctx context.Context, by *authn.Principal, now time.Time) (int, error) {
 	if by == nil || by.Kind != authn.KindSession {
 		return 0, authn.ErrForbidden
 	}
-	n, err := m.config.Store.RevokeAll(ctx, by.User, by.ID, now)
+	n, err := m.records.sessions.RevokeAll(ctx, by.User, by.ID, now)
 	m.memory.Forget(by.User)
 	return n, err
 }
@@ -187,16 +190,16 @@ func (m *Manager) RevokeAll(ctx context.Context, by *authn.Principal, now time.T
 	if by == nil || by.Kind != authn.KindSession {
 		return authn.ErrForbidden
 	}
-	_, err := m.config.Users.EndSessions(ctx, by.User) // this alone ends them
+	_, err := m.records.users.EndSessions(ctx, by.User) // this alone ends them
 	m.memory.Forget(by.User)
 	if err == nil {
-		_, err = m.config.Store.RevokeAll(ctx, by.User, "", now)
+		_, err = m.records.sessions.RevokeAll(ctx, by.User, "", now)
 	}
 	return err
 }
 
-// Logout ends the session that a credential names. That it is unknown, expired
-// or ended already is no error: whoever logs out is logged out.
+// Logout ends the session that a credential names. It is no error if the session
+// is unknown, expired or already ended: the client is logged out either way.
 func (m *Manager) Logout(ctx context.Context, c authn.Credential, now time.Time) error {
 	if !m.mine(c) {
 		return nil
@@ -210,7 +213,7 @@ func (m *Manager) Logout(ctx context.Context, c authn.Credential, now time.Time)
 		return nil
 	}
 	if err == nil {
-		err = m.config.Store.Revoke(ctx, session.User, session.ID, now)
+		err = m.records.sessions.Revoke(ctx, session.User, session.ID, now)
 		m.memory.Forget(session.ID)
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -40,7 +41,7 @@ func TestOutageLease(t *testing.T) {
 			users := &byHand{}
 			l := newLobby(t, func(c *session.Config) {
 				c.OutageLease = lease
-				users.Users, c.Users = c.Users, users
+				users.replace(c)
 				if tt.change != nil {
 					tt.change(c)
 				}
@@ -66,7 +67,7 @@ func TestOutageLease(t *testing.T) {
 				if _, err := l.sessions.Authenticate(t.Context(), c, l.now); !errors.Is(err, tt.want) {
 					t.Errorf("%s: %v, want %v", name, err, tt.want)
 				}
-				if recalled := l.sessions.Recall(c, l.now) != nil; recalled != (tt.want == nil) {
+				if recalled := recall(l.sessions, c, l.now) != nil; recalled != (tt.want == nil) {
 					t.Errorf("%s: recalled %v", name, recalled)
 				}
 			}
@@ -75,7 +76,7 @@ func TestOutageLease(t *testing.T) {
 			}
 		})
 	}
-	if l := newLobby(t, func(c *session.Config) { c.OutageLease = lease }); l.sessions.MaxRevocationDelay() != lease {
+	if l := newLobby(t, func(c *session.Config) { c.OutageLease = lease }); l.sessions.MaxRevocationDelay() != lease+time.Minute {
 		t.Errorf("the stated bound is %v", l.sessions.MaxRevocationDelay())
 	}
 }
@@ -92,7 +93,7 @@ func TestLogOutWhileUsersHang(t *testing.T) {
 		hung, cut := false, make(chan struct{})
 		l := newLobby(t, func(c *session.Config) {
 			c.OutageLease = time.Hour
-			users.Users, c.Users = c.Users, users
+			users.replace(c)
 		})
 		people := watchFunc(func(ctx context.Context, w store.Watcher) error {
 			if !hung {
@@ -104,8 +105,8 @@ func TestLogOutWhileUsersHang(t *testing.T) {
 			return ctx.Err()
 		})
 		changes := func(c *session.Config) {
-			c.Changes, c.Store, c.OutageLease = store.Join(l.store, people), l.spy, time.Hour
-			c.Users, c.Memberships, c.Accounts = users, l.store.Memberships(), l.store.Accounts()
+			c.OutageLease = time.Hour
+			c.Store = store.WithSessions(overlay.Changes(overlay.Users(l.store, users), people), l.spy, l.store)
 		}
 		node := newLobby(t, changes)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -20,18 +20,10 @@ import (
 
 // Config of a Manager.
 type Config struct {
-	// Store keeps sessions, Users, Memberships and Accounts who they stand
-	// for. Required.
-	Store       store.Sessions
-	Users       store.Users
-	Memberships store.Memberships
-	Accounts    store.Accounts
-	// Changes tells what to forget; see Run. It must report the changes of
-	// all four stores above: a stream that knows some of them only would keep
-	// ended sessions alive for as long as it lives itself. Where they are two
-	// backends, give store.Join of both. Default: nothing tells, and what was
-	// read once is believed for Lease.
-	Changes store.Changes
+	// Store keeps the sessions, and their users with accounts and memberships. Its
+	// changes tell what to forget; see Run. Sessions may be kept elsewhere: see
+	// store.WithSessions. Required.
+	Store store.Store
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
 	// Roles says what a present membership allows: any of these grants, nothing
@@ -40,7 +32,7 @@ type Config struct {
 	Roles func(store.Membership) []authz.Grant
 	// Format of the tokens: sess_…. Required.
 	Format keyfmt.Format
-	// Peppers digest the tokens; keyfmt.Unpeppered() goes without. Required.
+	// Peppers digest the tokens; keyfmt.InsecureUnpeppered() goes without. Required.
 	Peppers *keyfmt.Keyring
 	// Environments that a request may ask for in X-Environment; the first is
 	// what it gets without. Default: live, test.
@@ -55,9 +47,9 @@ type Config struct {
 	// CacheSize is how many verified sessions are remembered. Default: 65,536.
 	CacheSize int
 	// Lease, MaxAge, OutageLease and Timeout are those of apikey.Config. It is an
-	// outage where any of the four stores cannot be reached.
+	// outage if any part of Store cannot be reached.
 	Lease, MaxAge, OutageLease, Timeout time.Duration
-	// Logger hears of outages, in lines with of=sessions, and of tokens on the
+	// Logger records outages, in lines with of=sessions, and tokens on the
 	// wrong transport. Default: none.
 	Logger *slog.Logger
 }
@@ -70,10 +62,19 @@ const (
 // A Manager is the Authenticator for sessions of people, and their life cycle.
 // Safe for concurrent use.
 type Manager struct {
-	config Config
-	memory *recall.Memory[*answer]
+	config  Config
+	records records
+	memory  *recall.Memory[*answer]
 
 	misplaced loglimit.Log // tokens on the wrong transport
+}
+
+// records are the parts of Config.Store that a Manager uses.
+type records struct {
+	sessions    store.Sessions
+	users       store.Users
+	memberships store.Memberships
+	accounts    store.Accounts
 }
 
 // An answer is what a token proves.
@@ -92,11 +93,8 @@ func New(c Config) (*Manager, error) {
 		}
 	}
 	require(c.Store != nil, "Store is required")
-	require(c.Users != nil, "Users is required")
-	require(c.Memberships != nil, "Memberships is required")
-	require(c.Accounts != nil, "Accounts is required")
 	require(c.Model != nil, "Model is required")
-	require(c.Peppers != nil, "Peppers is required; keyfmt.Unpeppered() goes without")
+	require(c.Peppers != nil, "Peppers is required; keyfmt.InsecureUnpeppered() goes without")
 	require(c.Format.Prefix() != "", "Format is required")
 	require(c.Roles != nil, "Roles is required: without it nobody may do anything")
 	if len(c.Environments) == 0 {
@@ -121,10 +119,13 @@ func New(c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{config: c, misplaced: loglimit.Log{Logger: c.Logger}}
+	m := &Manager{
+		config: c, misplaced: loglimit.Log{Logger: c.Logger},
+		records: records{c.Store.Sessions(), c.Store.Users(), c.Store.Memberships(), c.Store.Accounts()},
+	}
 	m.memory = recall.New[*answer](recall.Config{
 		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
-		Changes: c.Changes, Touch: c.Store.Touch, Grain: c.Idle / 8,
+		Changes: c.Store, Touch: m.records.sessions.Touch, Grain: c.Idle / 8,
 		Logger: c.Logger.With(slog.String("of", "sessions")),
 	}, m.again)
 	return m, nil
@@ -146,29 +147,23 @@ func (m *Manager) mine(c authn.Credential) bool {
 	return (c.Scheme == "session" || c.Scheme == "bearer") && strings.HasPrefix(c.Reveal(), m.config.Format.Prefix())
 }
 
-// Self implements authn.Recaller.
-func (m *Manager) Self() authn.Authenticator { return m }
+// Remembers implements authn.Rememberer.
+func (m *Manager) Remembers(self authn.Authenticator) bool { return self == authn.Authenticator(m) }
 
-// Recall implements authn.Recaller.
-func (m *Manager) Recall(c authn.Credential, now time.Time) *authn.Principal {
-	if !m.mine(c) {
-		return nil
-	}
-	e := m.memory.Recall(c.Reveal(), now)
-	if e == nil || c.Cookie != e.Value.cookie { // Authenticate says so, past the limiter of failures
-		return nil
-	}
-	p, err := m.principal(e, c, now)
-	if err != nil {
-		return nil
-	}
-	return p
-}
-
-// Authenticate implements Authenticator.
+// Authenticate implements authn.Authenticator.
 func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
 	if !m.mine(c) {
 		return nil, authn.ErrNotMine
+	}
+	if c.MemoryOnly {
+		e := m.memory.Recall(c.Reveal(), now)
+		if e == nil && m.memory.Knows(c.Reveal(), now) {
+			return nil, authn.ErrStale
+		}
+		if e == nil || c.Cookie != e.Value.cookie { // the wrong transport is logged past the limit on failures
+			return nil, authn.ErrNotRemembered
+		}
+		return m.principal(e, c, now)
 	}
 	t, err := m.config.Format.Parse(c.Reveal())
 	if err != nil {
@@ -189,7 +184,7 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	if err != nil {
 		return nil, err
 	}
-	p := *shared // the caller may change his
+	p := shared.Clone() // the caller may change it
 	return &p, nil
 }
 
@@ -242,7 +237,7 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 		e.Err = authn.ErrExpired
 		return nil
 	}
-	user, err := m.config.Users.Get(ctx, session.User)
+	user, err := m.records.users.Get(ctx, session.User)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		e.Err = authn.ErrRejected
@@ -278,17 +273,17 @@ func standsFor(session store.Session, account store.Account, rights *authz.Right
 	}
 }
 
-// membership returns the account of a session and what its user may do there
-// at present: nothing, where he is no member any more.
+// membership returns the account of a session and what its user may do there at
+// present: nothing, if the user is no longer a member.
 func (m *Manager) membership(ctx context.Context, session store.Session) (store.Account, []authz.Grant, error) {
-	account, err := m.config.Accounts.Get(ctx, session.Account)
+	account, err := m.records.accounts.Get(ctx, session.Account)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Account{}, nil, nil
 	}
 	if err != nil {
 		return store.Account{}, nil, err
 	}
-	member, err := m.config.Memberships.Get(ctx, session.Account, session.User)
+	member, err := m.records.memberships.Get(ctx, session.Account, session.User)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return account, nil, nil
@@ -300,7 +295,7 @@ func (m *Manager) membership(ctx context.Context, session store.Session) (store.
 
 func (m *Manager) find(ctx context.Context, t keyfmt.Token) (session store.Session, err error) {
 	for d := range m.config.Peppers.Candidates(t) {
-		if session, err = m.config.Store.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
+		if session, err = m.records.sessions.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
 			break
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,6 +13,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/overlay"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -175,7 +175,7 @@ func TestSessionAfterACrash(t *testing.T) {
 		}
 		// Another process, which knows only what was written.
 		after := newLobby(t, func(c *session.Config) {
-			c.Store, c.Users, c.Memberships, c.Accounts, c.Idle = l.spy, l.store.Users(), l.store.Memberships(), l.store.Accounts(), idle
+			c.Store, c.Idle = overlay.Sessions(l.store, l.spy), idle
 		})
 		after.now = last.Add(idle*3/4 - time.Second)
 		if _, err := after.enter(token); err != nil {
@@ -239,7 +239,7 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"Store", "Users", "Memberships", "Accounts", "Model", "Peppers", "Format", "Roles", "Idle", "Most"} {
+	for _, want := range []string{"Store", "Model", "Peppers", "Format", "Roles", "Idle", "Most"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not mention %s", err, want)
 		}
@@ -262,13 +262,13 @@ func (s *strict) Authenticate(ctx context.Context, c authn.Credential, now time.
 // held holds everybody up who is not remembered.
 type held struct{ on bool }
 
-func (h *held) Blocked(netip.Addr, time.Time) time.Duration {
+func (h *held) Peek(string, time.Time) (int64, time.Duration) {
 	if h.on {
-		return time.Minute
+		return 0, time.Minute
 	}
-	return 0
+	return 1, 0
 }
-func (*held) Charge(netip.Addr, time.Time) {}
+func (*held) Count(string, time.Time) {}
 
 // A session that is remembered is held up by nobody's failures, and yet passes
 // no authenticator by that embeds the Manager: it may mean to refuse.

@@ -1,6 +1,7 @@
 package authztest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,10 +14,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"medtwin.ai/tollgate"
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/authz/authztest"
-	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/store/memory"
 )
 
 // A spy is a test that notes how it fails.
@@ -31,59 +35,74 @@ func (s *spy) Errorf(format string, args ...any) {
 	s.errors = append(s.errors, fmt.Sprintf(format, args...))
 }
 
-// newRoutes returns routes whose callers may do everything, with no proof of
+// An open gate is one on which everybody may do everything, with no proof of
 // identity.
-func newRoutes(t *testing.T) *authz.Routes {
+type open struct{ *tollgate.Gate }
+
+func newRoutes(t *testing.T) open {
 	t.Helper()
-	m, err := authz.NewModel(authz.ModelConfig{
-		Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Kinds: []string{"projects", "types"},
+	db, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := new(everybody)
+	g, err := tollgate.New(tollgate.Config{
+		Store: db, Secrets: keyfmt.InsecureUnpeppered(), Prefix: "acme",
+		Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Resources: []string{"projects", "types"},
+		Authenticators: []authn.Authenticator{who},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes, err := authz.NewRoutes(authz.RoutesConfig{Model: m, Authenticate: func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r, s := request.Attach(r)
-			s.Rights, s.Environment = m.Rights(authz.Active, []authz.Grant{m.Everything()}), "live"
-			next.ServeHTTP(w, r)
-		})
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return routes
+	who.model = g.Model()
+	return open{g}
+}
+
+func (o open) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Header.Set("Authorization", "Bearer x")
+	o.Gate.ServeHTTP(w, r)
+}
+
+// everybody is an authenticator.
+type everybody struct{ model *authz.Model }
+
+func (e *everybody) Authenticate(context.Context, authn.Credential, time.Time) (*authn.Principal, error) {
+	return &authn.Principal{
+		Kind: authn.KindKey, ID: "key_1", Subject: "s", Environment: "live",
+		Rights: e.model.Rights(authz.Active, []authz.Grant{e.model.Everything()}),
+	}, nil
 }
 
 func TestGolden(t *testing.T) {
 	routes := newRoutes(t)
 	h := http.NotFoundHandler()
 	routes.Public("GET /health", "liveness, \"open\"\nto all", h)
-	routes.Handle("POST /v1/projects", authz.Need{ID: "projects.create", Permission: "write", Whole: []string{"projects"}, Cost: 3}, h)
-	routes.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: "read", Later: []string{"projects"}}, h)
+	routes.Handle("POST /v1/projects", authz.Need{ID: "projects.create", Permission: "write", AllOf: []string{"projects"}, Cost: 3}, h)
+	routes.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: "read", CheckedByHandler: []string{"projects"}}, h)
 	routes.Handle("POST /v1/projects/{project}/{type}", authz.Need{
-		ID: "search", Permission: "read", ReadOnly: true, Hide: true, Suspended: true, Recent: 5 * time.Minute,
+		ID: "search", Permission: "read", ReadOnly: true, HideDenial: true, Suspended: true, Recent: 5 * time.Minute,
 		From: map[string]string{"types": "type", "projects": "project"},
 	}, h)
 	routes.Handle("GET /v1/whoami", authz.Need{ID: "whoami", Anyone: true, Cost: -1}, h)
-	authztest.Golden(t, routes, "testdata/routes.golden")
+	authztest.Golden(t, routes.Table(), "testdata/routes.golden")
 }
 
 func TestGoldenFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "routes.golden")
-	golden := func(set string, declare func(*authz.Routes)) []string {
+	golden := func(set string, declare func(open)) []string {
 		t.Helper()
 		t.Setenv("AUTHZTEST_UPDATE", set)
 		routes := newRoutes(t)
 		declare(routes)
 		s := &spy{TB: t}
-		authztest.Golden(s, routes, path)
+		authztest.Golden(s, routes.Table(), path)
 		return s.errors
 	}
 	h := http.NotFoundHandler()
-	a := func(rs *authz.Routes) { rs.Handle("GET /a", authz.Need{ID: "a", Permission: "read"}, h) }
-	b := func(rs *authz.Routes) { rs.Handle("GET /b", authz.Need{ID: "b", Permission: "read"}, h) }
-	both := func(rs *authz.Routes) { a(rs); b(rs) }
-	wider := func(rs *authz.Routes) { b(rs); rs.Public("GET /a", "why not", h) }
+	a := func(rs open) { rs.Handle("GET /a", authz.Need{ID: "a", Permission: "read"}, h) }
+	b := func(rs open) { rs.Handle("GET /b", authz.Need{ID: "b", Permission: "read"}, h) }
+	both := func(rs open) { a(rs); b(rs) }
+	wider := func(rs open) { b(rs); rs.Public("GET /a", "why not", h) }
 
 	if errs := golden("", both); len(errs) != 1 || !strings.Contains(errs[0], "AUTHZTEST_UPDATE=1") {
 		t.Errorf("no file: %q", errs)
@@ -91,16 +110,16 @@ func TestGoldenFails(t *testing.T) {
 	if errs := golden("1", both); errs != nil {
 		t.Errorf("update: %q", errs)
 	}
-	if errs := golden("", func(rs *authz.Routes) { b(rs); a(rs) }); errs != nil {
+	if errs := golden("", func(rs open) { b(rs); a(rs) }); errs != nil {
 		t.Errorf("in another order: %q", errs)
 	}
 	for name, c := range map[string]struct {
-		declare func(*authz.Routes)
+		declare func(open)
 		want    string
 	}{
 		"wider": {wider, "- GET /a: a needs read\n+ GET /a: public: \"why not\"\n"},
 		"less":  {a, "- GET /b: b needs read\n"},
-		"none":  {func(*authz.Routes) {}, "- GET /a: a needs read\n- GET /b: b needs read\n"},
+		"none":  {func(open) {}, "- GET /a: a needs read\n- GET /b: b needs read\n"},
 	} {
 		errs := golden("", c.declare)
 		if len(errs) != 1 || !strings.Contains(errs[0], ":\n"+c.want+"If") {
@@ -129,9 +148,9 @@ func TestGoldenSaysAll(t *testing.T) {
 		t.Helper()
 		path := filepath.Join(t.TempDir(), "x")
 		routes := newRoutes(t)
-		routes.Handle("GET /x/{project}", n, http.NotFoundHandler())
+		routes.Handle("GET /x/{name}", n, http.NotFoundHandler())
 		t.Setenv("AUTHZTEST_UPDATE", "1")
-		authztest.Golden(t, routes, path)
+		authztest.Golden(t, routes.Table(), path)
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -140,18 +159,18 @@ func TestGoldenSaysAll(t *testing.T) {
 	}
 	base := authz.Need{ID: "x", Permission: "read"}
 	changed := map[string]authz.Need{ // by field
-		"ID":          {ID: "y", Permission: "read"},
-		"Environment": {ID: "x", Permission: "read", Environment: "live"},
-		"Permission":  {ID: "x", Permission: "write"},
-		"Anyone":      {ID: "x", Anyone: true},
-		"From":        {ID: "x", Permission: "read", From: map[string]string{"projects": "project"}},
-		"Later":       {ID: "x", Permission: "read", Later: []string{"projects"}},
-		"Whole":       {ID: "x", Permission: "read", Whole: []string{"projects"}},
-		"Cost":        {ID: "x", Permission: "read", Cost: 2},
-		"Recent":      {ID: "x", Permission: "read", Recent: time.Minute},
-		"Suspended":   {ID: "x", Permission: "read", Suspended: true},
-		"Hide":        {ID: "x", Permission: "read", Hide: true},
-		"ReadOnly":    {ID: "x", Permission: "read", ReadOnly: true},
+		"ID":               {ID: "y", Permission: "read"},
+		"Environment":      {ID: "x", Permission: "read", Environment: "live"},
+		"Permission":       {ID: "x", Permission: "write"},
+		"Anyone":           {ID: "x", Anyone: true},
+		"From":             {ID: "x", Permission: "read", From: map[string]string{"projects": "name"}},
+		"CheckedByHandler": {ID: "x", Permission: "read", CheckedByHandler: []string{"projects"}},
+		"AllOf":            {ID: "x", Permission: "read", AllOf: []string{"projects"}},
+		"Cost":             {ID: "x", Permission: "read", Cost: 2},
+		"Recent":           {ID: "x", Permission: "read", Recent: time.Minute},
+		"Suspended":        {ID: "x", Permission: "read", Suspended: true},
+		"HideDenial":       {ID: "x", Permission: "read", HideDenial: true},
+		"ReadOnly":         {ID: "x", Permission: "read", ReadOnly: true},
 	}
 	seen := map[string]string{line(base): "none"}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[authz.Need]()) {
@@ -170,7 +189,7 @@ func TestGoldenSaysAll(t *testing.T) {
 
 // case A12
 func TestTripwire(t *testing.T) {
-	later := authz.Need{ID: "x", Permission: "read", Later: []string{"projects", "types"}}
+	later := authz.Need{ID: "x", Permission: "read", CheckedByHandler: []string{"projects", "types"}}
 	check := func(kind, id string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { authz.CheckResource(r.Context(), kind, id) }
 	}
@@ -199,8 +218,8 @@ func TestTripwire(t *testing.T) {
 		"fails before":         {later, []http.HandlerFunc{status(503)}, nil},
 		"needs no check":       {authz.Need{ID: "x", Permission: "read"}, nil, nil},
 		"checks all the same":  {authz.Need{ID: "x", Permission: "read"}, []http.HandlerFunc{check("types", "a")}, nil},
-		"not recent, so 401":   {authz.Need{ID: "x", Permission: "read", Recent: time.Hour, Later: []string{"types"}}, nil, nil},
-		"checks nothing whole": {authz.Need{ID: "x", Permission: "read", Whole: []string{"types"}}, nil, nil},
+		"not recent, so 401":   {authz.Need{ID: "x", Permission: "read", Recent: time.Hour, CheckedByHandler: []string{"types"}}, nil, nil},
+		"checks nothing whole": {authz.Need{ID: "x", Permission: "read", AllOf: []string{"types"}}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			routes := newRoutes(t)
@@ -217,7 +236,7 @@ func TestTripwire(t *testing.T) {
 			var want []string
 			for _, kind := range c.want {
 				want = append(want, fmt.Sprintf(
-					"authztest: GET /x (x): answered without CheckResource or Visible for %q, which its need names in Later", kind))
+					"authztest: GET /x (x): answered without CheckResource or Visible for %q, which its need names in CheckedByHandler", kind))
 			}
 			if diff := cmp.Diff(want, s.errors); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
@@ -229,7 +248,7 @@ func TestTripwire(t *testing.T) {
 // Handlers check from several goroutines, and call other routes. case A12
 func TestTripwireBatch(t *testing.T) {
 	routes := newRoutes(t)
-	one := authz.Need{ID: "one", Permission: "read", Later: []string{"projects"}}
+	one := authz.Need{ID: "one", Permission: "read", CheckedByHandler: []string{"projects"}}
 	routes.Handle("GET /one", one, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("check") == "" {
 			return
@@ -244,7 +263,7 @@ func TestTripwireBatch(t *testing.T) {
 		<-done
 		<-done
 	}))
-	routes.Handle("GET /batch", authz.Need{ID: "batch", Permission: "read", Later: []string{"types"}},
+	routes.Handle("GET /batch", authz.Need{ID: "batch", Permission: "read", CheckedByHandler: []string{"types"}},
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			authz.Visible(r.Context(), "types")
 			for _, target := range r.URL.Query()["get"] {
@@ -268,13 +287,28 @@ func TestTripwireBatch(t *testing.T) {
 	}
 }
 
+// A refusal of a request that the handler makes is no answer of the handler. case A12
+func TestTripwireRefusedPart(t *testing.T) {
+	routes := newRoutes(t)
+	routes.Handle("GET /x", authz.Need{ID: "x", Permission: "read", CheckedByHandler: []string{"types"}},
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			part := httptest.NewRequest("GET", "/nothing", nil).WithContext(r.Context())
+			routes.ServeHTTP(httptest.NewRecorder(), part)
+		}))
+	s := &spy{TB: t}
+	authztest.Tripwire(s, routes).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
+	if len(s.errors) != 1 {
+		t.Errorf("got %q, want one broken promise", s.errors)
+	}
+}
+
 // Behind a server, and with Protect. case A12
 func TestTripwireServed(t *testing.T) {
 	m, err := authz.NewModel(authz.ModelConfig{Permissions: []string{"read"}, Kinds: []string{"projects"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	forgets := authz.Protect(m, authz.Need{ID: "x", Permission: "read", Later: []string{"projects"}},
+	forgets := authz.Protect(m, authz.Need{ID: "x", Permission: "read", CheckedByHandler: []string{"projects"}},
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := http.NewResponseController(w).Flush(); err != nil {
 				t.Error(err)
@@ -282,9 +316,8 @@ func TestTripwireServed(t *testing.T) {
 		}))
 	s := &spy{TB: t}
 	server := httptest.NewServer(authztest.Tripwire(s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, state := request.Attach(r)
-		state.Rights, state.Environment = m.Rights(authz.Active, []authz.Grant{m.Everything()}), "live"
-		forgets.ServeHTTP(w, r)
+		p := authn.Principal{Environment: "live", Rights: m.Rights(authz.Active, []authz.Grant{m.Everything()})}
+		forgets.ServeHTTP(w, r.WithContext(authn.NewContext(r.Context(), p)))
 	})))
 	res, err := http.Get(server.URL)
 	if err != nil {

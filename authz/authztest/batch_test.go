@@ -39,9 +39,9 @@ func TestTripwireParentAndChild(t *testing.T) {
 			visible := func(r *http.Request) func(string) {
 				return func(kind string) { authz.Visible(r.Context(), kind) }
 			}
-			routes.Handle("GET /child", authz.Need{ID: "child", Permission: "read", Later: []string{"projects"}},
+			routes.Handle("GET /child", authz.Need{ID: "child", Permission: "read", CheckedByHandler: []string{"projects"}},
 				http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { tt.child(visible(r), nil) }))
-			routes.Handle("POST /parent", authz.Need{ID: "parent", Permission: "write", Later: []string{"types"}},
+			routes.Handle("POST /parent", authz.Need{ID: "parent", Permission: "write", CheckedByHandler: []string{"types"}},
 				http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					tt.parent(visible(r), func() {
 						routes.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/child", nil).WithContext(r.Context()))

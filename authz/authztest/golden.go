@@ -20,15 +20,15 @@ import (
 const update = "AUTHZTEST_UPDATE"
 
 // Golden compares what every route requires with the file at path, such as
-// "testdata/routes.golden", so that whoever opens a route wider changes a line
-// that a reviewer reads. With AUTHZTEST_UPDATE=1 in the environment it writes
-// the file instead.
+// "testdata/routes.golden". Opening a route wider thus changes a line that a
+// reviewer reads. With AUTHZTEST_UPDATE=1 in the environment it writes the file
+// instead.
 //
 // A line is "pattern: id needs permission", and what the need adds; the lines
 // are sorted by path, so that the order of the declarations does not matter.
-func Golden(t testing.TB, routes *authz.Routes, path string) {
+func Golden(t testing.TB, routes []authz.Route, path string) {
 	t.Helper()
-	have := strings.Join(lines(routes.Table()), "")
+	have := strings.Join(lines(routes), "")
 	if os.Getenv(update) == "1" {
 		err := os.MkdirAll(filepath.Dir(path), 0o777)
 		if err == nil {
@@ -65,8 +65,9 @@ func missing(mark, of, in string) string {
 
 // lines returns one line for each route, sorted by path and then by method.
 func lines(table []authz.Route) []string {
-	slices.SortStableFunc(table, func(a, b authz.Route) int {
-		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Pattern, b.Pattern))
+	table = slices.Clone(table)
+	slices.SortFunc(table, func(a, b authz.Route) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Need.ID, b.Need.ID))
 	})
 	var all []string
 	for _, r := range table {
@@ -98,17 +99,17 @@ func needs(n authz.Need) string {
 	for _, kind := range slices.Sorted(maps.Keys(n.From)) {
 		add(true, "%s from {%s}", kind, n.From[kind])
 	}
-	for _, kind := range n.Later {
+	for _, kind := range n.CheckedByHandler {
 		add(true, "%s later", kind)
 	}
-	for _, kind := range n.Whole {
+	for _, kind := range n.AllOf {
 		add(true, "all %s", kind)
 	}
 	add(n.Environment != "", "held in %s", n.Environment)
 	add(n.Recent != 0, "proof of the last %s", n.Recent)
 	add(n.ReadOnly, "only looks")
 	add(n.Suspended, "suspended too")
-	add(n.Hide, "hidden")
+	add(n.HideDenial, "hidden")
 	add(n.Cost > 0, "costs %d", n.Cost)
 	add(n.Cost < 0, "costs nothing")
 	return strings.Join(say, ", ")

@@ -7,14 +7,13 @@ import (
 	"sync"
 	"testing"
 
-	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/internal/watch"
 )
 
-// Tripwire returns h, which is routes or a handler of [authz.Protect] with what
-// is around them, such that the test fails when a handler breaks the promise
-// of its need: it answered, but has called neither [authz.CheckResource] nor
-// [authz.Visible] for a kind that the need names in Later. Have the tests of
-// the API go through it.
+// Tripwire returns h, which is a gate or a handler of [authz.Protect] with what is
+// around it, such that the test fails if a handler breaks the promise of its need:
+// it answered, but has called neither [authz.CheckResource] nor [authz.Visible]
+// for a kind that the need names in CheckedByHandler. Have the tests of the API go through it.
 //
 // An answer that shows nothing may come before the check: an error by package
 // problem, or any status from 400 in an [httptest.ResponseRecorder]. Whether a
@@ -23,68 +22,63 @@ import (
 func Tripwire(t testing.TB, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Helper()
-		r, s := request.Attach(r)
-		var seen promises
-		s.Watch(&seen)
-		h.ServeHTTP(w, r)
+		seen := promises{answer: w}
+		h.ServeHTTP(w, r.WithContext(watch.With(r.Context(), &seen)))
 		rec, recorded := w.(*httptest.ResponseRecorder)
-		if s.Problem != nil || recorded && rec.Code >= http.StatusBadRequest {
+		if seen.refused || recorded && rec.Code >= http.StatusBadRequest {
 			return
 		}
 		for _, p := range seen.broken() {
-			t.Errorf("authztest: %s %s (%s): answered without CheckResource or Visible for %q, which its need names in Later",
+			t.Errorf("authztest: %s %s (%s): answered without CheckResource or Visible for %q, which its need names in CheckedByHandler",
 				r.Method, r.URL.Path, p.endpoint, p.kind)
 		}
 	})
 }
 
 // promises are what the needs met by one request have said that handlers
-// check. There are several where a handler calls other routes, as in a batch,
-// and each is kept by the handler that gave it.
+// check. There are several if a handler calls other routes, as in a batch.
 type promises struct {
-	mu   sync.Mutex
-	made []*promise
+	answer  http.ResponseWriter // of the request, and not of those that its handler makes
+	mu      sync.Mutex
+	made    []promise
+	refused bool
 }
 
 type promise struct {
+	access         any
 	endpoint, kind string
 	kept           bool
 }
 
-// Admitted implements [request.Watcher].
-func (p *promises) Admitted(endpoint string, later []string) request.Watcher {
+// Admitted implements [watch.Watcher].
+func (p *promises) Admitted(access any, endpoint string, kinds []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	own := admitted{promises: p}
-	for _, kind := range later {
-		own.made = append(own.made, &promise{endpoint: endpoint, kind: kind})
+	for _, kind := range kinds {
+		p.made = append(p.made, promise{access: access, endpoint: endpoint, kind: kind})
 	}
-	p.made = append(p.made, own.made...)
-	return own
 }
 
-// Checked implements [request.Watcher]; nothing has been promised yet.
-func (p *promises) Checked(string) {}
-
-func (p *promises) broken() []*promise {
+// Checked implements [watch.Watcher].
+func (p *promises) Checked(access any, kind string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(p.made), func(m *promise) bool { return m.kept })
-}
-
-// admitted are the promises of one handler.
-type admitted struct {
-	*promises
-	made []*promise
-}
-
-// Checked implements [request.Watcher].
-func (a admitted) Checked(kind string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, m := range a.made {
-		if m.kind == kind {
+	for i := range p.made {
+		if m := &p.made[i]; m.access == access && m.kind == kind {
 			m.kept = true
 		}
 	}
+}
+
+// Refused implements [watch.Watcher].
+func (p *promises) Refused(w http.ResponseWriter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = p.refused || w == p.answer
+}
+
+func (p *promises) broken() []promise {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.made), func(m promise) bool { return m.kept })
 }

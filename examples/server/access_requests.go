@@ -94,9 +94,9 @@ func (s *server) requestAccess(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := s.now().UTC().Truncate(time.Microsecond)
-	var d ratelimit.Decision
-	take := ratelimit.Take{Scope: "access requests", Subject: ratelimit.AddrSubject(s.addr(r)), Plan: s.requests.plan, Cost: 1}
-	if err := s.requests.throttle.Take(r.Context(), take, now, &d); err != nil {
+	take := ratelimit.Take{Scope: "access requests", Subject: ratelimit.AddrSubject(s.gate.ClientAddr(r)), Plan: s.requests.plan, Cost: 1}
+	d, err := s.requests.throttle.Take(r.Context(), take, now)
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -112,7 +112,7 @@ func (s *server) requestAccess(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.note(r.Context(), store.Event{Actor: "anybody", Kind: "access_request.created", Subject: made.ID, Address: shown(s.addr(r))})
+	s.note(r.Context(), store.Event{Actor: "anybody", Kind: "access_request.created", Subject: made.ID, Address: shown(s.gate.ClientAddr(r))})
 	s.respond(w, r, http.StatusAccepted, map[string]string{"id": made.ID, "status": made.Status})
 }
 

@@ -15,13 +15,10 @@ import (
 
 // keyRoutes is the management of API keys, by people alone: this API's words
 // for what the library decides.
-type keyRoutes struct {
-	*server
-	routes *authz.Routes // for the ids of endpoints
-}
+type keyRoutes struct{ *server }
 
 func (s *server) declareKeys(routes table) {
-	k := &keyRoutes{s, routes.Routes}
+	k := &keyRoutes{s}
 	for _, rt := range []struct {
 		pattern, id string
 		suspended   bool // what shows or takes away, a suspended account may too
@@ -77,7 +74,7 @@ func (s *keyRoutes) specify(ctx context.Context, by *authn.Principal, body newKe
 	if body.Environment != nil {
 		spec.Environment = *body.Environment
 	}
-	if _, ok := s.formats[spec.Environment]; !ok {
+	if spec.Environment != live && spec.Environment != test {
 		return errEnvironment
 	}
 	if body.ExpiresAt != nil {
@@ -109,10 +106,8 @@ func (s *keyRoutes) mayGive(ctx context.Context, by *authn.Principal, g *authz.G
 }
 
 // endpoints are the ids that a key can be limited to.
-func (s *keyRoutes) endpoints() []string { return endpointsOf(s.routes) }
-
-func endpointsOf(routes *authz.Routes) (ids []string) {
-	for _, route := range routes.Table() {
+func (s *server) endpoints() (ids []string) {
+	for _, route := range s.gate.Table() {
 		if route.Public == "" {
 			ids = append(ids, route.Need.ID)
 		}

@@ -79,26 +79,26 @@ var (
 )
 
 // checkKeyName refuses what the library would, and keys where names belong.
-func (v vocabulary) checkKeyName(name string) error {
+func (s *server) checkKeyName(name string) error {
 	if n := utf8.RuneCountInString(name); n == 0 || n > 100 || strings.TrimSpace(name) != name ||
-		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || v.redacted(name) != name {
+		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || s.redacted(name) != name {
 		return errName
 	}
 	return nil
 }
 
 // permit sets the permissions of a grant.
-func (v vocabulary) permit(g *authz.Grant, permissions []string) error {
+func (s *server) permit(g *authz.Grant, permissions []string) error {
 	g.Permissions = authz.Of(permissions...)
-	if len(permissions) == 0 || !g.Permissions.Within(v.everything().Permissions) {
+	if len(permissions) == 0 || !g.Permissions.Within(s.everything().Permissions) {
 		return errPermissions
 	}
 	return nil
 }
 
 // limit sets the scope of a grant; nil is no limit.
-func (v vocabulary) limit(g *authz.Grant, scope *keyScope, endpoints []string) error {
-	whole := v.everything()
+func (s *server) limit(g *authz.Grant, scope *keyScope, endpoints []string) error {
+	whole := s.everything()
 	g.Scope, g.Endpoints = whole.Scope, whole.Endpoints
 	if scope == nil {
 		return nil

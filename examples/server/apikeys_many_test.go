@@ -332,6 +332,14 @@ func (s *raced) Get(ctx context.Context, account, id string) (store.Key, error) 
 	return s.KeyAdmin.Get(ctx, account, id)
 }
 
+// racing is a store whose keys are raced for.
+type racing struct {
+	store.Store
+	keys *raced
+}
+
+func (s racing) KeyAdmin() store.KeyAdmin { return s.keys }
+
 // A change of the permissions does not undo the scope that another gave the
 // key at the same time.
 func TestUpdatesMeet(t *testing.T) {
@@ -339,7 +347,7 @@ func TestUpdatesMeet(t *testing.T) {
 	_, owner := d.joins("acct_1", roleOwner)
 	key := d.makes(owner, seedCreate)
 	c, slow := d.keyConfig(), &raced{KeyAdmin: d.KeyAdmin()}
-	c.Admin = slow
+	c.Store = racing{c.Store, slow}
 	quick := d.server.keys
 	slowly, err := apikey.New(c)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -45,7 +44,7 @@ func (s *server) complete(t *terms) error {
 	if err := s.checkPlan(t.Plan, t.Limits); err != nil {
 		return errPlan
 	}
-	if _, ok := s.formats[t.Environment]; !ok {
+	if t.Environment != live && t.Environment != test {
 		return invalid(http.StatusBadRequest, "invalid_field", "environment must be live or test.")
 	}
 	if all := s.everything().Permissions.Items(); len(t.Permissions) == 0 ||
@@ -111,7 +110,7 @@ func (s *server) approve(ctx context.Context, by actor, id string, t terms) (don
 	s.note(ctx, by.event(q.Account, "key.created", key.ID, key.Name))
 	s.note(ctx, by.event("", "access_request.approved", id, q.Account))
 
-	plan, _ := s.plans.Resolve(ratelimit.Assignment{Environment: t.Environment, Account: t.Plan, Limits: t.Limits})
+	plan, _ := s.gate.PlanOf(&authn.Principal{Environment: t.Environment, AccountPlan: t.Plan, Limits: t.Limits})
 	done.AccountID, done.KeyID, done.Key = q.Account, key.ID, token.Reveal()
 	done.Plan, done.Limits, done.SupportContact = t.Plan, showPlan(plan, "").Limits, supportContact
 	return done, nil

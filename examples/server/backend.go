@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -21,21 +20,12 @@ type backend struct {
 	db        *database.DB // the application's own tables
 	documents *documents
 	people    *people
-	redis     *redisstore.Store // of sessions; nil: they are in stores
+	redis     *redisstore.Store           // of sessions; nil: they are with the rest
+	ready     func(context.Context) error // of the database
 	closers   []io.Closer
 }
 
-// stores is what a backend of the library offers.
-type stores interface {
-	Keys() store.Keys
-	KeyAdmin() store.KeyAdmin
-	Accounts() store.Accounts
-	Users() store.Users
-	Memberships() store.Memberships
-	Sessions() store.Sessions
-	Events() store.Events
-	store.Changes
-}
+type stores = store.Store
 
 // openBackend opens what --database names. Errors do not repeat it: it may
 // hold a password.
@@ -67,7 +57,10 @@ func openBackend(ctx context.Context, name, listen string) (*backend, error) {
 		b.Close()
 		return nil, fmt.Errorf("--database: %w", err)
 	}
-	b.documents, b.people = &documents{b.db}, &people{b.db}
+	b.documents, b.people, b.ready = &documents{b.db}, &people{b.db}, b.lists
+	if s, ok := b.stores.(interface{ Ready(context.Context) error }); ok {
+		b.ready = s.Ready
+	}
 	return b, nil
 }
 
@@ -102,33 +95,5 @@ func (b *backend) prepare(ctx context.Context) (err error) {
 func (b *backend) Close() {
 	for i := len(b.closers) - 1; i >= 0; i-- {
 		b.closers[i].Close()
-	}
-}
-
-// usedPepper returns the id of the pepper that keys are digested under: by the
-// fingerprints, or in a database of before there were any, by the newest key of
-// some account. It is "" where there is neither.
-func usedPepper(ctx context.Context, b *backend) (id string, err error) {
-	err = b.db.Row(ctx, `SELECT id FROM server_fingerprints WHERE turn > 0 ORDER BY turn DESC LIMIT 1`).Scan(&id)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return id, err
-	}
-	for after := ""; ; {
-		accounts, err := b.Accounts().List(ctx, after, 100)
-		if err != nil || len(accounts) == 0 {
-			return "", err
-		}
-		for _, a := range accounts {
-			keys, err := b.KeyAdmin().List(ctx, a.ID, "", 100)
-			if err != nil {
-				return "", err
-			}
-			for _, k := range keys {
-				if k.Import == "" { // an imported one has not met a pepper yet
-					return k.Digest.Pepper, nil
-				}
-			}
-		}
-		after = accounts[len(accounts)-1].ID
 	}
 }

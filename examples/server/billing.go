@@ -64,11 +64,13 @@ func (s *server) billing(w http.ResponseWriter, r *http.Request) {
 // usage is what the limiter holds of an account in an environment: of the
 // account's own counters, not of those of a key that has a plan for itself.
 func (s *server) usage(ctx context.Context, by authn.Principal, environment string) (shownPlan, error) {
-	p := authn.Principal{Environment: environment, AccountPlan: by.AccountPlan, Limits: by.Limits}
-	plan, source := s.planOf(p)
-	v, now := showPlan(plan, source), s.now()
-	var d ratelimit.Decision
-	if err := s.limiter.Peek(ctx, by.Account+"/"+environment, plan, now, &d); err != nil {
+	p := authn.Principal{
+		Subject: by.Account + "/" + environment, Environment: environment, AccountPlan: by.AccountPlan, Limits: by.Limits,
+	}
+	now := s.now()
+	v := showPlan(s.gate.PlanOf(&p))
+	d, err := s.gate.Usage(ctx, &p, now)
+	if err != nil {
 		return v, err
 	}
 	for i := range v.Limits {

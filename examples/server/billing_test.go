@@ -187,7 +187,7 @@ func TestWhoami(t *testing.T) {
 // What whoami calls effective is what is decided: for random layers and every
 // route, a request is allowed where one of the grants it shows allows it.
 func TestEffective(t *testing.T) {
-	v, err := newVocabulary()
+	m, err := authz.NewModel(authz.ModelConfig{Permissions: []string{read, write}, ReadOnly: []string{read}, Kinds: []string{projects}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,8 +216,8 @@ func TestEffective(t *testing.T) {
 				})
 			}
 		}
-		r := v.model.Rights(authz.Active, layers...)
-		shown := v.model.Rights(authz.Active, effective(r.Layers()))
+		r := m.Rights(authz.Active, layers...)
+		shown := m.Rights(authz.Active, effective(r.Layers()))
 		for _, q := range []authz.Request{
 			{Permission: read, Endpoint: "projects.get", Environment: live}, {Permission: write, Endpoint: "data.get", Environment: test},
 			{Permission: read, Endpoint: "projects.list", Environment: test}, {Permission: read, Endpoint: "rubrics.list", Environment: live},

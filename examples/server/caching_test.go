@@ -1,12 +1,9 @@
 package main
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"medtwin.ai/tollgate/authz"
 )
 
 // case T13: no cache keeps what a session or its cookie opened, be it an
@@ -15,12 +12,7 @@ func TestNoCacheKeepsWhatASessionOpened(t *testing.T) {
 	d := newDesk(t)
 	d.person("o@example.com", roleOwner)
 	session, cookie := d.session("o@example.com"), d.cookie("o@example.com")
-	routes, err := authz.NewRoutes(authz.RoutesConfig{Model: d.model, Authenticate: func(h http.Handler) http.Handler { return h }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.declare(routes)
-	for _, rt := range routes.Table() {
+	for _, rt := range d.gate.Table() {
 		method, path, _ := strings.Cut(rt.Pattern, " ")
 		if rt.Public != "" || method != "GET" {
 			continue

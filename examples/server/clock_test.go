@@ -15,6 +15,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/authz/authztest"
+	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/store"
 )
@@ -29,16 +30,19 @@ type clocked struct {
 	config  config
 }
 
-func newClocked(t *testing.T, plan, limits string) *clocked {
+func newClocked(t *testing.T, plan, limits string, set ...func(*config)) *clocked {
 	t.Helper()
-	return clockedOn(t, kept(t), plan, limits)
+	return clockedOn(t, kept(t), plan, limits, set...)
 }
 
-func clockedOn(t *testing.T, database, plan, limits string) *clocked {
+func clockedOn(t *testing.T, database, plan, limits string, set ...func(*config)) *clocked {
 	t.Helper()
 	c := &clocked{t: t, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
 	ctx := context.Background()
 	c.config = config{database: database, pepperFile: filepath.Join(t.TempDir(), "pepper"), leakKeys: "http://127.0.0.1:1/"}
+	for _, f := range set {
+		f(&c.config)
+	}
 	c.open()
 	if err := c.Accounts().Create(ctx, store.Account{ID: "acct_1", Status: authz.Active, Plan: plan, Limits: limits, Created: c.now}); err != nil {
 		t.Fatal(err)
@@ -51,6 +55,27 @@ func clockedOn(t *testing.T, database, plan, limits string) *clocked {
 	return c
 }
 
+// tokenOf is a token that nobody has, of the format with that prefix.
+func tokenOf(prefix string) string {
+	f, err := keyfmt.New(prefix)
+	if err != nil {
+		panic(err)
+	}
+	return f.Generate().Reveal()
+}
+
+// keyConfig is how the gate manages keys, for managers that differ from its own.
+func (s *server) keyConfig() apikey.Config {
+	formats := make(map[string]keyfmt.Format)
+	for _, env := range []string{live, test} {
+		formats[env], _ = keyfmt.New("mt_" + env + "_")
+	}
+	return apikey.Config{
+		Store: s.stores, Roles: s.role, Manage: admin, Fresh: s.sessions.Fresh,
+		Model: s.gate.Model(), Formats: formats, Peppers: s.secrets, Quota: keyQuota, Logger: s.log,
+	}
+}
+
 // open makes the server of a configuration.
 func (c *clocked) open() {
 	c.t.Helper()
@@ -60,7 +85,7 @@ func (c *clocked) open() {
 	}
 	c.t.Cleanup(c.Close)
 	c.server.now = func() time.Time { return c.now }
-	handler, err := c.server.handler(nil)
+	handler, err := c.server.handler()
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -132,7 +157,7 @@ func TestEnterprise(t *testing.T) {
 func TestPanic(t *testing.T) {
 	var log strings.Builder
 	c := newClocked(t, "standard", "")
-	s := &server{log: slog.New(slog.NewTextHandler(&log, nil)), addr: c.addr}
+	s := &server{log: slog.New(slog.NewTextHandler(&log, nil)), gate: c.gate}
 	h := problem.RequestIDs(s.logged(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })))
 	r := httptest.NewRequest("GET", "/v1/rubrics", nil)
 	r.Header.Set("Authorization", "Bearer "+c.key)

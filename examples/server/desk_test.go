@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
@@ -24,24 +25,33 @@ type desk struct {
 	projects []string // of acct_1, live
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T, set ...func(*config)) *desk {
 	t.Helper()
-	return deskOn(t, kept(t))
+	return deskOn(t, kept(t), set...)
 }
 
-func deskOn(t *testing.T, database string) *desk {
+func deskOn(t *testing.T, database string, set ...func(*config)) *desk {
 	t.Helper()
-	d := &desk{clocked: clockedOn(t, database, "standard", "")}
+	d := &desk{clocked: clockedOn(t, database, "standard", "", append([]func(*config){unhurried}, set...)...)}
 	d.server.log = slog.New(slog.NewTextHandler(&d.log, nil))
 	var err error
-	if d.server.own, err = ratelimit.ParsePlan("own", "1000000-D"); err != nil { // here nobody is too fast
-		t.Fatal(err)
-	}
 	if d.projects, err = seed(t.Context(), d.documents, tenant{"acct_1", live}, d.now); err != nil {
 		t.Fatal(err)
 	}
 	d.now = d.now.Add(time.Millisecond) // ids sort by time
 	return d
+}
+
+// unhurried lets everybody do what is free as often as they like.
+func unhurried(c *config) { c.limits = freely{ratelimit.NewMemory(0)} }
+
+type freely struct{ ratelimit.Store }
+
+func (f freely) Take(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+	if strings.HasSuffix(t.Scope, "/free") {
+		t.Cost = 0
+	}
+	return f.Store.Take(ctx, t, now)
 }
 
 // joins makes a member of an account and returns his id and what he sends as

@@ -167,9 +167,9 @@ func TestPepperFile(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(other, "tollgate.pepper")); err == nil {
 		write(string(text), 0o600)
 	}
-	refused("another's", "digested under pepper")
+	refused("another's", "their root is another")
 	os.Remove(file)
-	refused("missing", "Restore it from its backup")
+	refused("missing", "restore it from its backup") // a new one is another's
 	write("p1 "+strings.Repeat("00", 32), 0o600)
 	refused("weak", "openssl rand -hex 32")
 	write("nonsense", 0o600)

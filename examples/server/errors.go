@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"medtwin.ai/tollgate"
 	"medtwin.ai/tollgate/problem"
 )
 
@@ -25,11 +26,12 @@ const (
 // bytes. Every other cause has the same shape with a code and a sentence of its
 // own.
 func writeProblem(w http.ResponseWriter, r *http.Request, p problem.Problem) {
+	p = problem.Prepare(w, r, p)
+	outcomeOf(r).refused(r, p)
 	if problem.Accepted(r) {
 		problem.Write(w, r, p)
 		return
 	}
-	p = problem.Prepare(w, r, p)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.Status)
 	if flatRoute(r.URL.Path) {
@@ -111,9 +113,9 @@ func sentSession(r *http.Request) bool {
 	if values := r.Header["Authorization"]; len(values) > 0 {
 		scheme, token, _ := strings.Cut(values[0], " ")
 		const session = "session" // of its length in bytes, so that the letters folded are ASCII
-		return len(scheme) == len(session) && strings.EqualFold(scheme, session) || strings.HasPrefix(strings.TrimLeft(token, " "), sessionPrefix)
+		return len(scheme) == len(session) && strings.EqualFold(scheme, session) || strings.HasPrefix(strings.TrimLeft(token, " "), "sess_")
 	}
-	_, err := r.Cookie(sessionCookie)
+	_, err := r.Cookie(tollgate.SessionCookie)
 	return err == nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate"
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/problem"
@@ -34,7 +35,7 @@ func denial(code string) problem.Problem {
 // Documented causes have the documented bytes, and no other has them.
 func TestErrorForms(t *testing.T) {
 	const quotaType = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-	key, session, cookie := "Bearer mt_live_x", "Session sess_x", sessionCookie+"=sess_x"
+	key, session, cookie := "Bearer mt_live_x", "Session sess_x", tollgate.SessionCookie+"=sess_x"
 	for _, c := range []struct {
 		name       string
 		p          problem.Problem
@@ -47,7 +48,7 @@ func TestErrorForms(t *testing.T) {
 	}{
 		// documented
 		{"no credential", authn.Problem(authn.ErrMissing), "", true, "unauthorized", "Invalid or missing API key", 401,
-			`"detail":"No credential was sent.","code":"unauthorized"`},
+			`"detail":"No credential was sent: send the header Authorization: Bearer, and then the key or token.","code":"unauthorized"`},
 		{"invalid key", authn.Problem(authn.ErrRejected), key, true, "unauthorized", "Invalid or missing API key", 401,
 			`"detail":"The credential is not valid.","code":"unauthorized"`},
 		{"expired key", authn.Problem(authn.ErrExpired), key, true, "unauthorized", "Invalid or missing API key", 401,
@@ -94,7 +95,7 @@ func TestErrorForms(t *testing.T) {
 			`"detail":"This asks for a more recent proof of identity: log in again.","code":"insufficient_user_authentication"`},
 		{"more than the caller has", denial("scope_exceeds_caller"), session, false, "scope_exceeds_caller",
 			"The caller cannot hand out more than the caller may do.", 403, ""},
-		{"hidden", authz.Problem(&authz.DeniedError{Decision: authz.Decision{Code: "out_of_scope", Hide: true}}), key, false,
+		{"hidden", authz.Problem(&authz.DeniedError{Decision: authz.Decision{Code: "out_of_scope", HideDenial: true}}), key, false,
 			"not_found", "No such resource.", 404, ""},
 		{"a cause that nobody knows", authz.Problem(errors.New("secret")), key, false,
 			"internal_error", "Something went wrong on our side.", 500, ""},
@@ -221,7 +222,7 @@ func TestSentSession(t *testing.T) {
 	}{
 		{"Session x", true},
 		{"SESSION x", true},
-		{"Bearer " + sessionPrefix + "x", true},
+		{"Bearer sess_x", true},
 		{"Bearer x", false},
 		{"Sess\u0130on x", false}, // which strings.ToLower makes an i of
 		{"\u017fession x", false}, // which strings.EqualFold takes for an s

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -169,31 +168,6 @@ func TestRestartTellsOfDemo(t *testing.T) {
 		t.Errorf("the invitation: %d %s\n%s", a.status, a.body, p.stdout)
 	}
 	p.login(p.Email, secret)
-}
-
-// Of many that make the pepper file at once one does, and nobody reads half of
-// it.
-func TestPepperIsMadeOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pepper")
-	var all sync.WaitGroup
-	var made [50]*secrets
-	for i := range made {
-		all.Go(func() {
-			var err error
-			if made[i], err = loadSecrets(path, ""); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	for _, s := range made {
-		if s == nil || s.newest != made[0].newest || !bytes.Equal(s.root, made[0].root) {
-			t.Fatal("two of them have different secrets")
-		}
-	}
-	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
-		t.Errorf("left in the folder: %v, %v", files, err)
-	}
 }
 
 // The command makes the tables; on those of another release nothing else does

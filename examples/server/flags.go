@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"medtwin.ai/tollgate"
+	"medtwin.ai/tollgate/ratelimit"
 )
 
 // A config is what the operator sets, by flag or by environment: --pepper-file
@@ -32,10 +36,18 @@ type config struct {
 	leakKeys       string
 	privateHooks   bool
 	logLevel       slog.Level
+
+	limits ratelimit.Store // of tests; nil: counters in this process
 }
 
 // keepTimes are for how long what has ended is kept; 0: for ever.
 type keepTimes struct{ sessions, keys, events time.Duration }
+
+// retention says the same to the gate, where a negative one is for ever.
+func (k keepTimes) retention() tollgate.Retention {
+	forever := func(d time.Duration) time.Duration { return cmp.Or(d, -1) }
+	return tollgate.Retention{Sessions: forever(k.sessions), Keys: forever(k.keys), Events: forever(k.events)}
+}
 
 const day = 24 * time.Hour
 

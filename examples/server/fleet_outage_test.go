@@ -29,7 +29,6 @@ func TestPostgresOutage(t *testing.T) {
 	var locked *pgx.Conn // by the one drill that does
 	for _, o := range []outage[*pgtest.Server]{
 		{"killed", (*pgtest.Server).Kill, (*pgtest.Server).Restart, (*traffic).leaseEnded},
-		{"stopped", (*pgtest.Server).Stop, (*pgtest.Server).Restart, (*traffic).leaseEnded},
 		{"hung", (*pgtest.Server).Pause, (*pgtest.Server).Resume, (*traffic).leaseEnded},
 		{"pool exhausted", func(s *pgtest.Server) (err error) { // every connection waits for a lock
 			if locked, err = pgx.Connect(context.Background(), s.URL()); err == nil {
@@ -51,7 +50,7 @@ func TestPostgresOutage(t *testing.T) {
 			defer server.Close()
 			f := newFleet(t, server.URL("pool_max_conns=8"), "", "--outage-lease", "5m")
 			defer f.logs()
-			run := f.run(l, f.keys(200))
+			run := f.run(l, f.keys(l.accounts))
 			run.drill("database", func() error { return o.down(server) }, func() error { return o.back(server) }, o.until(run))
 			run.end()
 		})
@@ -73,7 +72,7 @@ func TestRedisOutage(t *testing.T) {
 			defer server.Close()
 			f := newFleet(t, postgres(t), server.URL(), "--outage-lease", "5m")
 			defer f.logs()
-			run := f.run(light, f.sessions(200))
+			run := f.run(light, f.sessions(light.accounts))
 			during := run.drill("redis", func() error { return o.down(server) }, func() error { return o.back(server) }, o.until(run))
 			if n := during["strangers"][503]; n > 0 {
 				t.Errorf("%d who came with a key noticed", n)
@@ -109,7 +108,7 @@ func TestRedisFailover(t *testing.T) {
 			url, kill := setup(t)
 			f := newFleet(t, postgres(t), url, "--outage-lease", "5m")
 			defer f.logs()
-			run := f.run(light, f.sessions(200))
+			run := f.run(light, f.sessions(light.accounts))
 			run.drill("", kill, func() error { return nil }, run.healed)
 			run.end()
 		})

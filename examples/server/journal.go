@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"strings"
 	"time"
 
@@ -36,7 +35,7 @@ type actor struct{ id, address string }
 
 func (s *server) actor(r *http.Request) actor {
 	p, _ := caller(r)
-	a := actor{p.User, shown(s.addr(r))}
+	a := actor{p.User, shown(s.gate.ClientAddr(r))}
 	if a.id == "" {
 		a.id = p.ID
 	}
@@ -135,14 +134,8 @@ type keyEvent struct {
 // redacted is a text of people's without the keys that they paste where none
 // belongs, as in "found mt_live_… in a public repository", and without most of
 // one.
-func (v vocabulary) redacted(text string) string {
-	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "") // else Postgres would not take it
-	for _, f := range []keyfmt.Format{v.formats[live], v.formats[test], v.session} {
-		if strings.Contains(text, f.Prefix()) {
-			text = regexp.MustCompile(f.Prefix()+`[0-9A-Za-z]{12,}`).ReplaceAllString(text, f.Prefix()+"…")
-		}
-	}
-	return text
+func (s *server) redacted(text string) string {
+	return s.gate.Redact(strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")) // else Postgres would not take it
 }
 
 // eventID is the same for the same event however often it is found out: it

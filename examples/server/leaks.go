@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"medtwin.ai/tollgate/authn"
@@ -11,6 +12,8 @@ import (
 
 // leakedReason begins the reason for which a leaked key is revoked.
 const leakedReason = "leaked: "
+
+func (s *server) reportLeaks(w http.ResponseWriter, r *http.Request) { s.leaks.ServeHTTP(w, r) }
 
 // leaked ends a key that somebody has found where everybody can read it, and
 // tells its account. known says whether there is such a key, dead or alive:

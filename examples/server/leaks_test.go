@@ -208,11 +208,8 @@ func TestLeakOutage(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	var err error
 	if c.leaks, err = leak.New(leak.Config{
-		DB: c.db, Seal: c.derive("leak reports"), KeysURL: scanner.URL, Report: c.leaked, Now: func() time.Time { return c.now },
+		DB: c.db, Seal: c.secrets.Derive("leak reports"), KeysURL: scanner.URL, Report: c.leaked, Now: func() time.Time { return c.now },
 	}); err != nil {
-		t.Fatal(err)
-	}
-	if c.handler, err = c.server.handler(nil); err != nil {
 		t.Fatal(err)
 	}
 	body := scanner.report(c.key)
@@ -320,8 +317,7 @@ func TestPlacesThatCannotBeText(t *testing.T) {
 			t.Errorf("an agent that is no text: %d %s", a.status, a.body)
 		}
 	})
-	var v vocabulary
-	if got := v.redacted("a\x00b\xffc\xe2\x80d é"); got != "abcd é" {
+	if got := newClocked(t, "free", "").redacted("a\x00b\xffc\xe2\x80d é"); got != "abcd é" {
 		t.Errorf("%q", got)
 	}
 }

@@ -15,15 +15,48 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// logged writes one line a request and turns a panic into a 500. What was
-// answered it asks package problem instead of watching the ResponseWriter,
-// which handlers need as it is: a line without a status is a success. Refusals
+// An outcome is what became of a request, for its line in the log. It is on the
+// context that logged makes: writeProblem tells what was answered, since handlers
+// need the ResponseWriter as it is, and both that and the table tell who is
+// calling. One goroutine uses it, that of the request.
+type outcome struct {
+	caller authn.Principal
+	known  bool // there is a caller
+	answer problem.Problem
+	failed bool // there is an answer; a line without one is a success
+}
+
+type outcomeKey struct{}
+
+// outcomeOf returns the outcome of r, or one that nobody sees.
+func outcomeOf(r *http.Request) *outcome {
+	if o, ok := r.Context().Value(outcomeKey{}).(*outcome); ok {
+		return o
+	}
+	return new(outcome)
+}
+
+// by notes who makes r, if the gate has told.
+func (o *outcome) by(r *http.Request) {
+	if p, ok := authn.FromContext(r.Context()); ok {
+		o.caller, o.known = p, true
+	}
+}
+
+// refused notes an answer that is an error.
+func (o *outcome) refused(r *http.Request, p problem.Problem) {
+	o.by(r)
+	o.answer, o.failed = p, true
+}
+
+// logged writes one line a request and turns a panic into a 500. Refusals
 // of strangers, and those of callers who are known, are at most ten lines a
 // second each; the others have debug level.
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		r, answered := patiently(r)
+		o := new(outcome)
+		r, answered := patiently(r.WithContext(context.WithValue(r.Context(), outcomeKey{}, o)))
 		defer answered()
 		defer func() {
 			if v := recover(); v != nil {
@@ -34,19 +67,17 @@ func (s *server) logged(next http.Handler) http.Handler {
 				}
 				writeProblem(w, r, problem.Problem{Status: http.StatusInternalServerError})
 			}
-			s.line(r.Context(), r, time.Since(began))
+			s.line(r, o, time.Since(began))
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (s *server) line(ctx context.Context, r *http.Request, took time.Duration) {
-	answered, failed := problem.FromContext(ctx)
-	p, known := authn.FromContext(ctx)
-	level, dropped := slog.LevelInfo, 0
-	if failed && answered.Status < 500 {
+func (s *server) line(r *http.Request, o *outcome, took time.Duration) {
+	ctx, level, dropped := r.Context(), slog.LevelInfo, 0
+	if o.failed && o.answer.Status < 500 {
 		b, admitted := &s.refusals, false
-		if known {
+		if o.known {
 			b = &s.refusedKnown
 		}
 		if dropped, admitted = b.Admit(time.Now()); !admitted {
@@ -59,16 +90,16 @@ func (s *server) line(ctx context.Context, r *http.Request, took time.Duration) 
 	attrs := []slog.Attr{
 		slog.String("request_id", problem.RequestID(ctx)),
 		slog.String("method", method(r)), slog.String("pattern", r.Pattern), // not the path: a lost client may put its key there
-		slog.String("client", shown(s.addr(r))), slog.Float64("took_ms", float64(took.Microseconds())/1000),
+		slog.String("client", shown(s.gate.ClientAddr(r))), slog.Float64("took_ms", float64(took.Microseconds())/1000),
 	}
-	if known {
-		attrs = append(attrs, slog.String("credential", p.ID), slog.String("account", p.Account))
-		if p.User != "" {
-			attrs = append(attrs, slog.String("user", p.User))
+	if o.known {
+		attrs = append(attrs, slog.String("credential", o.caller.ID), slog.String("account", o.caller.Account))
+		if o.caller.User != "" {
+			attrs = append(attrs, slog.String("user", o.caller.User))
 		}
 	}
-	if failed {
-		attrs = append(attrs, slog.Int("status", answered.Status), slog.String("code", answered.Code))
+	if o.failed {
+		attrs = append(attrs, slog.Int("status", o.answer.Status), slog.String("code", o.answer.Code))
 	}
 	if dropped > 0 {
 		attrs = append(attrs, slog.Int("dropped", dropped))

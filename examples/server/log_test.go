@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
-	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"medtwin.ai/tollgate/ratelimit"
+	"medtwin.ai/tollgate"
+	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/memory"
 )
 
 // A logLine is an object of a server's log.
@@ -232,12 +233,8 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%s: got %q", arg, out)
 		}
 	}
-	path := t.TempDir() + "/server"
-	if out, err := exec.Command("go", "build", "-ldflags", "-X main.version=v1.2.3", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if out, err := exec.Command(path, "--version").CombinedOutput(); err != nil || string(out) != "v1.2.3\n" {
-		t.Errorf("got %q, %v", out, err)
+	if out, err := programOf(t, unraced, t.TempDir(), "--version").CombinedOutput(); err != nil || string(out) != linked+"\n" {
+		t.Errorf("linked with a version: got %q, %v", out, err)
 	}
 }
 
@@ -246,7 +243,15 @@ func TestVersion(t *testing.T) {
 func TestOutageLinesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in which no second ends
 		log := new(lockedLog)
-		s := &server{log: newLog(log, slog.LevelInfo), addr: ratelimit.ClientAddr()}
+		db, err := memory.New(memory.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate, err := tollgate.New(tollgate.Config{Store: db, Secrets: keyfmt.InsecureUnpeppered(), Prefix: "mt", Permissions: []string{read}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &server{log: newLog(log, slog.LevelInfo), gate: gate}
 		gone, hangUp := context.WithCancel(t.Context())
 		hangUp()
 		for _, ctx := range []context.Context{gone, t.Context()} {

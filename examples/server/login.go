@@ -6,35 +6,19 @@ import (
 	"net/http"
 	"time"
 
+	"medtwin.ai/tollgate"
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/login"
 	"medtwin.ai/tollgate/authn/password"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/problem"
-	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
 )
 
 // deviceCookie holds what a device is known by that its owner has logged in
 // from. It opens nothing.
 const deviceCookie = "__Host-device"
-
-func (s *server) loginConfig() login.Config {
-	counters := ratelimit.NewMemory(0) // one table: the subjects tell what is counted
-	limit := func(p *ratelimit.Plan) login.Failures {
-		f, _ := ratelimit.NewFailures(counters, p) // no error: there is a plan
-		return f
-	}
-	return login.Config{
-		Users: s.Users(), Memberships: s.Memberships(), Sessions: s.sessions, Passwords: s.passwords,
-		Limits: login.Limits{
-			Address: limit(s.guesses.address), Source: limit(s.guesses.source),
-			Account: limit(s.guesses.account), Device: limit(s.guesses.source),
-		},
-		Secret: s.derive("login"), Logger: s.log,
-	}
-}
 
 func (s *server) declareLogin(routes table) {
 	routes.Public("POST /v1/auth/login", "who logs in has no credential yet; guessing is limited", http.HandlerFunc(s.login))
@@ -57,13 +41,13 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	if body.Cookie && s.crossOrigin.Check(r) != nil { // else any page could log its visitors in as somebody else
-		s.failLogin(w, r, authn.ErrCrossOrigin)
+	if err := s.gate.CheckOrigin(r); body.Cookie && err != nil { // else any page could log its visitors in as somebody else
+		s.failLogin(w, r, err)
 		return
 	}
 	attempt := login.Attempt{
 		Email: body.Email, Password: body.Password, Account: body.Account, Cookie: body.Cookie,
-		Address: s.addr(r), Agent: s.redacted(r.UserAgent()),
+		Address: s.gate.ClientAddr(r), Agent: s.redacted(r.UserAgent()),
 	}
 	if c, err := r.Cookie(deviceCookie); err == nil {
 		attempt.Device = c.Value
@@ -96,14 +80,14 @@ func (s *server) showSession(w http.ResponseWriter, r *http.Request, done login.
 		Keys    *recentKeys `json:"recent_keys,omitempty"`
 	}{done.Token.Reveal(), rfc3339(done.Session.Expires), keys}
 	if done.Session.Cookie {
-		http.SetCookie(w, session.Cookie(sessionCookie, done.Token, done.Session, now))
+		http.SetCookie(w, session.Cookie(tollgate.SessionCookie, done.Token, done.Session, now))
 		answer.Token = "" // scripts of a page cannot read the cookie either
 	}
 	s.respond(w, r, http.StatusOK, answer)
 }
 
 func (s *server) logout(w http.ResponseWriter, r *http.Request) {
-	c, err := s.auth.Credential(r)
+	c, err := s.gate.Credential(r)
 	inHeader := len(r.Header["Authorization"]) > 0
 	switch {
 	case errors.Is(err, authn.ErrMissing), errors.Is(err, authn.ErrRejected) && inHeader:
@@ -117,23 +101,22 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request) {
 	// Known sessions pass. A token that has to be looked up counts against the
 	// failures of its address, or anybody could ask for any number.
 	var throttled *authn.ThrottledError
-	r, err = s.auth.Check(r)
+	p, err := s.gate.Identify(r) // only to write down whose session it was
 	if errors.As(err, &throttled) {
 		s.failLogin(w, r, err)
 		return
 	}
-	p, ok := authn.FromContext(r.Context()) // only to write down whose session it was
 	if err := s.sessions.Logout(r.Context(), c, now); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	if ok && p.Kind == authn.KindSession {
+	if p != nil && p.Kind == authn.KindSession {
 		s.note(r.Context(), store.Event{
-			Account: p.Account, Actor: p.User, Kind: "session.ended", Subject: p.ID, Address: shown(s.addr(r)), Note: "logged out",
+			Account: p.Account, Actor: p.User, Kind: "session.ended", Subject: p.ID, Address: shown(s.gate.ClientAddr(r)), Note: "logged out",
 		})
 	}
 	if c.Cookie {
-		http.SetCookie(w, session.ClearCookie(sessionCookie))
+		http.SetCookie(w, session.ClearCookie(tollgate.SessionCookie))
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -186,13 +169,13 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	user, err := s.logins.Accept(r.Context(), body.Token, body.Password, s.addr(r), s.now())
+	user, err := s.logins.Accept(r.Context(), body.Token, body.Password, s.gate.ClientAddr(r), s.now())
 	if err != nil {
 		s.failLogin(w, r, err)
 		return
 	}
 	s.noteUser(r.Context(), store.Event{
-		Actor: user, Kind: "password.changed", Subject: user, Address: shown(s.addr(r)), Note: "by invitation",
+		Actor: user, Kind: "password.changed", Subject: user, Address: shown(s.gate.ClientAddr(r)), Note: "by invitation",
 	})
 	w.Header().Set("Cache-Control", "private, no-store")
 	w.WriteHeader(http.StatusNoContent)

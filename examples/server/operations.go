@@ -16,7 +16,7 @@ const supportContact = "api-access@medtwin.ai"
 // and keys is told by, and how strangers ask and report.
 func (s *server) declareOperations(routes table) {
 	routes.Public("POST /v1/access-requests", "who asks for access has none; seed 000", http.HandlerFunc(s.requestAccess))
-	routes.Public("POST /v1/secret-scanning", "reports of leaked keys are signed", s.leaks)
+	routes.Public("POST /v1/secret-scanning", "reports of leaked keys are signed", http.HandlerFunc(s.reportLeaks))
 
 	audit := authz.Need{ID: "audit.list", Permission: admin, Environment: live, Cost: -1}
 	routes.Handle("GET /v1/audit-log", audit, http.HandlerFunc(s.auditLog))

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
@@ -163,7 +164,7 @@ func planAccount(f *flag.FlagSet) func(*operator) error {
 
 // checkPlan refuses what the server would have to ignore.
 func (s *server) checkPlan(plan, limits string) error {
-	if p, _ := s.plans.Resolve(ratelimit.Assignment{Account: plan}); p.Name() != plan {
+	if p, _ := s.gate.PlanOf(&authn.Principal{AccountPlan: plan}); p.Name() != plan {
 		return fmt.Errorf("unknown plan %q: want free, standard or enterprise", plan)
 	}
 	if limits != "" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/login"
 	"medtwin.ai/tollgate/store"
 )
@@ -111,18 +112,14 @@ func (o *operator) key(ref string) (store.Key, error) {
 
 // holder finds the record of a key.
 func (o *operator) holder(text string) (store.Key, error) {
-	for _, f := range o.formats {
-		token, err := f.Parse(text)
-		if err != nil {
-			continue
-		}
-		for d := range o.peppers.Candidates(token) {
-			if key, _, err := o.Keys().Find(o.ctx, d); !errors.Is(err, store.ErrNotFound) {
-				return key, err
-			}
-		}
+	key, err := o.keys.Lookup(o.ctx, text)
+	switch {
+	case errors.Is(err, authn.ErrRejected):
+		return key, errors.New("nobody has this key, or it is mistyped")
+	case err != nil:
+		return key, err
 	}
-	return store.Key{}, errors.New("nobody has this key, or it is mistyped")
+	return o.KeyAdmin().Get(o.ctx, key.Account, key.ID) // whole
 }
 
 // secret reads a line from standard input, and asks for it where that is a

@@ -92,11 +92,7 @@ func (o *operator) checkScope(t tenant, g authz.Grant) error {
 			return err
 		}
 	}
-	routes, err := o.routes()
-	if err != nil {
-		return err
-	}
-	known := endpointsOf(routes)
+	known := o.endpoints()
 	for _, id := range g.Endpoints.Items() {
 		if !names(id, known) {
 			return fmt.Errorf("--endpoints: there is no endpoint %q. There are %s; a pattern such as artifacts.* names several", o.redacted(id), strings.Join(known, ", "))
@@ -105,29 +101,22 @@ func (o *operator) checkScope(t tenant, g authz.Grant) error {
 	return nil
 }
 
-// routes are those of the server, to be looked at and not served.
-func (o *operator) routes() (*authz.Routes, error) {
-	routes, err := authz.NewRoutes(authz.RoutesConfig{
-		Model: o.model, Authenticate: func(h http.Handler) http.Handler { return h },
-	})
-	if err == nil {
-		o.declare(routes)
-	}
-	return routes, err
-}
-
 // list reads "a, b", or "*" for everything.
 func list(text string) authz.Set {
 	if strings.TrimSpace(text) == "*" {
 		return authz.All()
 	}
-	var items []string
+	return authz.Of(itemsOf(text)...)
+}
+
+// itemsOf reads "a, b".
+func itemsOf(text string) (items []string) {
 	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			items = append(items, item)
 		}
 	}
-	return authz.Of(items...)
+	return items
 }
 
 func instant(text string, now time.Time) (time.Time, error) {
@@ -240,16 +229,12 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if err != nil || !strings.HasPrefix(u.Path, "/") {
 			return fmt.Errorf("%q is not a path such as /v1/projects", o.args[2])
 		}
-		routes, err := o.routes()
-		if err != nil {
-			return err
-		}
-		route, question, ok := routes.Match(&http.Request{Method: strings.ToUpper(o.args[1]), URL: u, Host: "localhost"})
+		route, question, ok := o.gate.Match(&http.Request{Method: strings.ToUpper(o.args[1]), URL: u, Host: "localhost"})
 
 		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
 		defer w.Flush()
 		line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-		plan, source := o.planOf(*p)
+		plan, source := o.gate.PlanOf(p)
 		line("key", "%s, %s, %s", key.ID, key.Environment, standing(key, now))
 		line("account", "%s, %s", account.ID, account.Status)
 		line("limits", "%s (%s, from the %s)", plan, plan.Name(), source)
@@ -278,8 +263,8 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if len(key.Addresses) > 0 {
 			line("", "but only from %v; 403 from elsewhere", key.Addresses)
 		}
-		if len(route.Need.Later) > 0 {
-			line("", "what it shows or touches is limited to its scope: %s", strings.Join(route.Need.Later, ", "))
+		if len(route.Need.CheckedByHandler) > 0 {
+			line("", "what it shows or touches is limited to its scope: %s", strings.Join(route.Need.CheckedByHandler, ", "))
 		}
 		for why := range strings.Lines(p.Rights.Explain(question)) {
 			line("", "%s", strings.TrimRight(why, "\n"))
@@ -291,9 +276,9 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 // countOutdated says when an old pepper can go.
 func countOutdated(*flag.FlagSet) func(*operator) error {
 	return func(o *operator) error {
-		n, err := o.KeyAdmin().Outdated(o.ctx, o.newest, time.Now())
+		n, err := o.KeyAdmin().Outdated(o.ctx, o.secrets.Newest(), time.Now())
 		if err == nil {
-			fmt.Fprintf(o.stdout, "%d keys are not under pepper %s yet\n", n, o.newest)
+			fmt.Fprintf(o.stdout, "%d keys are not under pepper %s yet\n", n, o.secrets.Newest())
 		}
 		return err
 	}

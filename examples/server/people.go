@@ -46,10 +46,10 @@ func (s *server) newUser(ctx context.Context, email, name, text, voucher string)
 	now := s.now()
 	user = store.User{ID: keyfmt.NewID("user_", now), Email: email, Name: name, Status: authz.Active, Created: now.UTC()}
 	if text != "" {
-		if err := s.passwords.Check(ctx, text, email, name); err != nil {
+		if err := s.gate.Passwords().Check(ctx, text, email, name); err != nil {
 			return user, err
 		}
-		if user.Password, err = s.passwords.Hash(ctx, text); err != nil {
+		if user.Password, err = s.gate.Passwords().Hash(ctx, text); err != nil {
 			return user, err
 		}
 	}

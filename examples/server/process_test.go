@@ -21,19 +21,25 @@ import (
 
 // binary is the real program, built once and as the tests are: with the race
 // detector where they have it. unraced is the program without it, for tests that
-// measure or that make many requests.
-var binary, unraced = built(), built("-race=false")
+// measure or that make many requests, and is linked as a release is.
+var (
+	binary  = built("server")
+	unraced = built("release", "-race=false", "-ldflags=-X main.version="+linked)
+)
+
+// linked is the version that is set in unraced.
+const linked = "v1.2.3"
 
 // builds is the folder of the programs.
 var builds = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "tollgate-e2e") })
 
-func built(flags ...string) func() (string, error) {
+func built(name string, flags ...string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir, err := builds()
 		if err != nil {
 			return "", err
 		}
-		path := filepath.Join(dir, "server"+strings.Join(flags, ""))
+		path := filepath.Join(dir, name)
 		out, err := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, ".")...).CombinedOutput()
 		if err != nil {
 			os.Stderr.Write(out)

@@ -34,25 +34,23 @@ var queries = map[string][]string{
 // variable is not set would list the keys of everybody.
 var mayBeEmpty = set("after", "reason")
 
-// A table declares the routes of the API. What it adds to [authz.Routes] is
-// that a query is checked before the handler of any route runs, whether or not
-// that reads it.
-type table struct {
-	*authz.Routes
-	server *server
-}
+// A table declares the routes of the API at the gate. What it adds is that a
+// query is checked before the handler of any route runs, whether or not that
+// reads it, and that the log learns who is calling.
+type table struct{ server *server }
 
 func (t table) Handle(pattern string, need authz.Need, h http.Handler) {
-	t.Routes.Handle(pattern, need, t.checked(pattern, h))
+	t.server.gate.Handle(pattern, need, t.checked(pattern, h))
 }
 
 func (t table) Public(pattern, reason string, h http.Handler) {
-	t.Routes.Public(pattern, reason, t.checked(pattern, h))
+	t.server.gate.Public(pattern, reason, t.checked(pattern, h))
 }
 
 func (t table) checked(pattern string, h http.Handler) http.Handler {
 	known := queries[pattern]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		outcomeOf(r).by(r)
 		if err := checkQuery(r.URL.RawQuery, known); err != nil {
 			t.server.fail(w, r, err)
 			return

@@ -36,17 +36,17 @@ func newReadiness(dependencies []dependency, log *slog.Logger, now func() time.T
 
 // dependencies are those of a backend.
 func (b *backend) dependencies() []dependency {
-	d := dependency{"database", func(ctx context.Context) error {
-		_, err := b.Accounts().List(ctx, "", 1)
-		return err
-	}}
-	if s, ok := b.stores.(interface{ Ready(context.Context) error }); ok {
-		d.check = s.Ready
+	all := []dependency{{"database", b.ready}}
+	if b.redis != nil {
+		all = append(all, dependency{"redis", b.redis.Ready})
 	}
-	if b.redis == nil {
-		return []dependency{d}
-	}
-	return []dependency{d, {"redis", b.redis.Ready}}
+	return all
+}
+
+// lists is whether the database answers, where it cannot tell more.
+func (b *backend) lists(ctx context.Context) error {
+	_, err := b.Accounts().List(ctx, "", 1)
+	return err
 }
 
 const (

@@ -59,7 +59,7 @@ func (s *server) recentKeys(r *http.Request, user string, revoke *int, now time.
 func (s *server) recentIn(ctx context.Context, r *http.Request, m store.Membership, revoke bool, found *recentKeys, now time.Time) error {
 	by := &authn.Principal{
 		Kind: authn.KindSession, Account: m.Account, User: m.User,
-		Rights: s.model.Rights(authz.Active, s.role(m)),
+		Rights: s.gate.Model().Rights(authz.Active, s.role(m)),
 	}
 	since := now.AddDate(0, 0, -found.Days)
 	for after := ""; ; {

@@ -17,7 +17,7 @@ import (
 
 const redisForms = `want redis://HOST:PORT/DB, redis+sentinel://HOST,…/MASTER/DB or redis+cluster://HOST,…, with rediss for TLS`
 
-// keepSessions moves the sessions to Redis. Everything else stays where it is.
+// keepSessions has the sessions in Redis. Everything else stays where it is.
 func (b *backend) keepSessions(c config, log *slog.Logger) error {
 	client, err := redisClient(c.redis)
 	if err != nil {
@@ -26,23 +26,10 @@ func (b *backend) keepSessions(c config, log *slog.Logger) error {
 	redis.SetLogger(redisLog{log})
 	b.closers = append(b.closers, client)
 	b.redis, err = redisstore.New(redisstore.Config{Client: client, Replicas: c.redisReplicas})
+	if err == nil {
+		b.stores = store.WithSessions(b.stores, b.redis.Sessions(), b.redis)
+	}
 	return err
-}
-
-// Sessions returns the sessions, wherever they are.
-func (b *backend) Sessions() store.Sessions {
-	if b.redis != nil {
-		return b.redis.Sessions()
-	}
-	return b.stores.Sessions()
-}
-
-// sessionChanges tells of changes to sessions, and to the users whose they are.
-func (b *backend) sessionChanges() store.Changes {
-	if b.redis != nil {
-		return store.Join(b.stores, b.redis)
-	}
-	return b.stores
 }
 
 // redisLog takes what the driver has to say.

@@ -78,7 +78,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			level = slog.LevelDebug
 		}
 		s.log.Log(r.Context(), level, "request failed", slog.String("request_id", problem.RequestID(r.Context())),
-			slog.String("client", shown(s.addr(r))), slog.String("pattern", r.Pattern), slog.Any("err", err), slog.Int("dropped", dropped))
+			slog.String("client", shown(s.gate.ClientAddr(r))), slog.String("pattern", r.Pattern), slog.Any("err", err), slog.Int("dropped", dropped))
 		writeProblem(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second})
 	}
 }

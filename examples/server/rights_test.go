@@ -1,11 +1,6 @@
 package main
 
-import (
-	"testing"
-
-	"medtwin.ai/tollgate/authn"
-	"medtwin.ai/tollgate/ratelimit"
-)
+import "testing"
 
 // What belongs to the account as a whole is closed to test keys, whatever they
 // may do, and open to people who look at test data. case A19
@@ -48,11 +43,7 @@ func TestAccountIsClosedToTestKeys(t *testing.T) {
 // What costs nothing of the plan, and what was denied, have one budget for all
 // keys of an account and environment, and one for each person. case L4, case L30
 func TestFreeAndDeniedBudgets(t *testing.T) {
-	d := newDesk(t)
-	var err error
-	if d.server.own, err = ratelimit.ParsePlan("own", "60-M"); err != nil {
-		t.Fatal(err)
-	}
+	d := newDesk(t, func(c *config) { c.limits = nil })
 	_, owner := d.joins("acct_1", roleOwner)
 	first := d.makes(owner, seedCreate)
 	rotated := keyIn(t, d.must(201, "POST", "/v1/api-keys/"+first.ID+"/rotate", owner, ""))
@@ -82,24 +73,6 @@ func TestFreeAndDeniedBudgets(t *testing.T) {
 					t.Errorf("got %d, want limited: %v", a.status, c.limited)
 				}
 			})
-		}
-	}
-}
-
-// A key with a plan of its own has a budget of its own for what is free, which
-// its successors share.
-func TestFreeBudgetOfAPlanOfItsOwn(t *testing.T) {
-	d := newDesk(t)
-	for _, c := range []struct {
-		p    authn.Principal
-		want string
-	}{
-		{authn.Principal{Kind: authn.KindKey, ID: "key_2", Account: "acct_1", Environment: live, Subject: "acct_1/live"}, "acct_1/live"},
-		{authn.Principal{Kind: authn.KindKey, ID: "key_2", Account: "acct_1", Environment: live, KeyPlan: "standard", Subject: "key_1"}, "key_1"},
-		{authn.Principal{Kind: authn.KindSession, ID: "ses_1", User: "user_1", Account: "acct_1", Subject: "acct_1/live"}, "user_1"},
-	} {
-		if got, _ := d.freeOf(c.p); got != c.want {
-			t.Errorf("%s: got %q, want %q", c.p.ID, got, c.want)
 		}
 	}
 }

@@ -134,7 +134,9 @@ func TestVouchingMeanwhile(t *testing.T) {
 			between(&in, func() { did = true; inner() })
 			c.stores = &in
 			var err error
-			if c.logins, err = login.New(c.loginConfig()); err != nil {
+			if c.logins, err = login.New(login.Config{
+				Store: c.stores, Sessions: c.sessions, Passwords: c.gate.Passwords(), Secret: c.secrets.Derive("login"),
+			}); err != nil {
 				t.Fatal(err)
 			}
 			outer()

@@ -8,8 +8,8 @@ import (
 )
 
 // declare is the table of the API: every route with what it needs.
-func (s *server) declare(rs *authz.Routes) {
-	routes := table{rs, s}
+func (s *server) declare() {
+	routes := table{s}
 	routes.Public("GET /health", "liveness; seed 000 leaves it open", http.HandlerFunc(s.health))
 	routes.Public("GET /ready", "readiness; names what is missing, and nothing more", http.HandlerFunc(s.ready))
 	routes.Handle("GET /v1/whoami", authz.Need{ID: "whoami", Anyone: true, Cost: -1, Suspended: true}, http.HandlerFunc(s.whoami))
@@ -28,15 +28,15 @@ func (s *server) declare(rs *authz.Routes) {
 		scope: artifactTypes, scopeKey: "parent", fields: set("name", "content"),
 	}
 	ofType := map[string]string{artifactTypes: "type"}
-	routes.Handle("GET /v1/artifacts", authz.Need{ID: "artifacts.list", Permission: read, Later: []string{artifactTypes}}, http.HandlerFunc(artifacts.list))
+	routes.Handle("GET /v1/artifacts", authz.Need{ID: "artifacts.list", Permission: read, CheckedByHandler: []string{artifactTypes}}, http.HandlerFunc(artifacts.list))
 	routes.Handle("GET /v1/artifacts/{type}", authz.Need{ID: "artifacts.list_type", Permission: read, From: ofType}, http.HandlerFunc(artifacts.list))
 	routes.Handle("GET /v1/artifacts/{type}/{id}", authz.Need{ID: "artifacts.get", Permission: read, From: ofType}, http.HandlerFunc(artifacts.get))
 	routes.Handle("POST /v1/artifacts/{type}", authz.Need{ID: "artifacts.create", Permission: write, From: ofType}, http.HandlerFunc(artifacts.create))
 
 	// Seed 001: projects, their data and analyses.
 	project := &resource{server: s, collection: projects, prefix: "proj_", scope: projects, scopeKey: "id", fields: set("name", "description")}
-	routes.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: read, Later: []string{projects}}, http.HandlerFunc(project.list))
-	routes.Handle("POST /v1/projects", authz.Need{ID: "projects.create", Permission: write, Whole: []string{projects}}, http.HandlerFunc(project.create))
+	routes.Handle("GET /v1/projects", authz.Need{ID: "projects.list", Permission: read, CheckedByHandler: []string{projects}}, http.HandlerFunc(project.list))
+	routes.Handle("POST /v1/projects", authz.Need{ID: "projects.create", Permission: write, AllOf: []string{projects}}, http.HandlerFunc(project.create))
 	this := map[string]string{projects: "id"}
 	routes.Handle("GET /v1/projects/{id}", authz.Need{ID: "projects.get", Permission: read, From: this}, http.HandlerFunc(project.get))
 	routes.Handle("PATCH /v1/projects/{id}", authz.Need{ID: "projects.update", Permission: write, From: this}, http.HandlerFunc(project.update))

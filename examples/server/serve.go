@@ -44,7 +44,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defer func() { within(closing, s.Close) }() // a database that hangs takes 15 seconds
-	handler, err := s.handler(list(c.origins).Items())
+	handler, err := s.handler()
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		}
 	}
 	s.log.InfoContext(ctx, "serving", slog.String("url", url),
-		slog.Duration("max_revocation_delay", max(s.keys.MaxRevocationDelay(), s.sessions.MaxRevocationDelay())))
+		slog.Duration("max_revocation_delay", s.gate.MaxRevocationDelay()))
 	fmt.Fprintf(stdout, "serving on %s\n", url)
 	return s.serve(ctx, listener, handler, c.drain)
 }
@@ -77,8 +77,8 @@ func (s *server) serve(ctx context.Context, listener net.Listener, handler http.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	writers := map[string]func(context.Context) error{
-		"uses of keys": s.keys.Run, "uses of sessions": s.sessions.Run,
-		"webhook attempts": s.hooks.Run, "leak reports": s.leaks.Run, "warnings of expiry": s.warnOfExpiry, "retention": s.pruner.Run,
+		"uses of credentials": s.gate.Run,
+		"webhook attempts":    s.hooks.Run, "leak reports": s.leaks.Run, "warnings of expiry": s.warnOfExpiry,
 	}
 	ends := make(chan string, len(writers)) // never blocks one that is late
 	for what, run := range writers {

@@ -383,7 +383,7 @@ func (t *team) may(ctx context.Context, by *authn.Principal, members ...store.Me
 	if err != nil {
 		return err
 	}
-	rights := t.model.Rights(authz.Active, t.role(own))
+	rights := t.gate.Model().Rights(authz.Active, t.role(own))
 	for _, m := range members {
 		if m.Role == roleOwner && own.Role != roleOwner {
 			return &authz.DeniedError{Decision: authz.Decision{

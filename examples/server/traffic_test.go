@@ -28,15 +28,17 @@ type traffic struct {
 	wrong   []string
 }
 
-// A load is how many do what at the same time, and how long each pauses.
+// A load is how many do what at the same time, how long each pauses, and how many
+// accounts share the requests of those who are known, and of those who make keys.
 type load struct {
 	known, strangers, makers int
 	pause                    time.Duration
+	accounts                 int
 }
 
 var (
-	heavy = load{120, 40, 40, 0} // 200 requests in flight, and no moment without
-	light = load{30, 10, 20, 20 * time.Millisecond}
+	heavy = load{120, 40, 40, 0, 200} // 200 requests in flight, and no moment without
+	light = load{30, 10, 20, 20 * time.Millisecond, 60}
 )
 
 // run begins the traffic, at both servers. Its accounts are made before.
@@ -44,10 +46,10 @@ func (f *fleet) run(l load, known []string) *traffic {
 	f.t.Helper()
 	t := &traffic{fleet: f, known: known, ended: make(chan struct{}), answers: make(map[string]map[int]int), made: make(map[string]bool), passed: make(map[string]time.Time)}
 	for range 2000 {
-		t.strangers = append(t.strangers, f.desk.formats[live].Generate().Reveal())
+		t.strangers = append(t.strangers, tokenOf("mt_live_"))
 	}
 	var makers []account // many, for each may make 60 requests a minute
-	for range 200 {
+	for range l.accounts {
 		makers = append(makers, f.account(0))
 	}
 	for _, k := range known {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,9 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate"
 	"medtwin.ai/tollgate/authz"
-	"medtwin.ai/tollgate/problem"
-	"medtwin.ai/tollgate/ratelimit"
 )
 
 // cookieOf returns the one cookie of that name that an answer sets.
@@ -38,7 +38,7 @@ func (c *clocked) cookie(email string) string {
 	if a.status != 200 {
 		c.t.Fatalf("login: %d %s", a.status, a.body)
 	}
-	return sessionCookie + "=" + cookieOf(c.t, a, sessionCookie).Value
+	return tollgate.SessionCookie + "=" + cookieOf(c.t, a, tollgate.SessionCookie).Value
 }
 
 // case S16: the exact attributes of the cookie, and a body without the token.
@@ -50,17 +50,17 @@ func TestCookieLogin(t *testing.T) {
 	if a.status != 200 || a.body != `{"expires_at":"2026-12-21T09:00:00Z"}` || a.header.Get("Cache-Control") != "private, no-store" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	set := cookieOf(t, a, sessionCookie)
-	if want := sessionCookie + "=" + set.Value + "; Path=/; Expires=Mon, 21 Dec 2026 09:00:00 GMT; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"; set.Raw != want {
+	set := cookieOf(t, a, tollgate.SessionCookie)
+	if want := tollgate.SessionCookie + "=" + set.Value + "; Path=/; Expires=Mon, 21 Dec 2026 09:00:00 GMT; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"; set.Raw != want {
 		t.Errorf("%s\nwant %s", set.Raw, want)
 	}
-	planted := sessionCookie + "=" + set.Value
+	planted := tollgate.SessionCookie + "=" + set.Value
 	again := c.do("POST", "/v1/auth/login", body, "Cookie", planted) // case S6
-	if v := cookieOf(t, again, sessionCookie).Value; v == set.Value || v == "" {
+	if v := cookieOf(t, again, tollgate.SessionCookie).Value; v == set.Value || v == "" {
 		t.Errorf("a login with a cookie that was there: %q", v)
 	}
 	out := c.do("POST", "/v1/auth/logout", "", "Cookie", planted)
-	if cleared := cookieOf(t, out, sessionCookie); out.status != 204 || cleared.MaxAge >= 0 || cleared.Value != "" || !cleared.Secure || !cleared.HttpOnly {
+	if cleared := cookieOf(t, out, tollgate.SessionCookie); out.status != 204 || cleared.MaxAge >= 0 || cleared.Value != "" || !cleared.Secure || !cleared.HttpOnly {
 		t.Errorf("logout: %d %v", out.status, cleared)
 	}
 	if a := c.do("GET", "/v1/projects", "", "Cookie", planted); a.status != 401 || a.header.Get("Set-Cookie") != "" { // case S14
@@ -73,7 +73,7 @@ func TestTransport(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	c.person("o@example.com", roleOwner)
 	session, cookie := c.session("o@example.com"), c.cookie("o@example.com")
-	token, value := session[len("Session "):], cookie[len(sessionCookie)+1:]
+	token, value := session[len("Session "):], cookie[len(tollgate.SessionCookie)+1:]
 	bad := session[:len(session)-1] + "~"
 	for _, tt := range []struct {
 		name   string
@@ -89,7 +89,7 @@ func TestTransport(t *testing.T) {
 		{"bad header, good cookie", "/v1/projects", []string{"Authorization", bad, "Cookie", cookie}, 401, badSession},              // case S2
 		{"two cookies", "/v1/projects", []string{"Cookie", cookie + "; " + cookie}, 401, badSession},                                // case S3
 		{"cookie's token in a header", "/v1/projects", []string{"Authorization", "Session " + value}, 401, badSession},              // case S4
-		{"header's token in a cookie", "/v1/projects", []string{"Cookie", sessionCookie + "=" + token}, 401, badSession},            // case S4
+		{"header's token in a cookie", "/v1/projects", []string{"Cookie", tollgate.SessionCookie + "=" + token}, 401, badSession},   // case S4
 		{"query string", "/v1/projects?session_token=" + token + "&access_token=" + token + "&token=" + token, nil, 401, nested401}, // case S5
 		{"a key as a session", "/v1/projects", []string{"Authorization", "Session " + c.key}, 401, badSession},                      // case A4
 	} {
@@ -141,8 +141,11 @@ func TestLogout(t *testing.T) {
 	}
 }
 
+// fromApp lets the pages of an application use cookies.
+func fromApp(c *config) { c.origins = "https://app.example.com" }
+
 // session0 is a token that nobody has.
-func (c *clocked) session0() string { return c.vocabulary.session.Generate().Reveal() }
+func (c *clocked) session0() string { return tokenOf("sess_") }
 
 // case S15: while the store is down nobody hears that his session, his
 // password or his log-out is bad.
@@ -169,11 +172,7 @@ func TestStoreDown(t *testing.T) {
 
 // case S17: what changes something with a cookie comes from a page that may.
 func TestCrossOrigin(t *testing.T) {
-	c := newClocked(t, "standard", "")
-	var err error
-	if c.handler, err = c.server.handler([]string{"https://app.example.com"}); err != nil {
-		t.Fatal(err)
-	}
+	c := newClocked(t, "standard", "", fromApp)
 	c.person("o@example.com", roleOwner)
 	session, cookie := c.session("o@example.com"), c.cookie("o@example.com")
 	foreign := []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}
@@ -210,12 +209,7 @@ func TestCrossOrigin(t *testing.T) {
 
 // Pages of an allowed origin may send what the API reads, and read its limits.
 func TestCORS(t *testing.T) {
-	c := newClocked(t, "standard", "")
-	h, err := c.server.handler([]string{"https://app.example.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.handler = h
+	c := newClocked(t, "standard", "", fromApp)
 	a := c.do("OPTIONS", "/v1/api-keys", "", "Origin", "https://app.example.com",
 		"Access-Control-Request-Method", "PATCH", "Access-Control-Request-Headers", "authorization,content-type,idempotency-key,x-environment")
 	if a.status != 204 || a.header.Get("Access-Control-Allow-Credentials") != "true" || a.header.Get("Access-Control-Allow-Origin") != "https://app.example.com" {
@@ -232,7 +226,14 @@ func TestCORS(t *testing.T) {
 		t.Errorf("preflight from a foreign page: %d %v", a.status, a.header)
 	}
 	for _, bad := range []string{"*", "https://*.example.com", "http://app.example.com", "app.example.com", "https://app.example.com/"} {
-		if _, err := c.server.handler([]string{bad}); err == nil {
+		config := c.config
+		config.database, config.origins = "memory", bad
+		s, err := newServer(t.Context(), config, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_, err = s.handler()
+			s.Close()
+		}
+		if err == nil {
 			t.Errorf("%s is taken for an origin", bad)
 		}
 	}
@@ -240,20 +241,9 @@ func TestCORS(t *testing.T) {
 
 // case S18: what handlers do with the connection works behind the whole chain.
 func TestStreaming(t *testing.T) {
-	c := newClocked(t, "standard", "")
-	if _, err := c.server.handler([]string{"https://app.example.com"}); err != nil {
-		t.Fatal(err)
-	}
-	limit, err := ratelimit.New(ratelimit.Config{Store: c.spent, Plan: c.plan, Own: c.ownPlan, Denied: c.denialPlan})
-	if err != nil {
-		t.Fatal(err)
-	}
-	routes, err := authz.NewRoutes(authz.RoutesConfig{Model: c.model, Authenticate: c.auth.Wrap, Limit: limit.Wrap, Now: c.server.now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newClocked(t, "standard", "", fromApp)
 	goOn := make(chan bool)
-	routes.Handle("GET /events", authz.Need{ID: "events", Permission: read}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c.gate.Handle("GET /events", authz.Need{ID: "events", Permission: read}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		for i := range 2 {
 			fmt.Fprintf(w, "data: %d\n\n", i)
@@ -261,7 +251,7 @@ func TestStreaming(t *testing.T) {
 			<-goOn
 		}
 	}))
-	routes.Handle("GET /socket", authz.Need{ID: "socket", Permission: read}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c.gate.Handle("GET /socket", authz.Need{ID: "socket", Permission: read}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, both, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -274,11 +264,7 @@ func TestStreaming(t *testing.T) {
 		both.WriteString("echo " + line)
 		both.Flush()
 	}))
-	h, err := c.cors([]string{"https://app.example.com"}, problem.RequestIDs(c.logged(routes)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(h)
+	srv := httptest.NewServer(c.handler)
 	defer srv.Close()
 	c.person("o@example.com", roleOwner)
 	cookie := c.cookie("o@example.com")

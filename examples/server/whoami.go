@@ -36,7 +36,7 @@ func (s *server) whoami(w http.ResponseWriter, r *http.Request) {
 	p, _ := caller(r)
 	v := shownSelf{
 		ID: p.ID, Kind: "key", Account: p.Account, User: p.User, Environment: p.Environment, ExpiresAt: rfc3339(p.Expires),
-		Plan: showPlan(s.planOf(p)), Status: authz.Active.String(),
+		Plan: showPlan(s.gate.PlanOf(&p)), Status: authz.Active.String(),
 	}
 	if p.Kind == authn.KindSession {
 		v.Kind = "session"

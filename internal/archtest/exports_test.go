@@ -9,55 +9,86 @@ import (
 	"strings"
 )
 
-// most and aim bound the exported names of the core packages: what a user has
-// to read before trusting them. The last five to be added let an application
-// choose the form of its errors, and tell bad input from an outage of a store.
-const most, aim = 185, 150
+// most bounds the exported names of all public packages: what a release promises to
+// keep. Suites, backends, methods that every Go programmer knows and the fields of
+// every Config count, for all of them can be typed. There are about 935. Some 390 are
+// fields; the 545 others compare with the 28 of golang.org/x/time/rate and the 136 of
+// log/slog, whose fields are not counted.
+//
+// Few programs meet most of them. Package tollgate has 64, 32 of them fields, and the
+// programs in the README type 9 names and 11 fields. The parts that a gate is made
+// of have 540, for programs that compose them; the store and its backends and suites
+// 280, for those who write or run one, and the test servers of this repository 59. The bound leaves room for a few
+// more: what needs a package of its own should take another away.
+const most = 940
 
-// surface keeps the core packages small.
+// surface keeps what a user can type small.
 func surface(t *tree) []string {
 	total, parts := exported(t)
 	if total <= most {
 		return nil
 	}
-	return []string{fmt.Sprintf("the core packages export %d names (%s), over %d: unexport what only one package uses, and move what few need into a package beside",
+	return []string{fmt.Sprintf("the public packages export %d names (%s), over %d: unexport what only one package uses, or raise the bound and say why",
 		total, parts, most)}
 }
 
-// exported counts the exported names of the core packages: types, functions,
-// methods, constants and variables. Members of a type, be they fields or the
-// methods of an interface, are read with it and not counted, and standard methods
-// nobody has to read. parts has the figure of every package.
+// exported counts every name that importers can type: types, functions, methods,
+// constants, variables, fields, and the methods of interfaces. parts has the figure
+// of every package.
 func exported(t *tree) (total int, parts string) {
 	count := map[string]int{}
-	known := 0
 	for _, f := range t.files {
-		if !slices.Contains(core, f.dir) || f.test {
+		if f.test || !public(f) {
 			continue
 		}
-		for _, e := range exports(f) {
-			if e.kind == "member" {
-				continue
-			}
-			if _, name, _ := strings.Cut(e.name, "."); e.kind == "method" && slices.Contains(standard, name) {
-				known++
-				continue
-			}
-			count[f.dir]++
-		}
+		count[f.dir] += len(exports(f)) + fields(f.syntax)
 	}
 	var list []string
 	for _, dir := range slices.Sorted(maps.Keys(count)) {
-		list = append(list, fmt.Sprint(dir, " ", count[dir]))
+		if count[dir] > 0 {
+			list = append(list, fmt.Sprint(dir, " ", count[dir]))
+		}
 		total += count[dir]
 	}
-	return total, fmt.Sprintf("%s; besides %d standard methods such as String", strings.Join(list, ", "), known)
+	return total, strings.Join(list, ", ")
 }
 
-// standard are methods that every Go programmer knows.
-var standard = []string{
-	"Equal", "Error", "Format", "GoString", "Is", "IsZero", "LogValue", "MarshalJSON", "MarshalText",
-	"ServeHTTP", "String", "UnmarshalJSON", "UnmarshalText", "Unwrap",
+// public reports whether others may import the package of f.
+func public(f *file) bool {
+	for _, part := range strings.Split(f.dir, "/") {
+		if part == "internal" {
+			return false
+		}
+	}
+	return f.module == "." || within(f.module, "adapters")
+}
+
+// fields counts the exported fields of exported types.
+func fields(syntax *ast.File) (n int) {
+	for _, d := range syntax.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok {
+			continue
+		}
+		for _, spec := range g.Specs {
+			typ, ok := spec.(*ast.TypeSpec)
+			if !ok || !typ.Name.IsExported() {
+				continue
+			}
+			body, ok := typ.Type.(*ast.StructType)
+			if !ok {
+				continue
+			}
+			for _, field := range body.Fields.List {
+				for _, name := range field.Names {
+					if name.IsExported() {
+						n++
+					}
+				}
+			}
+		}
+	}
+	return n
 }
 
 // documented keeps go doc worth reading. Programs and tests are read as code.

@@ -51,5 +51,5 @@ func TestTree(t *testing.T) {
 		})
 	}
 	total, parts := exported(tr)
-	t.Logf("%d exported names in the core packages (%s); the limit is %d, the aim %d", total, parts, most, aim)
+	t.Logf("%d exported names in the public packages (%s); the bound is %d", total, parts, most)
 }

@@ -20,7 +20,7 @@ type Config struct {
 	Timeout     time.Duration // of one read of the store
 	Unavailable error         // wraps whatever kept the store from answering
 
-	Changes store.Changes                            // may be nil
+	Changes store.Changes
 	Touch   func(context.Context, []store.Use) error // records uses
 	Grain   time.Duration                            // of recorded uses
 	Logger  *slog.Logger
@@ -48,7 +48,8 @@ type Memory[V any] struct {
 }
 
 // New returns an empty memory. For Config.OutageLease, again asks the store
-// about a token that was verified before.
+// about a token that was verified before. Those who only call Get may leave it
+// nil: Get then asks as it was told to.
 func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) *Memory[V] {
 	c.MaxAge = cmp.Or(c.MaxAge, max(DefaultMaxAge, c.Lease))
 	m := &Memory[V]{config: c, verified: newCache[V](c.Size), refused: newCache[V](c.Size / 16)}
@@ -62,9 +63,6 @@ func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) 
 // store would give another one. A stream that is alive may renew an answer until
 // its greatest age, and an outage of the store may begin then.
 func (m *Memory[V]) MaxDelay() time.Duration {
-	if m.config.Changes == nil {
-		return max(m.config.Lease, m.config.OutageLease)
-	}
 	return m.config.MaxAge + m.config.OutageLease
 }
 
@@ -88,13 +86,17 @@ const maxToken = 128
 // Forget ends what is known about an id, after a change to it was committed.
 func (m *Memory[V]) Forget(id string) { m.fresh.Forget(id) }
 
-// Use notes a use of what e is about, to be recorded.
+// Use notes a use of what e is about, to be recorded: at most one for every
+// grain. Of all that come within one grain only the first takes a lock.
 func (m *Memory[V]) Use(e *Entry[V], now time.Time) {
 	grain := m.config.Grain
 	if e.Idle > 0 { // as it was when the session began, whatever is configured now
 		grain = min(grain, max(e.Idle/8, time.Second))
 	}
-	m.uses.saw(&e.mark, now, grain)
+	this := now.UnixNano()/int64(grain) + 1 // never 0, the zero entry's
+	if used := e.used.Load(); this > used && e.used.CompareAndSwap(used, this) {
+		m.uses.add(e.id, now)
+	}
 }
 
 // Recall returns what is known and still holds about a verified token, or nil.
@@ -104,16 +106,27 @@ func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {
 		return nil
 	}
 	sum := digest(token)
-	return m.recall(token, &sum, now)
+	return m.recall(token, &sum, now, nil)
 }
 
-func (m *Memory[V]) recall(token string, sum *[32]byte, now time.Time) *Entry[V] {
+// Knows reports whether token was verified and has not been refused since, even if
+// what is known does not hold any more.
+func (m *Memory[V]) Knows(token string, now time.Time) bool {
+	if len(token) > maxToken {
+		return false
+	}
+	sum := digest(token)
+	e := m.verified.get(&sum)
+	return e != nil && !e.Expired(now)
+}
+
+func (m *Memory[V]) recall(token string, sum *[32]byte, now time.Time, ask func(context.Context, *Entry[V]) error) *Entry[V] {
 	e := m.verified.get(sum)
 	if e == nil || e.Expired(now) {
 		return nil
 	}
 	if !m.fresh.holds(&e.mark, now) {
-		return m.outlast(token, e, now)
+		return m.outlast(token, e, now, ask)
 	}
 	return e
 }
@@ -132,7 +145,7 @@ func (m *Memory[V]) holding(sum *[32]byte, now time.Time) *Entry[V] {
 // The entry of a refusal has Err set.
 func (m *Memory[V]) Get(ctx context.Context, token string, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	sum := digest(token)
-	if e := m.recall(token, &sum, now); e != nil {
+	if e := m.recall(token, &sum, now, ask); e != nil {
 		return e, nil
 	}
 	if e := m.refused.get(&sum); e != nil && m.fresh.untouched(&e.mark, now) {
@@ -141,9 +154,9 @@ func (m *Memory[V]) Get(ctx context.Context, token string, now time.Time, ask fu
 	return m.share(ctx, sum, now, ask)
 }
 
-// share asks once for all who ask at the same time. Whoever joins a flight may
-// have begun after a change that its read did not see; then the answer does not
-// hold, and the second flight began after he did.
+// share asks once for all callers that ask at the same time. A caller that joins a
+// flight may have begun after a change that its read did not see; then the answer
+// does not hold, and the second flight began after the caller did.
 func (m *Memory[V]) share(ctx context.Context, sum [32]byte, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	for second := false; ; second = true {
 		c, lead := m.flights.join(sum)

@@ -21,7 +21,7 @@ type outage[V any] struct {
 	when time.Time // that was
 }
 
-// patience is how long whoever begins such a read waits for it, so that a store
+// patience is how long a caller that begins such a read waits for it, so that a store
 // that is back is believed at once.
 const patience = 50 * time.Millisecond
 
@@ -58,12 +58,15 @@ func (o *outage[V]) tell(ctx context.Context, c *Config) {
 // outlast returns what may be used of a token instead of e, which is known but
 // holds no more: a new answer of the store, or e itself where there is none for
 // now; nil where it is refused, or e has ended.
-func (m *Memory[V]) outlast(token string, e *Entry[V], now time.Time) *Entry[V] {
+func (m *Memory[V]) outlast(token string, e *Entry[V], now time.Time, ask func(context.Context, *Entry[V]) error) *Entry[V] {
 	if !m.fresh.outlasts(&e.mark, now) {
 		return nil
 	}
+	if m.outage.again != nil {
+		ask = func(ctx context.Context, e *Entry[V]) error { return m.outage.again(ctx, token, e) }
+	}
 	began := time.Now()
-	if m.ask(token, e.sum, now) {
+	if m.ask(e.sum, now, ask) {
 		return m.holding(&e.sum, now)
 	}
 	now = now.Add(time.Since(began)) // the store may have hung
@@ -74,9 +77,9 @@ func (m *Memory[V]) outlast(token string, e *Entry[V], now time.Time) *Entry[V] 
 }
 
 // ask asks the store about a token that is known, and reports whether it has
-// answered. It takes no longer than Timeout, whatever the store does: whoever
-// asks has no context that could end.
-func (m *Memory[V]) ask(token string, sum [32]byte, now time.Time) bool {
+// answered. It takes no longer than Timeout, whatever the store does, since its
+// caller has no context that could end.
+func (m *Memory[V]) ask(sum [32]byte, now time.Time, again func(context.Context, *Entry[V]) error) bool {
 	down, most := m.outage.down.Load(), m.config.Timeout
 	if down {
 		if !m.outage.asking.CompareAndSwap(false, true) {
@@ -98,9 +101,7 @@ func (m *Memory[V]) ask(token string, sum [32]byte, now time.Time) bool {
 			}
 			answered <- ok
 		}()
-		_, err := m.share(ctx, sum, now, func(ctx context.Context, e *Entry[V]) error {
-			return m.outage.again(ctx, token, e)
-		})
+		_, err := m.share(ctx, sum, now, again)
 		ok = err == nil
 	}()
 	wait := time.NewTimer(most)

@@ -12,9 +12,7 @@ import (
 // last of them and returns ctx's error. The caller owns the goroutine.
 func (m *Memory[V]) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
-	if m.config.Changes != nil {
-		watching.Go(func() { m.watch(ctx) })
-	}
+	watching.Go(func() { m.watch(ctx) })
 	tick := time.NewTicker(useFlush)
 	defer tick.Stop()
 	for {

@@ -20,17 +20,6 @@ type uses struct {
 	pending map[string]time.Time
 }
 
-// saw notes a use of e, at most one for every grain. Of all that come within
-// one grain only the first takes the lock.
-func (u *uses) saw(e *mark, now time.Time, grain time.Duration) {
-	this := now.UnixNano()/int64(grain) + 1 // never 0, the zero entry's
-	used := e.used.Load()
-	if this <= used || !e.used.CompareAndSwap(used, this) {
-		return
-	}
-	u.add(e.id, now)
-}
-
 func (u *uses) add(id string, at time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

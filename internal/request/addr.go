@@ -15,3 +15,15 @@ func RemoteAddr(r *http.Request) netip.Addr {
 	}
 	return ap.Addr().Unmap().WithZone("")
 }
+
+// AddrSubject is ratelimit.AddrSubject.
+func AddrSubject(a netip.Addr) string {
+	a = a.Unmap()
+	switch {
+	case !a.IsValid():
+		return "no address"
+	case a.Is4():
+		return a.String()
+	}
+	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
+}

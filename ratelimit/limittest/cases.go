@@ -282,9 +282,8 @@ func concurrent(p *probe) {
 		for range askers {
 			group.Go(func() {
 				<-begin
-				var d ratelimit.Decision
 				t := ratelimit.Take{Scope: "suite", Subject: notation, Plan: some, Cost: 1}
-				switch err := p.store.Take(p.ctx, t, start, &d); {
+				switch d, err := p.store.Take(p.ctx, t, start); {
 				case err != nil:
 					failed.Add(1)
 				case d.Allowed:
@@ -327,17 +326,8 @@ func binding(p *probe) {
 
 func everyField(p *probe) {
 	one := plan("5-M")
-	dirty := ratelimit.Decision{
-		Plan: plan("1-S"), Cost: 9, Never: true, Binding: 3, Retry: time.Hour,
-	}
-	for i := range dirty.States {
-		dirty.States[i] = ratelimit.State{Remaining: 7, Reset: time.Hour, Retry: time.Hour}
-	}
 	t := ratelimit.Take{Scope: "suite", Subject: "s", Plan: one, Cost: 1}
-	d := dirty
-	if err := p.store.Take(p.ctx, t, start, &d); err != nil {
-		p.broken("%v", err)
-	}
+	d := p.do(t, start)
 	want := ratelimit.Decision{Plan: one, Cost: 1, Allowed: true}
 	want.States[0] = ratelimit.State{Remaining: 4, Reset: d.States[0].Reset}
 	if d != want {
@@ -347,11 +337,7 @@ func everyField(p *probe) {
 		p.broken("Reset is %v after the first use of a minute", r)
 	}
 	p.take(one, "s", 4, start)
-	d = dirty
-	d.Allowed = true
-	if err := p.store.Take(p.ctx, t, start, &d); err != nil {
-		p.broken("%v", err)
-	}
+	d = p.do(t, start)
 	want = ratelimit.Decision{Plan: one, Cost: 1, Retry: d.Retry}
 	want.States[0] = ratelimit.State{Reset: d.States[0].Reset, Retry: d.Retry}
 	if d != want || d.Retry <= 0 {
@@ -365,7 +351,7 @@ func invalid(p *probe) {
 		{Scope: "suite", Subject: "s", Plan: plan("5-M"), Cost: -1},
 		{Scope: "suite", Subject: "s", Plan: plan("5-M"), Cost: math.MinInt64},
 	} {
-		if err := p.store.Take(p.ctx, t, start, new(ratelimit.Decision)); err == nil {
+		if _, err := p.store.Take(p.ctx, t, start); err == nil {
 			p.broken("no error for %+v", t)
 		}
 	}

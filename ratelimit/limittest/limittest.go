@@ -56,8 +56,8 @@ func (p *probe) take(plan *ratelimit.Plan, subject string, cost int64, now time.
 
 func (p *probe) do(t ratelimit.Take, now time.Time) ratelimit.Decision {
 	p.Helper()
-	var d ratelimit.Decision
-	if err := p.store.Take(p.ctx, t, now, &d); err != nil {
+	d, err := p.store.Take(p.ctx, t, now)
+	if err != nil {
 		p.broken("take of %d: %v", t.Cost, err)
 	}
 	return d

@@ -34,10 +34,10 @@ func breaks(t *testing.T, rule int, open func() ratelimit.Store) bool {
 }
 
 // take is a store made of a function around a good one.
-type take func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error
+type take func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error)
 
-func (f take) Take(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
-	return f(ctx, t, now, d)
+func (f take) Take(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+	return f(ctx, t, now)
 }
 
 // The suite must tell each of these from a good store, by the rule it breaks.
@@ -61,7 +61,6 @@ func TestBrokenStores(t *testing.T) {
 		{"counters belong to the plan", 11, perPlan},
 		{"lost updates", 12, lossy},
 		{"Binding is the first", 13, firstBinds},
-		{"old states stay in the decision", 14, stale},
 		{"accepts anything", 14, lax},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,68 +73,70 @@ func TestBrokenStores(t *testing.T) {
 
 func windowByWindow() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		if t.Plan == nil || t.Cost < 0 {
-			return m.Take(ctx, t, now, d)
+			return m.Take(ctx, t, now)
 		}
-		*d = ratelimit.Decision{Plan: t.Plan, Cost: t.Cost, Allowed: true}
+		d := ratelimit.Decision{Plan: t.Plan, Cost: t.Cost, Allowed: true}
 		for i, l := range t.Plan.Limits() {
-			var one ratelimit.Decision
 			single := must(ratelimit.NewPlan("single", l))
-			m.Take(ctx, ratelimit.Take{Scope: t.Scope + l.Name, Subject: t.Subject, Plan: single, Cost: t.Cost}, now, &one)
+			one, err := m.Take(ctx, ratelimit.Take{Scope: t.Scope + l.Name, Subject: t.Subject, Plan: single, Cost: t.Cost}, now)
+			if err != nil {
+				return one, err
+			}
 			d.States[i] = one.States[0]
 			d.Allowed = d.Allowed && one.Allowed
 		}
-		return nil
+		return d, nil
 	})
 }
 
 func greedyRefusal() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
-		err := m.Take(ctx, t, now, d)
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+		d, err := m.Take(ctx, t, now)
 		if err == nil && !d.Allowed && t.Cost > 0 {
 			t.Cost = d.States[d.Binding].Remaining
-			m.Take(ctx, t, now, new(ratelimit.Decision))
+			m.Take(ctx, t, now)
 		}
-		return err
+		return d, err
 	})
 }
 
 func chargingPeek() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		if t.Cost == 0 {
 			t.Cost = 1
 		}
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
 func neverSaysNever() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
-		err := m.Take(ctx, t, now, d)
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+		d, err := m.Take(ctx, t, now)
 		if d.Never {
 			d.Never, d.Retry = false, time.Minute
 		}
-		return err
+		return d, err
 	})
 }
 
 func fixedWindows() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		if t.Plan != nil {
 			t.Subject += fmt.Sprint(now.Truncate(max(time.Second, t.Plan.Limits()[0].Window)).Unix())
 		}
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
 func onlyUTC() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		if t.Plan != nil {
 			limits := t.Plan.Limits()
 			for i := range limits {
@@ -143,35 +144,35 @@ func onlyUTC() ratelimit.Store {
 			}
 			t.Plan = must(ratelimit.NewPlan("utc", limits...))
 		}
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
 func hastyRetry() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
-		err := m.Take(ctx, t, now, d)
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+		d, err := m.Take(ctx, t, now)
 		d.Retry /= 2
-		return err
+		return d, err
 	})
 }
 
 func belowZero() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
-		err := m.Take(ctx, t, now, d)
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+		d, err := m.Take(ctx, t, now)
 		if !d.Allowed {
 			d.States[d.Binding].Remaining -= t.Cost
 		}
-		return err
+		return d, err
 	})
 }
 
 func joined() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		t.Scope, t.Subject = "", t.Scope+":"+t.Subject
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
@@ -179,16 +180,16 @@ func joined() ratelimit.Store {
 // of one length charge the same counter twice.
 func sharedCounter() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		if t.Plan == nil || t.Cost < 0 {
-			return m.Take(ctx, t, now, d)
+			return m.Take(ctx, t, now)
 		}
 		for _, l := range t.Plan.Limits()[1:] {
 			if l.Window == t.Plan.Limits()[0].Window {
-				m.Take(ctx, t, now, d)
+				m.Take(ctx, t, now)
 			}
 		}
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
@@ -196,24 +197,24 @@ func forgetsOnStep() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
 	var mu sync.Mutex
 	var last time.Time
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		mu.Lock()
 		if now.Before(last) {
 			t.Scope += now.String()
 		}
 		last = now
 		mu.Unlock()
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
 func perPlan() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		if t.Plan != nil {
 			t.Scope += t.Plan.Name()
 		}
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
@@ -221,48 +222,35 @@ func perPlan() ratelimit.Store {
 func lossy() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
 	var inside atomic.Int64
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		others := inside.Add(1) - 1
 		defer inside.Add(-1)
 		for range 100 {
 			runtime.Gosched()
 		}
 		if others == 0 {
-			return m.Take(ctx, t, now, d)
+			return m.Take(ctx, t, now)
 		}
 		t.Cost = 0
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }
 
 func firstBinds() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
-		err := m.Take(ctx, t, now, d)
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
+		d, err := m.Take(ctx, t, now)
 		d.Binding = 0
-		return err
-	})
-}
-
-func stale() ratelimit.Store {
-	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
-		old := d.States
-		err := m.Take(ctx, t, now, d)
-		if t.Plan != nil {
-			n := len(t.Plan.Limits())
-			copy(d.States[n:], old[n:])
-		}
-		return err
+		return d, err
 	})
 }
 
 func lax() ratelimit.Store {
 	m := ratelimit.NewMemory(0)
-	return take(func(ctx context.Context, t ratelimit.Take, now time.Time, d *ratelimit.Decision) error {
+	return take(func(ctx context.Context, t ratelimit.Take, now time.Time) (ratelimit.Decision, error) {
 		if t.Plan == nil || t.Cost < 0 {
-			return nil
+			return ratelimit.Decision{}, nil
 		}
-		return m.Take(ctx, t, now, d)
+		return m.Take(ctx, t, now)
 	})
 }

@@ -1,4 +1,4 @@
-// Package guard keeps text out of a backend that no record can hold: rule 17 of
+// Package guard keeps out of a backend what no record can hold: rules 17 and 19 of
 // package store. Every backend wraps its parts in it, so that bad input has the
 // same answer everywhere and is never an outage of a database.
 //
@@ -6,6 +6,7 @@
 package guard
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -83,6 +84,14 @@ func known(uses []store.Use) []store.Use {
 func found(names ...string) error {
 	if !named(names...) {
 		return store.ErrNotFound
+	}
+	return nil
+}
+
+// status is the answer to a status that shall be written.
+func status(s authz.Status) error {
+	if _, err := authz.ParseStatus(s.String()); err != nil {
+		return fmt.Errorf("%w: status %d: want authz.Active, authz.ReadOnly or authz.Suspended", store.ErrInvalid, s)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ func Accounts(a store.Accounts) store.Accounts { return accounts{a} }
 type accounts struct{ store.Accounts }
 
 func (g accounts) Create(ctx context.Context, a store.Account) error {
-	if err := valid(named(a.ID) && texts(a.Name, a.Plan, a.Limits)); err != nil {
+	a.Status = cmp.Or(a.Status, authz.Active)
+	if err := cmp.Or(valid(named(a.ID) && texts(a.Name, a.Plan, a.Limits)), status(a.Status)); err != nil {
 		return err
 	}
 	return g.Accounts.Create(ctx, a)
@@ -35,7 +36,7 @@ func (g accounts) List(ctx context.Context, after string, limit int) ([]store.Ac
 }
 
 func (g accounts) SetStatus(ctx context.Context, id string, s authz.Status) error {
-	if err := found(id); err != nil {
+	if err := cmp.Or(status(s), found(id)); err != nil {
 		return err
 	}
 	return g.Accounts.SetStatus(ctx, id, s)
@@ -54,7 +55,8 @@ func Users(u store.Users) store.Users { return users{u} }
 type users struct{ store.Users }
 
 func (g users) Create(ctx context.Context, u store.User) error {
-	if err := valid(named(u.ID, u.Email) && texts(u.Name, u.Password)); err != nil {
+	u.Status = cmp.Or(u.Status, authz.Active)
+	if err := cmp.Or(valid(named(u.ID, u.Email) && texts(u.Name, u.Password)), status(u.Status)); err != nil {
 		return err
 	}
 	return g.Users.Create(ctx, u)
@@ -96,7 +98,7 @@ func (g users) Rehash(ctx context.Context, id, old, next string) error {
 }
 
 func (g users) SetStatus(ctx context.Context, id string, s authz.Status) error {
-	if err := found(id); err != nil {
+	if err := cmp.Or(status(s), found(id)); err != nil {
 		return err
 	}
 	return g.Users.SetStatus(ctx, id, s)

@@ -54,6 +54,7 @@ type Store struct {
 	tokens     map[keyfmt.Digest]*store.Session
 	logins     map[string][]*store.Session // by user, each list by ascending id
 	events     []store.Event               // by ascending id
+	prints     []store.Fingerprint         // by ascending id
 }
 
 // account is an account, its keys by ascending id and its members by
@@ -66,6 +67,8 @@ type account struct {
 
 // call is an idempotency key.
 type call struct{ account, idempotency string }
+
+var _ store.Store = (*Store)(nil)
 
 // New returns an empty store.
 func New(c Config) (*Store, error) {
@@ -124,6 +127,9 @@ func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
 // Events returns the audit log.
 func (s *Store) Events() store.Events { return guard.Events(events{s}) }
+
+// Fingerprints returns those of the secrets.
+func (s *Store) Fingerprints() store.Fingerprints { return guard.Fingerprints(fingerprints{s}) }
 
 // copied returns a copy of k that shares nothing mutable with it, its times
 // in UTC.

@@ -11,7 +11,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// user is a user and his memberships by ascending account.
+// user is a user with their memberships by ascending account.
 type user struct {
 	store.User
 	members []*store.Membership

@@ -39,7 +39,7 @@ func loggedIn(s *suite) store.Key {
 
 // alone is a backend that has sessions, and nothing else.
 type alone struct {
-	Backend  // nil: whoever asks for other records is no check of sessions
+	Backend  // nil: a check that asks for other records is no check of sessions
 	sessions SessionBackend
 }
 

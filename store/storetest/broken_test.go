@@ -99,6 +99,14 @@ type parts struct {
 	users    store.Users
 	members  store.Memberships
 	sessions store.Sessions
+	prints   store.Fingerprints
+}
+
+func (p parts) Fingerprints() store.Fingerprints {
+	if p.prints != nil {
+		return p.prints
+	}
+	return p.Backend.Fingerprints()
 }
 
 func (p parts) Users() store.Users {

@@ -36,7 +36,7 @@ func findOwner(s *suite) {
 		membership           store.Membership
 	}{
 		{what: "a key of the account's own", account: mine},
-		{what: "nobody's key", account: mine, owner: "user_none"},
+		{what: "a key of a user who is in no account any more", account: mine, owner: "user_none", user: authz.Active},
 		{"a member's key", mine, me, authz.Active, here},
 		{"a member's key elsewhere", theirs, me, authz.Active, there},
 		{what: "a key of another account's member", account: mine, owner: you, user: authz.Active},
@@ -51,7 +51,7 @@ func findOwner(s *suite) {
 		s.same("the owner of "+c.what, o, store.Owner{Account: newAccount(c.account), User: c.user, Membership: c.membership})
 	}
 
-	// Even where somebody has no id, he does not own what nobody owns.
+	// A user without an id, if a store admits one, does not own what nobody owns.
 	nameless := newUser(5)
 	nameless.ID = ""
 	if s.Users().Create(s.Context(), nameless) == nil {

@@ -42,7 +42,7 @@ func everyFieldOfKey(s *suite) {
 func everyFieldOfAccount(s *suite) {
 	for _, want := range []store.Account{
 		{ID: mine, Name: "Clinic", Status: authz.ReadOnly, Plan: "enterprise", Limits: "600-M", Created: t0},
-		{ID: theirs}, // without a status it must stay so: the zero Status denies
+		{ID: theirs, Status: authz.Suspended},
 	} {
 		s.must("Accounts.Create", s.Accounts().Create(s.Context(), want))
 		got, err := s.Accounts().Get(s.Context(), want.ID)

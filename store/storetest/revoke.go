@@ -64,8 +64,8 @@ func manyRevocations(s *suite) {
 	s.errorf("time %v and reason %q are not of one revocation", got.Revoked, got.Reason)
 }
 
-// Readers and writers keep at a key while it is revoked. Whoever begins to
-// read after the revocation was acknowledged must see it.
+// Readers and writers use a key while it is revoked. A read that begins after the
+// revocation was acknowledged must see it.
 func revokeUnderLoad(s *suite) {
 	k := s.key(mine, 1)
 	var revoked, done atomic.Bool

@@ -23,17 +23,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A Backend is everything that a store offers.
-type Backend interface {
-	Keys() store.Keys
-	KeyAdmin() store.KeyAdmin
-	Accounts() store.Accounts
-	Users() store.Users
-	Memberships() store.Memberships
-	Sessions() store.Sessions
-	Events() store.Events
-	store.Changes
-}
+// A Backend is what is checked.
+type Backend = store.Store
 
 // Run checks the backends that open returns: a new and empty one for every
 // check, to be closed by a cleanup of the t that open is given.
@@ -88,6 +79,6 @@ func checks() []check {
 		recordChecks(), tenancyChecks(), revokeChecks(), touchChecks(), rotateChecks(),
 		quotaChecks(), copyChecks(), watchChecks(), timeChecks(), pageChecks(), pruneChecks(),
 		ownerChecks(), joinedChecks(), updateChecks(), disableChecks(), graceChecks(), rehashChecks(), idempotencyChecks(), bulkChecks(),
-		userChecks(), memberChecks(), sessionChecks(), eventChecks(), readyChecks(), textChecks(),
+		userChecks(), memberChecks(), sessionChecks(), eventChecks(), readyChecks(), textChecks(), fingerprintChecks(), statusChecks(),
 	)
 }

@@ -58,7 +58,8 @@ func newMemory(t *testing.T) *memory.Store {
 }
 
 func allBreakages() []breakage {
-	return slices.Concat(breakages, breakagesOfPeople, breakagesOfOwners, breakagesOfJoined, breakagesOfInvitations, breakagesOfUpdates, breakagesOfTexts, readyBreakages())
+	return slices.Concat(breakages, breakagesOfPeople, breakagesOfOwners, breakagesOfJoined, breakagesOfInvitations, breakagesOfUpdates, breakagesOfTexts,
+		breakagesOfSecrets, breakagesOfStatus, readyBreakages())
 }
 
 // Every broken backend must fail the check that is there to find it, with the
@@ -126,7 +127,7 @@ func TestSuiteOfSessions(t *testing.T) {
 }
 
 func TestEveryRuleIsCheckedAndBroken(t *testing.T) {
-	for rule := 1; rule <= 18; rule++ {
+	for rule := 1; rule <= 19; rule++ {
 		if !slices.ContainsFunc(checks(), func(c check) bool { return c.rule == rule }) {
 			t.Errorf("no check is of rule %d", rule)
 		}
@@ -205,6 +206,7 @@ func TestEveryMutatorIsChecked(t *testing.T) {
 		"Accounts.Get", "Accounts.List", "Users.Get", "Users.ByEmail",
 		"Memberships.Get", "Memberships.OfUser", "Memberships.OfAccount",
 		"Sessions.Find", "Sessions.Get", "Sessions.List", "Events.List",
+		"Fingerprints.List", "Fingerprints.Swap",
 	}
 	var loud []string
 	for _, m := range mutators {

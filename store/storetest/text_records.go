@@ -32,7 +32,7 @@ func impossibleOfRecords(s *suite) {
 }
 
 func textsOfRecords() []textCall {
-	return slices.Concat(textsOfKeys(), textsOfChanges(), textsOfPeople(), textsOfEvents())
+	return slices.Concat(textsOfKeys(), textsOfChanges(), textsOfPeople(), textsOfEvents(), textsOfFingerprints())
 }
 
 func textsOfKeys() []textCall {
@@ -211,4 +211,15 @@ func textsOfEvents() []textCall {
 	}, eachText("Events.Append", newEvent(mine, 2), always(store.ErrInvalid, nil), func(s *suite, e store.Event) error {
 		return s.Events().Append(s.Context(), e)
 	}))
+}
+
+func textsOfFingerprints() []textCall {
+	return []textCall{
+		{"Fingerprints.Swap: old", store.ErrConflict, func(s *suite, text string) error {
+			return s.Fingerprints().Swap(s.Context(), []store.Fingerprint{newFingerprint(text, 1)}, nil)
+		}},
+		{"Fingerprints.Swap: next", store.ErrInvalid, func(s *suite, text string) error {
+			return s.Fingerprints().Swap(s.Context(), nil, []store.Fingerprint{newFingerprint(text, 1)})
+		}},
+	}
 }

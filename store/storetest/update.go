@@ -158,7 +158,7 @@ func updateRevoked(s *suite) {
 	}
 }
 
-// Whether somebody may make a change is decided on the grant that he has read.
+// An update is refused if the stored grant is not the one that the caller has read.
 func updateGrant(s *suite) {
 	k := s.key(mine, 1)
 	wider, other := newGrant(), newGrant()

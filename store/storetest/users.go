@@ -49,7 +49,7 @@ func (s *suite) user(n int) store.User {
 func everyFieldOfUser(s *suite) {
 	full := newUser(1)
 	full.Status, full.Epoch, full.Invitations, full.Name = authz.Suspended, 1<<40, 1<<41, "名前 'x' \" \\"
-	for _, want := range []store.User{full, {ID: "user_bare"}, {ID: "user_bare_too"}} {
+	for _, want := range []store.User{full, {ID: "user_bare", Status: authz.ReadOnly}, {ID: "user_bare_too", Status: authz.Suspended}} {
 		s.must("Users.Create", s.Users().Create(s.Context(), want))
 		got, err := s.Users().Get(s.Context(), want.ID)
 		s.must("Users.Get", err)

@@ -271,8 +271,8 @@ func (r record) twoWatchers(s *suite) {
 	}
 }
 
-// Whoever forgets a record reads it again at once, and must not read what it
-// was.
+// A watcher that forgets a record reads it again at once, and must not read its
+// former state.
 func (r record) commitFirst(s *suite) {
 	r.add(s, 1)
 	var mu sync.Mutex

@@ -35,6 +35,7 @@ var versions = []struct {
 	2: {"", 2},
 	3: {"", 3},
 	4: {"", 4},
+	5: {"", 5},
 }
 
 // Newest is the version that this release needs.

@@ -1,11 +1,5 @@
 -- Times are microseconds since 1970; 0 is never.
 
-CREATE TABLE IF NOT EXISTS server_fingerprints (
-	id          TEXT NOT NULL PRIMARY KEY,  -- of a pepper, or "root"
-	fingerprint BLOB NOT NULL,
-	turn        INTEGER NOT NULL DEFAULT 0  -- of the peppers, which was the newest of a server first, second …; 0: not yet
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE IF NOT EXISTS server_documents (
 	account     TEXT NOT NULL,
 	environment TEXT NOT NULL,

@@ -43,16 +43,21 @@ func (rc *Receiver) Occupy() {
 	}
 }
 
+// SetRoom bounds what may wait.
+func (rc *Receiver) SetRoom(reports, bytes int) { rc.room = room{reports, bytes} }
+
+// What may wait, and the share of a network.
+var (
+	MaxWaiting, MaxWaitingBytes = standard.reports, standard.bytes
+	Share, ShareBytes           = standard.share().reports, standard.share().bytes
+)
+
 const (
-	Pause           = pause
-	Current         = current
-	Expiry          = expiry
-	Lease           = lease
-	MaxBody         = maxBody
-	MaxMatches      = maxMatches
-	MaxWaiting      = maxWaiting
-	MaxWaitingBytes = maxWaitingBytes
-	Share           = share
-	ShareBytes      = shareBytes
-	SmallBody       = smallBody
+	Pause      = pause
+	Current    = current
+	Expiry     = expiry
+	Lease      = lease
+	MaxBody    = maxBody
+	MaxMatches = maxMatches
+	SmallBody  = smallBody
 )

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"medtwin.ai/tollgate/examples/server/leak"
 )
@@ -66,7 +67,13 @@ func TestShare(t *testing.T) {
 // case T5: where the table is full, the network that takes the most room loses
 // its oldest report. What is verified stays, and so does the report of a network
 // that sends few.
+//
+// The room that is flooded has a tenth of the reports and a hundredth of the bytes.
 func TestFlood(t *testing.T) {
+	if leak.MaxWaiting != 1000 || leak.MaxWaitingBytes != 64<<20 {
+		t.Errorf("there is room for %d reports and %d bytes, want 1000 and 64 MiB", leak.MaxWaiting, leak.MaxWaitingBytes)
+	}
+	reports, room := leak.MaxWaiting/10, leak.MaxWaitingBytes/100
 	for _, tt := range []struct {
 		name                     string
 		networks, reports, bytes int // that are not verified
@@ -75,18 +82,22 @@ func TestFlood(t *testing.T) {
 		flood                    int // reports after it
 		left                     int
 	}{
-		{"1,000 reports of ten networks", 10, 100, 50, 0, 0, 202, 50, leak.MaxWaiting},
-		{"64 MiB of four networks", 4, 2, 8 << 20, 0, 0, 202, 50, 8},
-		{"1,000 of a thousand networks", 1000, 1, 50, 0, 0, 202, 50, leak.MaxWaiting},
-		{"999 verified and one other", 1, 1, 50, leak.MaxWaiting - 1, 50, 202, 0, leak.MaxWaiting},
-		{"1,000 verified", 0, 0, 0, leak.MaxWaiting, 50, 503, 0, leak.MaxWaiting},
-		{"64 MiB verified", 0, 0, 0, 1, leak.MaxWaitingBytes, 503, 0, 1},
+		{"all reports of ten networks", 10, reports / 10, 50, 0, 0, 202, reports / 20, reports},
+		{"all bytes of four networks", 4, 2, room / 8, 0, 0, 202, reports / 20, 8},
+		{"all reports of as many networks", reports, 1, 50, 0, 0, 202, reports / 20, reports},
+		{"all verified but one", 1, 1, 50, reports - 1, 50, 202, 0, reports},
+		{"all verified", 0, 0, 0, reports, 50, 503, 0, reports},
+		{"all bytes verified", 0, 0, 0, 1, room, 503, 0, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, src := flooded(t)
+			s.SetRoom(reports, room)
 			s.fill(t, tt.verified, tt.verifiedBytes, "")
 			for i := range tt.networks {
 				s.fill(t, tt.reports, tt.bytes, fmt.Sprint("network ", i))
+			}
+			if tt.reports > 1 {
+				s.clock.Add(-2 * time.Hour) // it is the oldest of all: of equal networks that would lose it
 			}
 			key := newKey(t)
 			a := s.signed(t, "key192.0.2.1", key, report)

@@ -15,12 +15,14 @@ import (
 	"medtwin.ai/tollgate/ratelimit"
 )
 
-const (
-	maxWaiting      = 1000     // reports
-	maxWaitingBytes = 64 << 20 // of all of them
-	share           = 100      // reports of one network that are not verified
-	shareBytes      = 16 << 20 // of all of those
-)
+// A room is how many reports may wait, and how many bytes of them.
+type room struct{ reports, bytes int }
+
+// standard is the room of a receiver, unless a test makes it smaller.
+var standard = room{reports: 1000, bytes: 64 << 20}
+
+// share returns the room of one network for reports that are not verified.
+func (r room) share() room { return room{r.reports / 10, r.bytes / 4} }
 
 // origin is what a network is counted as: of IPv4 the address, of IPv6 the
 // /64. It names nobody to those who read the table.
@@ -54,7 +56,7 @@ func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte
 			if err = tx.Row(ctx, `SELECT count(*), coalesce(sum(length(sealed)), 0) FROM server_leak_reports WHERE origin = ?1`, origin).Scan(&reports, &size); err != nil {
 				return err
 			}
-			if reports >= share || size+len(sealed) > shareBytes {
+			if share := rc.room.share(); reports >= share.reports || size+len(sealed) > share.bytes {
 				return errFull
 			}
 		}
@@ -62,7 +64,7 @@ func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte
 			if err = tx.Row(ctx, `SELECT count(*), coalesce(sum(length(sealed)), 0) FROM server_leak_reports`).Scan(&reports, &size); err != nil {
 				return err
 			}
-			if reports < maxWaiting && size+len(sealed) <= maxWaitingBytes {
+			if reports < rc.room.reports && size+len(sealed) <= rc.room.bytes {
 				break
 			}
 			if err = rc.pushOut(ctx, tx); err != nil {
@@ -85,15 +87,15 @@ func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte
 }
 
 // pushOut drops the oldest report that is not verified, of the network that
-// takes the most room: its reports, and its bytes in units of 64 KiB, since a
-// thousand of those are as much as the bytes of all. errFull: there is none.
+// takes the most room: its reports, and its bytes in units of which there is room
+// for as many as for reports. errFull: there is none.
 func (rc *Receiver) pushOut(ctx context.Context, tx database.Tx) error {
 	now := rc.now().UnixMicro()
 	var id []byte
 	err := tx.Row(ctx, `SELECT id FROM server_leak_reports WHERE busy <= ?1 AND origin = (
 			SELECT origin FROM server_leak_reports WHERE origin <> '' AND busy <= ?1
-			GROUP BY origin ORDER BY count(*) + sum(length(sealed)) / 65536 DESC, min(received), origin LIMIT 1)
-		ORDER BY received, id LIMIT 1`, now).Scan(&id)
+			GROUP BY origin ORDER BY count(*) + sum(length(sealed)) / CAST(?2 AS BIGINT) DESC, min(received), origin LIMIT 1)
+		ORDER BY received, id LIMIT 1`, now, rc.room.bytes/rc.room.reports).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return errFull
 	}

@@ -94,6 +94,7 @@ type Receiver struct {
 	bodies   chan struct{} // holds one for each large body in memory
 	patience time.Duration // for room there
 	work     time.Duration // for a report while its sender waits
+	room     room          // for reports that wait
 }
 
 // New returns a receiver. What waits is handled once
@@ -142,7 +143,7 @@ func New(c Config) (*Receiver, error) {
 		db: c.DB, seal: seal, report: c.Report, errors: c.Errors, log: c.Logger, now: c.Now,
 		keys: &keyring{url: c.KeysURL, client: c.Client, log: c.Logger, now: c.Now, fetching: make(chan struct{}, 1)},
 		addr: c.Addr, secret: c.Seal, early: c.Prefetch,
-		wake: make(chan struct{}, 1), bodies: make(chan struct{}, maxBodies), patience: patience, work: maxWork,
+		wake: make(chan struct{}, 1), bodies: make(chan struct{}, maxBodies), patience: patience, work: maxWork, room: standard,
 	}, nil
 }
 

@@ -7,12 +7,6 @@ CREATE TABLE tollgate_server.migrations (
 	since   integer NOT NULL -- the oldest version whose programs work with this one
 );
 
-CREATE TABLE tollgate_server.fingerprints (
-	id          text COLLATE "C" NOT NULL PRIMARY KEY, -- of a pepper, or "root"
-	fingerprint bytea NOT NULL,
-	turn        integer NOT NULL DEFAULT 0 -- of the peppers, which was the newest of a server first, second …; 0: not yet
-);
-
 CREATE TABLE tollgate_server.documents (
 	account     text COLLATE "C" NOT NULL,
 	environment text COLLATE "C" NOT NULL,

@@ -1,0 +1,173 @@
+package tollgate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
+	"medtwin.ai/tollgate/authn/login"
+	"medtwin.ai/tollgate/authn/session"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/loglimit"
+	"medtwin.ai/tollgate/internal/request"
+	"medtwin.ai/tollgate/problem"
+	"medtwin.ai/tollgate/ratelimit"
+)
+
+// A Gate guards handlers: it decides who is calling, what they may do and how often.
+// It is the http.Handler of the routes declared on it. Declare all of them before
+// serving; then it is safe for concurrent use.
+type Gate struct {
+	config Config
+	parts
+	routes routes
+	limits limits
+	errors problem.Writer // logs at debug level, too
+
+	misused loglimit.Log // logs mistakes in the set-up that only requests show
+	started time.Time
+	running atomic.Bool // Run has been called
+	warned  atomic.Bool // the log says that it has not
+}
+
+// A Guard decides the requests of one route. Adapters for routers use it;
+// [Gate.Handle] and [Gate.Require] are built on it.
+type Guard struct {
+	gate     *Gate
+	need     *authz.Requirement
+	declared authz.Route
+}
+
+// Check decides r and writes no response. It sets the headers of the decision on h
+// and returns the request to serve. On error it returns the refused request, whose
+// context names the caller if known: pass both to [Gate.Refuse].
+//
+// This is the path of every request, in order: cheap checks first, and nothing
+// is charged before the request is known to be allowed.
+func (g *Guard) Check(r *http.Request, h http.Header) (*http.Request, error) {
+	gate, now := g.gate, g.gate.config.Now()
+
+	// Match: the router has found the route; what is it about?
+	target, err := g.need.Target(r)
+	if err != nil {
+		return r, err
+	}
+	// Identify: credential → cache → store → status, expiry, environment, address.
+	principal, err := gate.auth.Identify(r, now)
+	if err != nil {
+		return r, err
+	}
+	// Decide: rights, scope, suspension, fresh proof.
+	caller := principal.Caller(now)
+	denied := g.need.Decide(caller, &target)
+	if principal.Private(r) { // whatever the answer is
+		h.Set("Cache-Control", "private, no-store")
+	}
+	// Take: all windows of the plan, or the limit on denied requests.
+	s := &served{Context: r.Context(), principal: principal, access: g.need.Access(caller, target)}
+	charge, err := gate.limits.take(s.Context, principal, g.need.Cost(), denied != nil, now)
+	charge.WriteFields(h, now, &s.fields)
+	switch {
+	case err != nil:
+		return r.WithContext(refused(s)), err
+	case denied != nil:
+		return r.WithContext(refused(s)), denied
+	}
+	// Handle: with one immutable value that tells who and what was allowed.
+	if !gate.running.Load() {
+		gate.warnNotRunning(now)
+	}
+	s.access.Announce(s.Context)
+	return r.WithContext(s), nil
+}
+
+// Wrap returns next behind the guard. It panics if next is nil.
+func (g *Guard) Wrap(next http.Handler) http.Handler {
+	if next == nil {
+		panic("tollgate: need " + g.declared.Need.ID + ": the handler is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		checked, err := g.Check(r, w.Header())
+		if err != nil {
+			g.gate.Refuse(w, checked, err)
+			return
+		}
+		next.ServeHTTP(w, checked)
+	})
+}
+
+// served is the context of a request that was allowed. It holds the one value
+// that the gate puts there, in the same allocation.
+type served struct {
+	context.Context
+	principal *authn.Principal
+	access    authz.Access
+	fields    ratelimit.Fields // of the response's header
+}
+
+// refused returns the context of a request that was not allowed: it names the caller
+// and allows nothing.
+func refused(s *served) *served { return &served{Context: s.Context, principal: s.principal} }
+
+// Value implements context.Context.
+func (s *served) Value(key any) any {
+	switch key.(type) {
+	case request.PrincipalKey:
+		return s.principal
+	case request.AccessKey:
+		return &s.access
+	case request.CallerKey:
+		return s.access.Caller()
+	case request.CostKey:
+		return nil // that of another request, on whose context this one was made
+	}
+	return s.Context.Value(key)
+}
+
+// String keeps what the context carries out of logs.
+func (s *served) String() string { return "tollgate: context of a request" }
+
+// Refuse writes the answer to err, an error of [Guard.Check], [Gate.Identify] or
+// authz.CheckResource, and logs it under the request id of the answer.
+func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	r = problem.Identify(r)
+	switch {
+	case errors.Is(err, ratelimit.ErrExceeded), errors.Is(err, ratelimit.ErrUnavailable):
+		g.errors(w, r, ratelimit.Problem(err))
+	case errors.Is(err, ratelimit.ErrNoSubject):
+		g.misused.Write(r.Context(), g.config.Now(), slog.LevelError, "an authenticator returned a principal without Account and Subject: nobody can be charged",
+			slog.String("request_id", problem.RequestID(r.Context())))
+		g.errors(w, r, ratelimit.Problem(err))
+	case errors.Is(err, authz.ErrNoPathValue):
+		g.misused.Write(r.Context(), g.config.Now(), slog.LevelError,
+			"the route is misdeclared: its router does not set the path value that the need names; correct the name in From, or call r.SetPathValue before the gate",
+			slog.String("request_id", problem.RequestID(r.Context())), slog.String("pattern", r.Pattern), slog.Any("err", err))
+		g.errors(w, r, authz.Problem(err))
+	case errors.Is(err, authz.ErrMethod):
+		g.misused.Write(r.Context(), g.config.Now(), slog.LevelWarn, "a route was called with a method that its need does not allow: if the route changes something, require a permission that is not read-only, or say ReadOnly",
+			slog.String("request_id", problem.RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern))
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		g.errors(w, r, authz.Problem(err))
+	case authz.Refuses(err):
+		g.errors(w, r, authz.Problem(err))
+	default:
+		g.auth.Refuse(w, r, err)
+	}
+}
+
+// Model returns the vocabulary of the gate: permissions and kinds of resource.
+func (g *Gate) Model() *authz.Model { return g.model }
+
+// Keys returns the manager of API keys.
+func (g *Gate) Keys() *apikey.Manager { return g.keys }
+
+// Sessions returns the manager of login sessions.
+func (g *Gate) Sessions() *session.Manager { return g.sessions }
+
+// Logins returns the manager of password logins.
+func (g *Gate) Logins() *login.Manager { return g.logins }

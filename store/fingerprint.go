@@ -1,0 +1,137 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"medtwin.ai/tollgate/keyfmt"
+)
+
+// A Fingerprint tells a secret apart and says nothing else about it: see
+// keyfmt.Keyring.Fingerprints.
+type Fingerprint struct {
+	ID  string // of a pepper; "root": of the root
+	Sum [32]byte
+	// Turn orders the peppers by when each first was the newest of some process:
+	// 1, 2, 3. It is 0 for the root and for a pepper that has not been it yet.
+	Turn int
+}
+
+// Fingerprints keeps the fingerprints of the secrets that a store is used with.
+// They are for [CheckSecrets]. Implementations are safe for concurrent use.
+type Fingerprints interface {
+	// List returns all of them, by id.
+	List(ctx context.Context) ([]Fingerprint, error)
+	// Swap replaces old, which is all of them by id, by next. If others than old
+	// are stored, it changes nothing and returns ErrConflict.
+	Swap(ctx context.Context, old, next []Fingerprint) error
+}
+
+// CheckSecrets compares secrets with those of every process that has used the
+// store, past and present, by the fingerprints that each has left there, and
+// leaves theirs. Without this a process that has other secrets would find no key
+// of the others, silently. Call it before the store is used; tollgate.New does.
+//
+// The root must be that of the others, and a secret the same under the same id.
+// The pepper that was the latest to become some process's newest must be known,
+// because another process may make digests under it; an older one may be missing
+// when no key needs it any more. So a pepper is replaced in three steps: make the
+// new one known to all processes, then put it first, and remove the old one at the
+// end.
+//
+// An error says what to do, or that the store could not be asked.
+func CheckSecrets(ctx context.Context, s Store, secrets *keyfmt.Keyring, now time.Time) error {
+	mine, newest := secrets.Fingerprints(), secrets.Newest()
+	for {
+		known, err := s.Fingerprints().List(ctx)
+		if err != nil {
+			return fmt.Errorf("store: fingerprints: %w", err)
+		}
+		next, err := agree(known, mine, newest, uncounted)
+		if errors.Is(err, errUncounted) {
+			n, failed := s.KeyAdmin().Outdated(ctx, newest, now)
+			if failed != nil {
+				return fmt.Errorf("store: fingerprints: %w", failed)
+			}
+			next, err = agree(known, mine, newest, n)
+		}
+		if err != nil {
+			return errors.Join(err, secrets.Discard())
+		}
+		if slices.Equal(known, next) { // a store that is read-only for now can be used
+			return nil
+		}
+		err = s.Fingerprints().Swap(ctx, known, next)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, ErrConflict): // else another process was faster
+			return fmt.Errorf("store: fingerprints: %w", err)
+		case ctx.Err() != nil:
+			return fmt.Errorf("store: fingerprints: %w", ctx.Err())
+		}
+	}
+}
+
+const (
+	rootID    = "root"
+	uncounted = -1
+)
+
+// errUncounted: the answer depends on how many keys need an older pepper.
+var errUncounted = errors.New("store: keys have not been counted")
+
+// agree returns the fingerprints to keep, by id, or why a process with these
+// secrets must not use the store. outdated is how many keys are not under newest.
+func agree(known []Fingerprint, mine map[string][32]byte, newest string, outdated int) ([]Fingerprint, error) {
+	recorded := make(map[string]Fingerprint, len(known))
+	latest := Fingerprint{}
+	for _, f := range known {
+		recorded[f.ID] = f
+		if f.Turn > latest.Turn {
+			latest = f
+		}
+	}
+	if root, ok := recorded[rootID]; ok && root.Sum != mine[rootID] { // then all other fingerprints differ, too
+		return nil, errRoot
+	}
+	for _, id := range slices.Sorted(maps.Keys(mine)) {
+		if f, ok := recorded[id]; ok && f.Sum != mine[id] {
+			return nil, fmt.Errorf("store: pepper %q has another secret than in the process that was first to have it: copy its line from the secrets file of that process", id)
+		}
+	}
+	if _, ok := mine[latest.ID]; !ok && latest.Turn > 0 {
+		return nil, fmt.Errorf("store: another process makes digests under pepper %q, which is missing here: add its line from the secrets file of that process", latest.ID)
+	}
+	for _, f := range known {
+		if _, ok := mine[f.ID]; ok || f.Turn == 0 {
+			continue
+		}
+		switch {
+		case outdated == uncounted:
+			return nil, errUncounted
+		case outdated > 0:
+			return nil, fmt.Errorf("store: pepper %q is missing, and %d keys are not yet under pepper %q, the newest: keep its line in the secrets file until they have been used; "+
+				"to give those keys up, delete the row %[1]q from the table fingerprints", f.ID, outdated, newest)
+		}
+		delete(recorded, f.ID)
+	}
+	for id, sum := range mine {
+		f := recorded[id]
+		f.ID, f.Sum = id, sum
+		if id == newest && f.Turn == 0 {
+			f.Turn = latest.Turn + 1
+		}
+		recorded[id] = f
+	}
+	return slices.SortedFunc(maps.Values(recorded), func(a, b Fingerprint) int { return cmp.Compare(a.ID, b.ID) }), nil
+}
+
+var errRoot = errors.New(`store: these are not the secrets that the database was first used with (their root is another): ` +
+	`open the secrets file of its other processes, or restore it from its backup. If it is lost, no key in the database can be verified ever again: ` +
+	`start with an empty database and issue new keys. (The root of keyfmt.NewKeyring is its oldest pepper, which must stay)`)
