@@ -79,7 +79,7 @@ func TestSubrequestLeavesParentAlone(t *testing.T) {
 	}
 }
 
-// case A16, in parallel: no part borrows the question of another.
+// case A16, in parallel: no part borrows the checked request of another.
 func TestSubrequestsInParallel(t *testing.T) {
 	eachSite(t, "1000000-M", func(t *testing.T, s site) {
 		var written, refused atomic.Int64
@@ -266,7 +266,7 @@ func TestPublicSubrequest(t *testing.T) {
 					t.Errorf("the caller is %q", caller.ID)
 				}
 				if authz.CheckResource(r.Context(), "projects", "p1") == nil {
-					t.Error("a public route may ask the question of another route")
+					t.Error("a public route may continue the checked request of another route")
 				}
 				problem.Write(w, r, problem.Problem{Status: 400})
 			})
@@ -287,7 +287,7 @@ func TestPublicSubrequest(t *testing.T) {
 }
 
 // A prefix that is stripped between the parts of a chain loses neither the
-// caller nor the cost nor the question.
+// caller nor the cost nor the checked request.
 func TestStripPrefix(t *testing.T) {
 	p := newComposed("10-M")
 	need := authz.Need{ID: "dear", Permission: "read", Cost: 3, CheckedByHandler: []string{"projects"}}

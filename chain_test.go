@@ -259,7 +259,7 @@ func TestManyLimiters(t *testing.T) {
 	}
 }
 
-// What a handler does to the headers of its response reaches no other.
+// A handler that changes the headers of its response changes no other response.
 func TestHeadersAreTheResponsesOwn(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, token := c.issue("read")
@@ -282,8 +282,8 @@ func TestHeadersAreTheResponsesOwn(t *testing.T) {
 	}
 }
 
-// The question of a route is settled when it is asked: a mux behind it changes
-// the path values, and not what a later check is about.
+// A request is compiled when the route checks it: a mux behind the check changes
+// the path values, but not what a later check is about.
 func TestNestedMux(t *testing.T) {
 	c := newChain(t, "10-M")
 	_, token := c.issue("read")

@@ -13,7 +13,7 @@ import (
 // an Authorization header: see session.Cookie.
 const SessionCookie = "__Host-sess"
 
-// What follows is for the handlers that log people in and out: see also
+// The methods below are for the handlers that log people in and out: see also
 // Gate.Logins and Gate.Sessions.
 
 // Passwords judges and hashes passwords as Gate.Logins does.

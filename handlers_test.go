@@ -89,7 +89,7 @@ func TestRefusalsTellOfWhom(t *testing.T) {
 	}
 }
 
-// What a session opened is private, an error as well. case T13
+// An answer to a session is private, and so is an error. case T13
 func TestAnswersToPeopleArePrivate(t *testing.T) {
 	c := newChain(t, "2-M")
 	token := c.login("viewer")
@@ -129,7 +129,7 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
-// What logging in and out needs to know of a request.
+// The gate tells what logging in and out needs to know of a request.
 func TestRequestsOfLogin(t *testing.T) {
 	c := newChain(t, "10-M", func(c *tollgate.Config) { c.TrustedOrigins = []string{"https://app.example.com"} })
 	r := httptest.NewRequest("POST", "/login", nil)

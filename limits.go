@@ -17,7 +17,7 @@ type limits struct {
 	perKey bool
 	plan   *ratelimit.Limiter
 
-	// What a plan does not count has limits of its own.
+	// Requests that the plan does not count have limits of their own.
 	denied, free         *ratelimit.Limiter
 	deniedPlan, freePlan *ratelimit.Plan
 }

@@ -36,7 +36,7 @@ type parts struct {
 	tokens    *regexp.Regexp // of keys and sessions
 }
 
-// secretsTimeout bounds the questions that New asks the store.
+// secretsTimeout limits the calls of New to the store.
 const secretsTimeout = 5 * time.Second
 
 // New returns a gate, or everything that is wrong with c in one error. It starts

@@ -25,7 +25,8 @@ type routes struct {
 	// methods a path has, and finds routes without serving them.
 	matcher http.ServeMux
 	table   []authz.Route
-	// Where routes were declared, "main.go:41", by the id of the need and by pattern.
+	// The places where routes were declared, such as "main.go:41", by the id of the
+	// need and by pattern.
 	ids, patterns map[string]string
 }
 

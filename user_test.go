@@ -258,7 +258,7 @@ func TestOwnLoginKeys(t *testing.T) {
 		}
 	}
 
-	if w := c.as("ann/team/viewer", "GET", "/me"); w.Code != 200 { // she is a viewer from now on
+	if w := c.as("ann/team/viewer", "GET", "/me"); w.Code != 200 { // a viewer from now on
 		t.Fatalf("as a viewer: got %d, want 200", w.Code)
 	}
 	_, _, err = c.gate.Keys().Issue(ctx, ann, spec("write"), c.now) // with a principal of before

@@ -89,7 +89,7 @@ type Config struct {
 type Middleware struct {
 	config  Config
 	known   []Authenticator // asked from memory first: see New
-	cold    lanes
+	cold    semaphores
 	refused loglimit.Log
 	failed  loglimit.Log // apart, so that a flood of refusals hides no outage
 }

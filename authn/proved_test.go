@@ -32,8 +32,8 @@ func (p proving) Authenticate(_ context.Context, c authn.Credential, _ time.Time
 	return who, nil
 }
 
-// When a person last proved who he is reaches the routes that ask for it, and
-// is forgotten with the credential.
+// The time when a person last proved their identity reaches the routes that ask for
+// it, and is forgotten with the credential.
 func TestProofReachesTheRoute(t *testing.T) {
 	d := newDoor(t)
 	mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{proving{d.model, d.now}}, Now: func() time.Time { return d.now }})

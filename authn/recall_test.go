@@ -29,8 +29,8 @@ func (m *rememberer) Authenticate(_ context.Context, c authn.Credential, _ time.
 	return m.p, nil
 }
 
-// A remembered caller who is bound to no address does not pay for resolving one.
-// One who is passes only from there.
+// A cached principal without address limits does not cost resolving the client's
+// address. A principal with limits passes only from its addresses.
 func TestMemoryAndAddresses(t *testing.T) {
 	addr := netip.MustParseAddr("192.0.2.1")
 	list := func(text string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(text)} }
@@ -63,7 +63,7 @@ func TestMemoryAndAddresses(t *testing.T) {
 				t.Errorf("passes: got %v (%v), want %v", got, err, tt.passes)
 			}
 			if resolved != tt.resolved || memory.asked != tt.asked {
-				t.Errorf("got the address resolved %d times and %d questions, want %d and %d", resolved, memory.asked, tt.resolved, tt.asked)
+				t.Errorf("address resolved %d times and memory asked %d times, want %d and %d", resolved, memory.asked, tt.resolved, tt.asked)
 			}
 		})
 	}

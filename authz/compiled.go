@@ -25,7 +25,7 @@ type compiledRequest struct {
 // The ids of one request, by the entries of its compiledRequest.
 type ids [maxResources]string
 
-// unknownKind is a kind the model does not have: in no box.
+// unknownKind is a kind that the model does not have: no grant holds it.
 const unknownKind = -1
 
 // kind returns the entry of a compiledRequest for a kind.

@@ -7,7 +7,7 @@ import "time"
 type Request struct {
 	Permission, Endpoint, Environment string
 	Resources                         [4]Resource // unused entries are zero
-	Writes                            bool        // an unsafe method (RFC 9110, section 9.2.1) that does not only look
+	Writes                            bool        // an unsafe method (RFC 9110, section 9.2.1) of a route that is not read-only
 	Suspended                         bool        // the route serves suspended accounts
 	Anyone                            bool        // no permission is asked, and no resource named
 
@@ -36,7 +36,7 @@ type Decision struct {
 	// "environments", "scope.projects"; or "status", or "proof".
 	Dimension string
 	// Wanted is what the request asked of it, and Held what there was, in the
-	// box of the layer that came furthest. They are for logs and operators.
+	// grant of the layer that came furthest. They are for logs and operators.
 	Wanted, Held string
 
 	HideDenial bool          // answer 404
@@ -103,22 +103,22 @@ func (r *Rights) decide(q *compiledRequest, ids *ids, environment string, age ti
 
 func (l *layer) holds(q *compiledRequest, ids *ids, environment string) bool {
 	if q.asksNothing() {
-		return len(l.boxes) > 0 // a layer without grants allows nothing
+		return len(l.grants) > 0 // a layer without grants allows nothing
 	}
-	for i := range l.boxes {
-		if l.boxes[i].firstMismatch(q, ids, environment) == nothing {
+	for i := range l.grants {
+		if l.grants[i].firstMismatch(q, ids, environment) == nothing {
 			return true
 		}
 	}
 	return false
 }
 
-// deny explains by the box that came furthest.
+// deny explains by the grant that came furthest.
 func (l *layer) deny(q *compiledRequest, ids *ids, environment string) Decision {
 	at, held := onPermission, Grant{}
-	for i := range l.boxes {
-		if f := l.boxes[i].firstMismatch(q, ids, environment); f > at || i == 0 {
-			at, held = f, l.boxes[i].grant
+	for i := range l.grants {
+		if f := l.grants[i].firstMismatch(q, ids, environment); f > at || i == 0 {
+			at, held = f, l.grants[i].grant
 		}
 	}
 	d := Decision{Layer: l.name, HideDenial: q.hide}
@@ -150,30 +150,30 @@ const (
 	onResource // plus the index of the resource
 )
 
-// firstMismatch returns the first dimension in which q lies outside the box.
-func (b *box) firstMismatch(q *compiledRequest, ids *ids, environment string) int {
+// firstMismatch returns the first dimension in which q lies outside the grant.
+func (c *compiledGrant) firstMismatch(q *compiledRequest, ids *ids, environment string) int {
 	switch {
-	case b.permissions&q.bit == 0:
+	case c.permissions&q.bit == 0:
 		return onPermission
-	case !b.endpoints.Has(q.endpoint) && !hasPrefix(q.endpoint, b.prefixes):
+	case !c.endpoints.Has(q.endpoint) && !hasPrefix(q.endpoint, c.prefixes):
 		return onEndpoint
-	case !b.environments.Has(environment):
+	case !c.environments.Has(environment):
 		return onEnvironment
 	}
 	for i, kind := range q.kinds {
-		if kind != 0 && !b.has(kind, ids[i]) {
+		if kind != 0 && !c.has(kind, ids[i]) {
 			return onResource + i
 		}
 	}
-	if q.extraKind != 0 && !b.has(q.extraKind, q.extra.ID) {
+	if q.extraKind != 0 && !c.has(q.extraKind, q.extra.ID) {
 		return onResource + maxResources
 	}
 	return nothing
 }
 
-// has reports whether the box holds a resource, by the entry of its kind.
-func (b *box) has(kind int8, id string) bool {
-	return kind != unknownKind && b.scope[kind-1].Has(id)
+// has reports whether the grant holds a resource, by the entry of its kind.
+func (c *compiledGrant) has(kind int8, id string) bool {
+	return kind != unknownKind && c.scope[kind-1].Has(id)
 }
 
 // in returns the environment that q is decided in: its own, or else the one that the

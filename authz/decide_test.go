@@ -19,8 +19,8 @@ func project(id string) [4]authz.Resource { return [4]authz.Resource{{Kind: "pro
 
 func TestDecide(t *testing.T) {
 	m := newModel(t)
-	box := grant(authz.Of("read", "write"), authz.Of("p1"), authz.Of("projects.*", "whoami"), authz.Of("live"))
-	r := m.Rights(authz.Active, []authz.Grant{box}, []authz.Grant{m.Everything()})
+	held := grant(authz.Of("read", "write"), authz.Of("p1"), authz.Of("projects.*", "whoami"), authz.Of("live"))
+	r := m.Rights(authz.Active, []authz.Grant{held}, []authz.Grant{m.Everything()})
 	ok := authz.Request{Permission: "read", Endpoint: "projects.get", Environment: "live", Resources: project("p1")}
 	for name, c := range map[string]struct {
 		change func(*authz.Request)
@@ -126,8 +126,8 @@ func TestDecideLayersOnlyNarrow(t *testing.T) {
 	}
 }
 
-// Two boxes do not make a third, and the explanation is the nearest miss.
-func TestDecideBoxesAreNotMixed(t *testing.T) {
+// Two grants do not make a third, and the explanation is the nearest miss.
+func TestDecideGrantsAreNotMixed(t *testing.T) {
 	m := newModel(t)
 	r := m.Rights(authz.Active, []authz.Grant{
 		grant(authz.Of("write"), authz.Of("p1"), authz.All(), authz.All()),
@@ -149,7 +149,7 @@ func TestDecideBoxesAreNotMixed(t *testing.T) {
 	}
 }
 
-// Each box allows what it holds.
+// Each grant allows what it holds.
 func TestDecideUnion(t *testing.T) {
 	m := newModel(t)
 	r := m.Rights(authz.Active, []authz.Grant{
@@ -197,8 +197,8 @@ func TestDecideStatus(t *testing.T) {
 	}
 	// A route for suspended accounts still asks what the credential holds.
 	q := authz.Request{Permission: "admin", Endpoint: "whoami", Environment: "live", Suspended: true}
-	box := []authz.Grant{grant(authz.Of("read"), authz.All(), authz.All(), authz.All())}
-	if d := m.Rights(authz.Suspended, box).Decide(q); d.Code != "missing_permission" {
+	held := []authz.Grant{grant(authz.Of("read"), authz.All(), authz.All(), authz.All())}
+	if d := m.Rights(authz.Suspended, held).Decide(q); d.Code != "missing_permission" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -213,7 +213,7 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// typical is a key of two boxes in an account of one.
+// typical is a key of two grants in an account of one.
 func typical(m *authz.Model) (*authz.Rights, authz.Request) {
 	r := m.Rights(authz.Active, []authz.Grant{
 		grant(authz.Of("delete"), authz.Of("p9"), authz.All(), authz.Of("live")),

@@ -7,10 +7,10 @@ import (
 )
 
 // Delegate answers whether the principal may hand g out, as to a key: only if
-// the account is active and g is within a single box of every layer, as
+// the account is active and g is within a single grant of every layer, as
 // [Grant.Within] defines. So g allows nothing that the principal may not do, now
 // or later. The code of a denial is "scope_exceeds_caller", Wanted is what of g
-// is too much, and Held what there is in the box that came furthest.
+// is too much, and Held what there is in the grant that came furthest.
 //
 // It does not ask whether g makes sense: see [Model.Validate].
 func (r *Rights) Delegate(g Grant) Decision {
@@ -33,11 +33,11 @@ func (r *Rights) Delegate(g Grant) Decision {
 	return Decision{Allowed: true}
 }
 
-// exceeded returns in what g exceeds the box that comes furthest.
+// exceeded returns in what g exceeds the grant that comes furthest.
 func (l *layer) exceeded(g Grant) excess {
 	furthest := excess{at: onPermission, dimension: "permissions", wanted: g.Permissions}
-	for i := range l.boxes {
-		e := g.exceeds(l.boxes[i].grant)
+	for i := range l.grants {
+		e := g.exceeds(l.grants[i].grant)
 		if e.at == nothing {
 			return e
 		}

@@ -25,7 +25,7 @@ func TestDelegate(t *testing.T) {
 		change func(*authz.Grant)
 		want   authz.Decision
 	}{
-		"all of a box":        {func(*authz.Grant) {}, authz.Decision{Allowed: true}},
+		"all of a grant":      {func(*authz.Grant) {}, authz.Decision{Allowed: true}},
 		"all of another":      {func(g *authz.Grant) { *g = other }, authz.Decision{Allowed: true}},
 		"less":                {func(g *authz.Grant) { g.Endpoints = authz.Of("projects.get", "projects.data.*") }, authz.Decision{Allowed: true}},
 		"permission":          {func(g *authz.Grant) { g.Permissions = authz.Of("write", "admin") }, no("permissions", "admin, write", "delete, read")},
@@ -37,7 +37,7 @@ func TestDelegate(t *testing.T) {
 		"all resources":       {func(g *authz.Grant) { g.Scope["projects"] = authz.All() }, no("scope.projects", "*", "p1, p2")},
 		"another kind":        {func(g *authz.Grant) { g.Scope["artifact_types"] = authz.Of("csv") }, no("scope.artifact_types", "csv", "")},
 		"no kind":             {func(g *authz.Grant) { g.Scope = nil }, authz.Decision{Allowed: true}},
-		"of both boxes":       {func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }, no("scope.projects", "p3", "p1, p2")},
+		"of both grants":      {func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }, no("scope.projects", "p3", "p1, p2")},
 		"of a later version":  {func(g *authz.Grant) { g.Version = 2 }, no("version", "2", "1")},
 		"of no version":       {func(g *authz.Grant) { g.Version = 0 }, authz.Decision{Allowed: true}}, // which is the present one in Go
 		"read, of no version": {func(g *authz.Grant) { *g = readGrant(t, `{"permissions":[]}`) }, no("version", "0", "1")},
@@ -54,7 +54,7 @@ func TestDelegate(t *testing.T) {
 	}
 }
 
-// Who holds nothing that counts hands nothing out. cases A1, A2
+// A principal that holds no valid grant can hand nothing out. cases A1, A2
 func TestDelegateNothing(t *testing.T) {
 	m := newModel(t)
 	all := []authz.Grant{m.Everything()}
@@ -73,7 +73,7 @@ func TestDelegateNothing(t *testing.T) {
 		"empty layer":    {m.Rights(authz.Active, nil), "credential"},
 		"empty owner":    {m.Rights(authz.Active, all, nil), "owner"},
 		"empty third":    {m.Rights(authz.Active, all, all, nil), "layer 3"},
-		"void box":       {m.Rights(authz.Active, []authz.Grant{unknown}), "credential"},
+		"void grant":     {m.Rights(authz.Active, []authz.Grant{unknown}), "credential"},
 		"void owner":     {m.Rights(authz.Active, all, []authz.Grant{unknown, {}}), "owner"},
 		"zero status":    {m.Rights(0, all), "status"},
 		"read only":      {m.Rights(authz.ReadOnly, all), "status"},

@@ -45,9 +45,9 @@ var details = map[string]string{
 // section 3. ErrNotFound is 404 and ErrMethod 405. Any other error is 500 and not
 // shown.
 //
-// What is missing, what is another account's, and what no route serves must be
-// told by the same bytes, so that nobody learns which ids exist: answer all of
-// them with a Problem of which only the Status is set, 404, as here.
+// A resource that is missing, one of another account, and a path without a route
+// must be answered with the same bytes, so that nobody learns which ids exist.
+// Answer all of them with a Problem of which only the Status is set, 404, as here.
 func Problem(err error) problem.Problem {
 	p := problem.Problem{Status: http.StatusInternalServerError, Cause: err}
 	denied, ok := errors.AsType[*DeniedError](err)

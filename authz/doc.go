@@ -2,16 +2,15 @@
 // is a function of [Rights] and a [Request], and the middleware only reads the
 // rights that authentication left on the request.
 //
-// A grant is a box: one set for each dimension, which are permissions,
-// endpoints, environments, and the ids of every kind of resource. A request
-// lies in the box when each set holds what it asks. A layer is a union of
-// boxes: what the credential was given, what its owner may do today. Allowed
-// means that the account's status permits it and that in every layer some box
-// contains the whole request; so a layer can only narrow, and two boxes are
-// never mixed to make a third. The zero value of everything denies, "*" is the
-// only way to say all, and what this release does not know voids its box.
-// [Rights.Delegate] lets a caller hand out only what lies in one box of every
-// layer, now and later.
+// A grant is one set for each dimension: permissions, endpoints, environments,
+// and the ids of every kind of resource. A request lies in the grant when each
+// set holds what it asks. A layer is a union of grants: what the credential was
+// given, or what its owner may do today. A request is allowed if the account's
+// status permits it and if in every layer a single grant contains the whole
+// request. So a layer can only narrow, and two grants are never mixed to make a
+// third. The zero value of everything denies, "*" is the only way to say all,
+// and what this release does not know voids its grant. [Rights.Delegate] lets a
+// caller hand out only what lies in one grant of every layer, now and later.
 //
 // Every route declares its [Need] where it is registered, on a tollgate.Gate or
 // with [Protect]; an invalid one panics there, at start-up. Handlers that learn

@@ -6,9 +6,8 @@ import (
 	"medtwin.ai/tollgate/authz"
 )
 
-// What is not within a single parent is there for a reason: for one parent, a
-// request exists that only the child allows. So Within refuses no more than
-// it must. case A7
+// If a child is not within a single parent, a request exists that only the child
+// allows. So Within refuses no more than it must. case A7
 func TestPropertyWithinIsExact(t *testing.T) {
 	m := newModel(t)
 	r := newRandom(8, 4)

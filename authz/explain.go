@@ -6,7 +6,7 @@ import (
 )
 
 // Explain tells in several lines how [Rights.Decide] answers q: the verdict,
-// the status, every layer with what each of its boxes lacks, and the proof of
+// the status, every layer with what each of its grants lacks, and the proof of
 // identity. It is for operators, shows what the caller holds, and may change.
 func (r *Rights) Explain(q Request) string {
 	var b strings.Builder
@@ -25,18 +25,18 @@ func (r *Rights) Explain(q Request) string {
 	for i := range r.layers {
 		l := &r.layers[i]
 		line("%s: %s", l.name, verdict(l.holds(&c, &about, q.Environment)))
-		for j := range l.boxes {
-			switch lacks := l.boxes[j].lacks(&c, &about, q.Environment); {
+		for j := range l.grants {
+			switch lacks := l.grants[j].lacks(&c, &about, q.Environment); {
 			case c.asksNothing():
-				line("  box %d: nothing is asked of it", j+1)
+				line("  grant %d: nothing is asked of it", j+1)
 			case lacks == nil:
-				line("  box %d holds it all", j+1)
+				line("  grant %d holds it all", j+1)
 			default:
-				line("  box %d lacks %s", j+1, strings.Join(lacks, "; "))
+				line("  grant %d lacks %s", j+1, strings.Join(lacks, "; "))
 			}
 		}
-		if len(l.boxes) == 0 {
-			line("  no box")
+		if len(l.grants) == 0 {
+			line("  no grant")
 		}
 		if l.void > 0 {
 			line("  void, since Model.Validate refuses them: %d", l.void)
@@ -58,23 +58,23 @@ func verdict(ok bool) string {
 }
 
 // lacks is firstMismatch, but for all that is missing and in words; nil is nothing.
-func (b *box) lacks(q *compiledRequest, ids *ids, environment string) []string {
+func (c *compiledGrant) lacks(q *compiledRequest, ids *ids, environment string) []string {
 	var all []string
 	add := func(dimension, wanted string, held Set) {
 		all = append(all, fmt.Sprintf("%s %q, has %q", dimension, wanted, held))
 	}
-	if b.permissions&q.bit == 0 {
-		add("permissions", q.permission, b.grant.Permissions)
+	if c.permissions&q.bit == 0 {
+		add("permissions", q.permission, c.grant.Permissions)
 	}
-	if !covers(b.grant.Endpoints)(q.endpoint) {
-		add("endpoints", q.endpoint, b.grant.Endpoints)
+	if !covers(c.grant.Endpoints)(q.endpoint) {
+		add("endpoints", q.endpoint, c.grant.Endpoints)
 	}
-	if !b.environments.Has(environment) {
-		add("environments", environment, b.environments)
+	if !c.environments.Has(environment) {
+		add("environments", environment, c.environments)
 	}
 	for i, kind := range q.kinds {
-		if x := q.resource(i, ids); kind != 0 && !b.has(kind, x.ID) {
-			add("scope."+x.Kind, x.ID, b.grant.Scope[x.Kind])
+		if x := q.resource(i, ids); kind != 0 && !c.has(kind, x.ID) {
+			add("scope."+x.Kind, x.ID, c.grant.Scope[x.Kind])
 		}
 	}
 	return all

@@ -36,44 +36,44 @@ func TestExplain(t *testing.T) {
 		"denied": {m.Rights(authz.Active, key, all), q, `denied: out_of_scope
 status active: yes
 credential: no
-  box 1 lacks permissions "read", has "delete"; endpoints "projects.get", has "keys.list"; environments "live", has "test"; scope.projects "p7", has "p9"
-  box 2 lacks scope.projects "p7", has "p1, p2"
+  grant 1 lacks permissions "read", has "delete"; endpoints "projects.get", has "keys.list"; environments "live", has "test"; scope.projects "p7", has "p9"
+  grant 2 lacks scope.projects "p7", has "p1, p2"
   void, since Model.Validate refuses them: 1
 owner: yes
-  box 1 holds it all
+  grant 1 holds it all
 `},
 		"suspended": {m.Rights(authz.Suspended, all, nil), q, `denied: account_suspended
 status suspended: no
 credential: yes
-  box 1 holds it all
+  grant 1 holds it all
 owner: no
-  no box
+  no grant
 `},
 		"unknown kind": {m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Resources[2] = authz.Resource{Kind: "galaxies", ID: "x"} }),
 			`denied: out_of_scope
 status active: yes
 credential: no
-  box 1 lacks scope.galaxies "x", has ""
+  grant 1 lacks scope.galaxies "x", has ""
 `},
 		"stale": {m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Recent, q.Proved = time.Minute, noon.Add(-time.Hour) }),
 			`denied: insufficient_user_authentication
 status active: yes
 credential: yes
-  box 1 holds it all
+  grant 1 holds it all
 proof: wanted 1m0s ago at most, was 1h0m0s: no
 `},
 		"fresh": {m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Recent, q.Proved = time.Minute, noon.Add(-time.Second) }),
 			`allowed
 status active: yes
 credential: yes
-  box 1 holds it all
+  grant 1 holds it all
 proof: wanted 1m0s ago at most, was 1s: yes
 `},
 		"anyone": {m.Rights(authz.Active, key), anyone, `allowed
 status active: yes
 credential: yes
-  box 1: nothing is asked of it
-  box 2: nothing is asked of it
+  grant 1: nothing is asked of it
+  grant 2: nothing is asked of it
   void, since Model.Validate refuses them: 1
 `},
 	} {
@@ -84,7 +84,7 @@ credential: yes
 }
 
 // The explanation is of what was decided: its first line, its layers, and
-// every box alone.
+// every grant alone.
 func TestExplainAgrees(t *testing.T) {
 	m := newModel(t)
 	for seed := range uint64(500) {
@@ -104,12 +104,12 @@ func TestExplainAgrees(t *testing.T) {
 				if !strings.Contains(text, fmt.Sprintf("\n%s: %s\n", name, map[bool]string{true: "yes", false: "no"}[ok])) {
 					t.Fatalf("%+v: %s holds it: %v, explained\n%s", q, name, ok, text)
 				}
-				_, boxes, _ := strings.Cut(text, "\n"+name+": ")
+				_, grants, _ := strings.Cut(text, "\n"+name+": ")
 				for j, g := range layer {
 					ok := m.Rights(authz.Active, []authz.Grant{g}).Decide(q).Allowed
-					_, line, _ := strings.Cut(boxes, fmt.Sprintf("\n  box %d", j+1))
+					_, line, _ := strings.Cut(grants, fmt.Sprintf("\n  grant %d", j+1))
 					if lacks := strings.HasPrefix(line, " lacks "); lacks == ok {
-						t.Fatalf("%+v: %s box %d holds it: %v, explained\n%s", q, name, j+1, ok, text)
+						t.Fatalf("%+v: %s grant %d holds it: %v, explained\n%s", q, name, j+1, ok, text)
 					}
 				}
 			}

@@ -46,8 +46,8 @@ func yes(ok bool) authz.Decision {
 	return authz.Decision{Code: "scope_exceeds_caller", Layer: "?", Dimension: "?"}
 }
 
-// boxed makes one box of the valid grants of each layer.
-func boxed(m *authz.Model, layers [][]authz.Grant) [][]authz.Grant {
+// mergedLayers makes one grant of the valid grants of each layer.
+func mergedLayers(m *authz.Model, layers [][]authz.Grant) [][]authz.Grant {
 	var all [][]authz.Grant
 	for _, layer := range layers {
 		valid := slices.DeleteFunc(slices.Clone(layer), func(g authz.Grant) bool { return m.Validate(g) != nil })
@@ -89,7 +89,7 @@ func each(layers [][]authz.Grant, change func(authz.Grant) authz.Grant) [][]auth
 	return all
 }
 
-// The claims find what is wrong: each of these mistakes was, or could be, made
+// The properties find what is wrong: each of these mistakes was, or could be, made
 // somewhere. cases A1, A5, A7, A14
 func TestFaults(t *testing.T) {
 	m := newModel(t)
@@ -112,9 +112,9 @@ func TestFaults(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		subject
-		claim string // which finds it
+		property string // which finds it
 	}{
-		"a union of boxes is within as one box": {subject{func(child authz.Grant, parents ...authz.Grant) bool {
+		"a union of grants is within as one grant": {subject{func(child authz.Grant, parents ...authz.Grant) bool {
 			return len(parents) > 0 && child.Within(merged(parents...))
 		}, right.rights}, "within"},
 		"a pattern is within today's routes": {subject{func(child authz.Grant, parents ...authz.Grant) bool {
@@ -123,8 +123,8 @@ func TestFaults(t *testing.T) {
 		"only the first parent counts": {subject{func(child authz.Grant, parents ...authz.Grant) bool {
 			return len(parents) > 0 && child.Within(parents[0])
 		}, right.rights}, "generous"},
-		"a union of boxes is handed out as one box": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
-			b.delegate = right.rights(s, boxed(m, layers)...).Delegate
+		"a union of grants is handed out as one grant": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+			b.delegate = right.rights(s, mergedLayers(m, layers)...).Delegate
 		}), "delegate"},
 		"void grants are handed out": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.delegate = func(g authz.Grant) authz.Decision {
@@ -157,8 +157,8 @@ func TestFaults(t *testing.T) {
 				return g
 			})...).Decide
 		}), "within"},
-		"a union of boxes decides as one box": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
-			b.decide = right.rights(s, boxed(m, layers)...).Decide
+		"a union of grants decides as one grant": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+			b.decide = right.rights(s, mergedLayers(m, layers)...).Decide
 		}), "decide"},
 		"void grants count": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = right.rights(s, each(layers, func(g authz.Grant) authz.Grant {
@@ -205,8 +205,8 @@ func TestFaults(t *testing.T) {
 				return all
 			}
 		}), "visible"},
-		"lists mix boxes": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
-			b.visible = right.rights(s, boxed(m, layers)...).Visible
+		"lists mix grants": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+			b.visible = right.rights(s, mergedLayers(m, layers)...).Visible
 		}), "visible"},
 		"lists ask for no proof": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.visible = func(q authz.Request, kind string) authz.Set {
@@ -217,12 +217,12 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(seeds) {
-				if c.each(m, seed, tally{}, claims[c.claim]) != nil {
-					t.Logf("found by %q with seed %d", c.claim, seed)
+				if c.each(m, seed, tally{}, properties[c.property]) != nil {
+					t.Logf("found by %q with seed %d", c.property, seed)
 					return
 				}
 			}
-			t.Errorf("%q holds for it: it finds nothing", c.claim)
+			t.Errorf("%q holds for it: it finds nothing", c.property)
 		})
 	}
 }

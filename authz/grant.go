@@ -11,8 +11,7 @@ import (
 // Version is the version of [Grant] that this release writes and understands.
 const Version = 1
 
-// A Grant is a box: a set for every dimension, all of which a request must
-// meet. The zero Grant allows nothing, and so does one of another version.
+// A Grant is one set for every dimension, all of which a request must meet. The zero Grant allows nothing, and so does one of another version.
 type Grant struct {
 	// Version of the meaning of the grant. Zero is the present one in Go; in JSON,
 	// where it is always written, a grant without it denies.
@@ -40,7 +39,7 @@ func (g Grant) clone() Grant {
 
 // Within reports whether g allows nothing that the parents do not, now and
 // later. It compares set by set, and g must be within a single parent: the
-// union of several boxes is not a box. "artifacts.get" is within "artifacts.*",
+// union of several grants is not a grant. "artifacts.get" is within "artifacts.*",
 // but "artifacts.*" is not within a list of today's ids.
 //
 // Offer as parents only grants that [Model.Validate] accepts. [Model.Rights]

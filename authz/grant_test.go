@@ -175,7 +175,7 @@ func TestGrantWithin(t *testing.T) {
 			[]authz.Grant{with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts.get", "artifacts.list") })}, false,
 		},
 		"a star in the parent's list": {parent, []authz.Grant{with(func(g *authz.Grant) { g.Endpoints = authz.Of("*") })}, false},
-		"two halves": { // the union of boxes is not a box
+		"two halves": { // the union of grants is not a grant
 			parent, []authz.Grant{
 				with(func(g *authz.Grant) { g.Permissions = authz.Of("read") }),
 				with(func(g *authz.Grant) { g.Permissions = authz.Of("write") }),

@@ -12,7 +12,7 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// A later check continues the question of the route: same permission,
+// A later check continues the request that the route checked: same permission,
 // endpoint, environment and path.
 func TestCheckResource(t *testing.T) {
 	g := newRig(t)
@@ -27,12 +27,12 @@ func TestCheckResource(t *testing.T) {
 	g.Handle("PUT /v1/projects/{project}/latest", authz.Need{
 		ID: "artifacts.put", Permission: "write", From: getProject.From, CheckedByHandler: []string{"artifact_types"}}, ask)
 	g.Handle("GET /v1/latest", authz.Need{ID: "latest", Permission: "read", CheckedByHandler: []string{"projects"}, HideDenial: true}, ask)
-	box := func(permission, project, artifactType string) authz.Grant {
+	holds := func(permission, project, artifactType string) authz.Grant {
 		b := grant(authz.Of(permission), authz.Of(project), authz.All(), authz.All())
 		b.Scope["artifact_types"] = authz.Of(artifactType)
 		return b
 	}
-	g.rights = g.model.Rights(authz.Active, []authz.Grant{box("read", "p1", "csv"), box("write", "p1", "fhir"), box("read", "p2", "fhir")})
+	g.rights = g.model.Rights(authz.Active, []authz.Grant{holds("read", "p1", "csv"), holds("write", "p1", "fhir"), holds("read", "p2", "fhir")})
 	for _, c := range []struct {
 		method, path, kind, id string
 		status                 int
@@ -42,7 +42,7 @@ func TestCheckResource(t *testing.T) {
 		{"GET", "/v1/projects/p1/latest", "artifact_types", "fhir", 403, "out_of_scope"}, // p2's, and the writer's
 		{"PUT", "/v1/projects/p1/latest", "artifact_types", "fhir", 200, ""},
 		{"GET", "/v1/projects/p2/latest", "artifact_types", "fhir", 200, ""},
-		{"GET", "/v1/projects/p1/latest", "projects", "p2", 403, "out_of_scope"}, // no box holds both
+		{"GET", "/v1/projects/p1/latest", "projects", "p2", 403, "out_of_scope"}, // no grant holds both
 		{"GET", "/v1/projects/p1/latest", "galaxies", "x", 403, "out_of_scope"},
 		{"GET", "/v1/projects/p1/latest", "artifact_types", "", 403, "out_of_scope"},
 		{"GET", "/v1/projects/p1/latest", "", "", 403, "out_of_scope"},
@@ -58,8 +58,8 @@ func TestCheckResource(t *testing.T) {
 	}
 }
 
-// Without a question nothing is allowed. case A1
-func TestLaterWithoutQuestion(t *testing.T) {
+// Without a checked request nothing is allowed. case A1
+func TestLaterWithoutRequest(t *testing.T) {
 	g := newRig(t)
 	deny := func(where string, r *http.Request) {
 		t.Helper()

@@ -8,7 +8,7 @@ import (
 )
 
 // Bounds of a model: permissions are one bit each of a word, and few kinds
-// keep a compiled box small.
+// keep a compiled grant small.
 const (
 	maxPermissions = 64
 	maxKinds       = 8
@@ -20,7 +20,7 @@ type ModelConfig struct {
 	// "read". A name is words of [a-z][a-z0-9_-]* with "." or ":" between, such as
 	// "notes:read". From 1 to 64.
 	Permissions []string
-	// ReadOnly names the permissions that only look. A route that changes
+	// ReadOnly names the permissions that change nothing. A route that changes
 	// things cannot be declared with one of them. Default: none.
 	ReadOnly []string
 	// Kinds are the kinds of resource that a grant can be scoped to, such as
@@ -33,7 +33,7 @@ type ModelConfig struct {
 type Model struct {
 	permissions  map[string]uint64 // one bit each
 	readOnlyBits uint64            // the bits of the read-only permissions
-	kinds        map[string]int8   // index in a box's scope, plus one
+	kinds        map[string]int8   // index in a compiled grant's scope, plus one
 }
 
 // NewModel returns the model of a vocabulary, or all its mistakes.

@@ -13,15 +13,14 @@ import (
 // A Need is what a route requires of its caller, declared where the route is
 // registered.
 type Need struct {
-	// ID names the endpoint for ever, in grants and logs: "projects.get",
+	// ID names the endpoint forever, in grants and logs: "projects.get",
 	// words of [a-z][a-z0-9_]* with dots between. Required.
 	ID string
 	// Permission is one of the model's. Required, but for Anyone.
 	Permission string
-	// Anyone who has authenticated may: no permission is asked and no
-	// restriction to endpoints counts, as for a route that tells callers who
-	// they are. It goes without Permission, Environment and
-	// resources.
+	// Anyone allows every caller who has authenticated: no permission is asked and
+	// no restriction to endpoints counts, as for a route that tells callers who
+	// they are. It goes without Permission, Environment and resources.
 	Anyone bool
 	// From says which wildcard of the pattern holds the id of a resource of
 	// which kind: {"projects": "project"} for "GET /projects/{project}".
@@ -32,10 +31,10 @@ type Need struct {
 	// AllOf names the kinds of which the caller must hold everything, as for
 	// creating one.
 	AllOf []string
-	// Environment is where the caller must hold Permission, wherever they act:
-	// "live" for what belongs to the account as a whole, such as its team. A key
-	// for another environment is refused, and a person who looks at test data is
-	// not. Default: the environment that the caller acts in.
+	// Environment is where the caller must hold Permission, whichever environment
+	// they act in: "live" for what belongs to the account as a whole, such as its
+	// team. A key for another environment is refused; a person who acts in another
+	// one is not. Default: the environment that the caller acts in.
 	Environment string
 	// Cost is what a request spends of the plan's limits: 0 is 1, and -1 is
 	// none.
@@ -44,7 +43,7 @@ type Need struct {
 	// that the person must log in again. Credentials without one, such as
 	// keys, are refused. Default: 0, any age and none.
 	Recent time.Duration
-	// Suspended serves suspended accounts too, and read-only ones whatever the
+	// Suspended also serves suspended accounts, and read-only accounts with any
 	// method.
 	Suspended bool
 	// HideDenial answers denials with 404.
@@ -57,7 +56,7 @@ type Need struct {
 // maxResources is how many kinds one need may name.
 const maxResources = len(Request{}.Resources)
 
-// check returns what is wrong with n, whatever the route, and how to mend it.
+// check returns what is wrong with n on any route, and how to mend it.
 func (m *Model) check(n Need) error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -72,7 +71,7 @@ func (m *Model) check(n Need) error {
 		fail("permission %q is not in the model: %s", n.Permission, suggest.Names(n.Permission, slices.Sorted(maps.Keys(m.permissions))))
 	}
 	if n.ReadOnly && bit != 0 && m.readOnlyBits&bit == 0 {
-		fail("ReadOnly with permission %q, which does not only look: name one of ModelConfig.ReadOnly", n.Permission)
+		fail("ReadOnly with permission %q, which is not read-only: name one of ModelConfig.ReadOnly", n.Permission)
 	}
 	if n.Cost < -1 {
 		fail("cost %d: want a positive cost, 0 for 1, or -1 for none", n.Cost)

@@ -10,8 +10,8 @@ import (
 	"medtwin.ai/tollgate/authz"
 )
 
-// What is claimed of this package is claimed as functions over a subject, so
-// that the tests can be tested: with subjects that are wrong (fault_test.go).
+// The properties of this package are functions over a subject, so that the tests
+// can be tested: with subjects that are wrong (fault_test.go).
 
 // A subject decides. The true one is this package.
 type subject struct {
@@ -32,15 +32,15 @@ func truth(m *authz.Model) subject {
 	}
 }
 
-// A tally counts how often a claim was about something.
+// A tally counts how often a property had something to check.
 type tally map[string]int
 
-// claims say how a subject breaks them in a scene.
-var claims = map[string]func(*scene) error{
+// properties return how a subject breaks them in a scene.
+var properties = map[string]func(*scene) error{
 	"within": within, "delegate": delegate, "generous": generous, "decide": decide, "visible": visible,
 }
 
-// What is within valid parents is allowed nothing that they are denied.
+// A grant that is within valid parents allows nothing that they deny.
 func within(s *scene) error {
 	if !s.within(s.child, s.valid[0]...) {
 		s.tally["not within"]++
@@ -53,7 +53,7 @@ func within(s *scene) error {
 	return s.noMore(s.parents)
 }
 
-// What a principal may hand out is allowed nothing that he is denied.
+// A grant that a principal may hand out allows nothing that they are denied.
 func delegate(s *scene) error {
 	if !s.caller.Delegate(s.child).Allowed {
 		s.tally["kept"]++
@@ -63,7 +63,7 @@ func delegate(s *scene) error {
 	return s.noMore(s.caller)
 }
 
-// A principal may hand out all that is within a valid box of every layer, and
+// A principal may hand out all that is within a valid grant of every layer, and
 // is told why not.
 func generous(s *scene) error {
 	d, may := s.caller.Delegate(s.child), s.status == authz.Active
@@ -183,7 +183,7 @@ func (s subject) each(m *authz.Model, seed uint64, n tally, f func(*scene) error
 	return nil
 }
 
-// The claims hold. cases A1, A5, A7, A14
+// The properties hold. cases A1, A5, A7, A14
 func TestClaims(t *testing.T) {
 	m := newModel(t)
 	const shards = 4
@@ -193,8 +193,8 @@ func TestClaims(t *testing.T) {
 			n := tally{}
 			for seed := shard; seed < seeds; seed += shards {
 				err := truth(m).each(m, seed, n, func(s *scene) error {
-					for name, claim := range claims {
-						if err := claim(s); err != nil {
+					for name, property := range properties {
+						if err := property(s); err != nil {
 							return fmt.Errorf("%s: %w", name, err)
 						}
 					}
@@ -204,7 +204,7 @@ func TestClaims(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// Claims about what never happens are empty.
+			// A property that checks nothing proves nothing.
 			for what, least := range map[string]int{ // in percent of the children
 				"within": 25, "not within": 25, "only just not within": 15, "handed out": 15, "kept": 25, "both may": 80, "narrower": 15,
 				"allowed": 100, "missing_permission": 10, "endpoint_not_allowed": 10, "environment_not_allowed": 10,

@@ -12,7 +12,8 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// ErrNotAuthenticated: nothing has told who is calling. The route is misdeclared.
+// ErrNotAuthenticated is returned if nothing has authenticated the request: the
+// route is misdeclared.
 var ErrNotAuthenticated = errors.New("authz: nobody has authenticated the request: put authentication around Protect, as in auth.Wrap(authz.Protect(model, need, h))")
 
 // Protect returns a handler that serves only requests that meet need, for routers

@@ -227,7 +227,7 @@ func joined(a, b authz.Set) authz.Set {
 	return authz.Of(slices.Concat(a.Items(), b.Items())...)
 }
 
-// merged is the box around several boxes, which allows more than they do.
+// merged is the smallest grant around several grants, which allows more than they do.
 func merged(grants ...authz.Grant) authz.Grant {
 	all := authz.Grant{Version: authz.Version, Scope: map[string]authz.Set{}}
 	for _, g := range grants {

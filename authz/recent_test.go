@@ -48,7 +48,7 @@ func TestDecideRecent(t *testing.T) {
 	}
 }
 
-// Who lacks something else as well is not sent to log in for nothing.
+// A caller who also lacks something else is not told to log in again for nothing.
 func TestDecideRecentIsLast(t *testing.T) {
 	m := newModel(t)
 	q := authz.Request{Permission: "write", Endpoint: "a", Environment: "live", Recent: time.Minute, Now: noon}
@@ -127,7 +127,7 @@ func TestRecent(t *testing.T) {
 	}
 }
 
-// What a handler asks later is asked of the same proof. case A14
+// A later check by the handler reads the same proof. case A14
 func TestRecentLater(t *testing.T) {
 	g := newRig(t)
 	g.holds(authz.Of("read"), authz.Of("p1"))

@@ -12,15 +12,15 @@ type Rights struct {
 	layers []layer
 }
 
-// A layer is a union of boxes: one of them must hold the whole request.
+// A layer is a union of grants: one of them must hold the whole request.
 type layer struct {
-	name  string
-	boxes []box
-	void  int // how many grants made no box
+	name   string
+	grants []compiledGrant
+	void   int // how many grants were invalid
 }
 
-// A box is a compiled [Grant].
-type box struct {
+// A compiledGrant is a [Grant] as decisions read it.
+type compiledGrant struct {
 	grant        Grant // as given, to say what was held
 	permissions  uint64
 	endpoints    Set      // without patterns
@@ -36,13 +36,13 @@ type box struct {
 func (m *Model) Rights(s Status, layers ...[]Grant) *Rights {
 	r := &Rights{model: m, status: s, layers: make([]layer, len(layers))}
 	for i, grants := range layers {
-		l := layer{name: layerName(i), boxes: make([]box, 0, len(grants))}
+		l := layer{name: layerName(i), grants: make([]compiledGrant, 0, len(grants))}
 		for _, g := range grants {
 			if m.Validate(g) != nil {
 				l.void++
 				continue
 			}
-			l.boxes = append(l.boxes, m.compile(g))
+			l.grants = append(l.grants, m.compile(g))
 		}
 		r.layers[i] = l
 	}
@@ -58,9 +58,9 @@ func (r *Rights) Layers() [][]Grant {
 	}
 	layers := make([][]Grant, len(r.layers))
 	for i, l := range r.layers {
-		layers[i] = make([]Grant, len(l.boxes))
-		for j, b := range l.boxes {
-			layers[i][j] = b.grant.clone()
+		layers[i] = make([]Grant, len(l.grants))
+		for j, g := range l.grants {
+			layers[i][j] = g.grant.clone()
 		}
 	}
 	return layers
@@ -76,21 +76,21 @@ func layerName(i int) string {
 	return fmt.Sprintf("layer %d", i+1)
 }
 
-// compile makes a box of a valid grant.
-func (m *Model) compile(g Grant) box {
-	b := box{
+// compile returns a valid grant as decisions read it.
+func (m *Model) compile(g Grant) compiledGrant {
+	c := compiledGrant{
 		grant:        g.clone(),
 		environments: g.Environments,
 		scope:        make([]Set, len(m.kinds)),
 	}
-	b.endpoints, b.prefixes = splitEndpoints(g.Endpoints)
+	c.endpoints, c.prefixes = splitEndpoints(g.Endpoints)
 	for p, bit := range m.permissions {
 		if g.Permissions.Has(p) {
-			b.permissions |= bit
+			c.permissions |= bit
 		}
 	}
 	for kind, ids := range g.Scope {
-		b.scope[m.kinds[kind]-1] = ids
+		c.scope[m.kinds[kind]-1] = ids
 	}
-	return b
+	return c
 }

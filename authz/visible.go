@@ -26,9 +26,9 @@ func (r *Rights) visible(q *compiledRequest, ids *ids, environment string, age t
 	seen := All()
 	for i := range r.layers {
 		var here Set
-		for j := range r.layers[i].boxes {
-			if b := &r.layers[i].boxes[j]; b.firstMismatch(q, ids, environment) == nothing {
-				here = here.union(b.scope[r.model.kinds[kind]-1])
+		for j := range r.layers[i].grants {
+			if g := &r.layers[i].grants[j]; g.firstMismatch(q, ids, environment) == nothing {
+				here = here.union(g.scope[r.model.kinds[kind]-1])
 			}
 		}
 		seen = seen.intersect(here)

@@ -10,7 +10,7 @@ import (
 // what that grant is then used for, things made later included.
 type world struct {
 	status authz.Status
-	boxes  []authz.Grant   // what to make children of
+	grants []authz.Grant   // what to make children of
 	layers [][]authz.Grant // the same, but that some are void
 	valid  [][]authz.Grant // what of the layers counts
 
@@ -31,7 +31,7 @@ func (r random) world(m *authz.Model) *world {
 	case 2:
 		layers = append(layers, r.grants())
 	}
-	w := &world{status: pick(r, someStatuses...), boxes: slices.Clone(pick(r, layers...)), layers: layers}
+	w := &world{status: pick(r, someStatuses...), grants: slices.Clone(pick(r, layers...)), layers: layers}
 	for _, layer := range layers {
 		if r.oneIn(3) {
 			i := r.IntN(len(layer))
@@ -52,12 +52,12 @@ func (r random) world(m *authz.Model) *world {
 // every other time takes it one step further, so that the answer is often
 // close.
 func (r random) tempt(w *world) {
-	w.child, w.close = r.less(pick(r, w.boxes...)), false
+	w.child, w.close = r.less(pick(r, w.grants...)), false
 	switch {
 	case r.oneIn(2):
 		w.child, w.close = r.more(w.child), true
 	case r.oneIn(4):
-		w.child = r.less(merged(w.boxes...))
+		w.child = r.less(merged(w.grants...))
 	}
 	w.requests = w.requests[:0]
 	for range 5 {

@@ -126,7 +126,7 @@ func makeSecrets(path string) error {
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) { // a rename would overwrite
 		return err
 	}
-	if d, err := os.Open(dir); err == nil { // its name must outlast a loss of power as well
+	if d, err := os.Open(dir); err == nil { // its name must survive a loss of power as well
 		d.Sync()
 		d.Close()
 	}

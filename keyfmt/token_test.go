@@ -113,7 +113,7 @@ func refusal(p Pepper) error {
 	return err
 }
 
-// What is shown instead is the hint, in all forms the same.
+// Every way to print a token shows its hint instead.
 func TestTokenShows(t *testing.T) {
 	token, err := format(t, "mt_live_").Parse("mt_live_V9OgR7zVR23IUSI7uH8TgfR4NbMOI")
 	if err != nil {

@@ -105,7 +105,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// What is no error status is our own error.
+// A problem whose status is no error status is answered as 500.
 func TestStatus(t *testing.T) {
 	for _, status := range []int{-1, 0, 99, 200, 304, 399, 600, 999, 1000} {
 		if got := answer(Problem{Status: status}).StatusCode; got != 500 {

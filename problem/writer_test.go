@@ -43,7 +43,7 @@ func TestWriterOfOnesOwn(t *testing.T) {
 	}
 }
 
-// Whoever has prepared may leave the rest to Write.
+// A caller who has called Prepare may leave the rest to Write.
 func TestPreparedTwice(t *testing.T) {
 	r, p := httptest.NewRequest("GET", "/", nil), Problem{Status: 429, Retry: 1}
 	w := httptest.NewRecorder()

@@ -74,7 +74,7 @@ func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 		}
 		d.States[i] = s
 	}
-	d.settle()
+	d.conclude()
 	if charged {
 		rec[0] = uint64(t.last)
 		rec[1] = rec[1]&^(0xff<<pressureShift) | d.pressure()<<pressureShift
@@ -103,8 +103,8 @@ func (d *Decision) refuses(i int) bool {
 	return d.States[i].Retry > 0 || d.Cost > d.Plan.limits[i].Quota
 }
 
-// settle concludes from Plan, Cost and States.
-func (d *Decision) settle() {
+// conclude sets the other fields from Plan, Cost and States.
+func (d *Decision) conclude() {
 	d.Allowed, d.Never, d.Binding, d.Retry = true, false, 0, 0
 	for i := range d.Plan.windows {
 		if d.Cost > d.Plan.windows[i].quota {

@@ -9,8 +9,8 @@ import (
 type Changes interface {
 	// Watch reports changes to w until ctx ends, and returns ctx's error then
 	// or the reason it could not go on. It calls Gap once it is sure to hear of
-	// every change committed from then on, and Alive not before. What it hears of
-	// earlier it may report.
+	// every change committed from then on, and does not call Alive before that. It
+	// may report changes that it hears of earlier.
 	Watch(ctx context.Context, w Watcher) error
 }
 
@@ -23,8 +23,7 @@ type Watcher interface {
 	// Alive: every change committed before at has been reported. at is a
 	// reading of the local clock.
 	Alive(at time.Time)
-	// Gap: changes may have been missed; forget everything. The first of a watch
-	// says no more than that; any other, that something has changed and nobody
-	// knows what.
+	// Gap: changes may have been missed; forget everything. The first one of a
+	// watch says only that. A later one says that something unknown has changed.
 	Gap()
 }

@@ -9,7 +9,7 @@ import "context"
 //	db = store.WithSessions(db, redis.Sessions(), redis)
 //
 // Watch of that store joins both streams: it is alive while both are, and ends with
-// either. What does not depend on sessions watches [MainChanges].
+// either. Caches that do not depend on sessions watch [MainChanges].
 func WithSessions(s Store, sessions Sessions, changes Changes) Store {
 	return elsewhere{s, sessions, join(s, changes)}
 }

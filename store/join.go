@@ -39,7 +39,7 @@ func (j joined) Watch(ctx context.Context, w Watcher) error {
 	return context.Cause(all)
 }
 
-// A merger passes on what two streams say, as one of them would.
+// A merger passes on what two streams say as if they were one stream.
 type merger struct {
 	mu    sync.Mutex
 	w     Watcher

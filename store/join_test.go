@@ -137,7 +137,7 @@ func TestJoinEnds(t *testing.T) {
 	}
 }
 
-// What is nil is an error of the watch, and ends no process.
+// A nil store is an error of the watch, and does not end the process.
 func TestJoinNil(t *testing.T) {
 	there := changes(func(ctx context.Context, w store.Watcher) error {
 		<-ctx.Done()

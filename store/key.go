@@ -66,25 +66,26 @@ type Owner struct {
 	Membership Membership   // in Account; zero: none
 }
 
-// Keys is what a request needs. Implementations are safe for concurrent use.
+// Keys finds keys and records their use. Implementations are safe for concurrent
+// use.
 type Keys interface {
 	// Find returns the key with that digest and the present state of its
 	// owner, read in one statement. Revoked, expired and disabled keys are
-	// returned. A digest nobody has is ErrNotFound.
+	// returned. A digest that no key has is ErrNotFound.
 	Find(ctx context.Context, d keyfmt.Digest) (Key, Owner, error)
 
 	// Touch records uses: per key the latest, never moving back, never on a
 	// revoked key. Ids that do not exist are ignored. It publishes no change.
 	Touch(ctx context.Context, uses []Use) error
 
-	// BeginGrace says that this key is used for the first time: in one
-	// transaction its Grace becomes zero, and the expiry of the key that it
-	// replaces is lowered to now plus what Grace was (never raised). Where
-	// Grace is zero already, or this key is revoked, nothing happens.
+	// BeginGrace records the first use of this key. In one transaction it sets
+	// Grace to zero and lowers the expiry of the key that this one replaces to now
+	// plus what Grace was (it never raises it). If Grace is zero already, or this
+	// key is revoked, it changes nothing.
 	BeginGrace(ctx context.Context, id string, now time.Time) error
 
 	// Rehash replaces the digest old of the key by next, which is of the same
-	// token, and clears Import. Where another digest than old is stored, or somebody has next, it
-	// changes nothing and returns ErrConflict.
+	// token, and clears Import. If the stored digest is not old, or another key has
+	// next, it changes nothing and returns ErrConflict.
 	Rehash(ctx context.Context, id string, old, next keyfmt.Digest) error
 }

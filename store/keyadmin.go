@@ -8,8 +8,7 @@ import (
 	"medtwin.ai/tollgate/authz"
 )
 
-// A Filter says which keys of an account are meant: all that no field rules
-// out.
+// A Filter selects keys of an account: all that no field excludes.
 type Filter struct {
 	Owner         string    // "": anybody's and the account's own
 	Environment   string    // "": any
@@ -17,7 +16,7 @@ type Filter struct {
 	CreatedBefore time.Time // zero: whenever
 }
 
-// A KeyUpdate says what shall change about a key. What is nil stays.
+// A KeyUpdate says what to change about a key. Fields that are nil change nothing.
 type KeyUpdate struct {
 	// Was is the grant that the caller's decision was based on. If the stored one
 	// differs, nothing changes.
@@ -30,15 +29,16 @@ type KeyUpdate struct {
 	Disabled  *bool
 }
 
-// KeyAdmin is what management needs. Implementations are safe for concurrent
-// use.
+// KeyAdmin manages keys. Implementations are safe for concurrent use.
 type KeyAdmin interface {
 	// Create adds k. quota is the most keys that have not ended, disabled ones
 	// and this one included, that the account may hold; 0 means no bound.
-	// Where several errors apply, ErrNotFound (no such account, or k.Owner is no
-	// member of it at that instant: a removal that has ended finds all keys there
-	// are) comes before ErrConflict (the id, the digest or, in this account, the idempotency key
-	// exists), and that before ErrQuota.
+	// If several errors apply, it returns the first of:
+	//   - ErrNotFound: there is no such account, or k.Owner is no member of it at
+	//     that instant, so that a removal that has ended has found all keys;
+	//   - ErrConflict: the id, the digest or, in this account, the idempotency key
+	//     exists;
+	//   - ErrQuota: the account holds quota keys.
 	Create(ctx context.Context, k Key, quota int, now time.Time) error
 
 	// Get returns one key of the account.
@@ -66,32 +66,32 @@ type KeyAdmin interface {
 	Outdated(ctx context.Context, pepper string, now time.Time) (int, error)
 
 	// Update makes the changes of u in one transaction and returns the key as
-	// it is then. It returns ErrInactive where the key has ended at now, else
-	// ErrConflict where its grant is not u.Was or where u would raise the
-	// expiry of a key that has a successor. Disabling a disabled key leaves
-	// the time since when it is.
+	// it is then. It returns ErrInactive if the key has ended at now, else
+	// ErrConflict if its grant is not u.Was or if u would raise the expiry of a
+	// key that has a successor. Disabling a disabled key keeps the time since
+	// which it is disabled.
 	Update(ctx context.Context, account, id string, u KeyUpdate, now time.Time) (Key, error)
 
 	// Revoke ends a key for ever. A key already revoked stays as it is.
 	Revoke(ctx context.Context, account, id, reason string, now time.Time) error
 
-	// RevokeAll ends the keys of the account that the filter means, in one
+	// RevokeAll ends the keys of the account that the filter selects, in one
 	// transaction, and returns how many were not revoked before.
 	RevokeAll(ctx context.Context, account string, f Filter, reason string, now time.Time) (int, error)
 
 	// Rotate adds next as the successor of id and in the same transaction
 	// lowers the expiry of the old key to deadline (never raises it; the zero
-	// time leaves it). Whatever next itself says, it gets the account, owner,
-	// environment, addresses, plan, expiry and family of the old key as that
-	// is stored then. Rotate returns ErrInactive where the old key is not live
-	// at now or its owner is no member any more, else ErrConflict where its grant
-	// is not next.Grant, where it already has a successor or where next is taken. Within deadline,
-	// next.Grace says how long the old key outlives the first use of next.
+	// time leaves it). The account, owner, environment, addresses, plan, expiry
+	// and family of next are ignored: it gets those of the old key as stored then.
+	// Rotate returns ErrInactive if the old key is not live at now or its owner is
+	// no longer a member, else ErrConflict if its grant is not next.Grant, if it
+	// already has a successor or if next is taken. Within deadline, next.Grace
+	// says how long the old key outlives the first use of next.
 	Rotate(ctx context.Context, account, id string, next Key, deadline, now time.Time) error
 
 	// Prune deletes up to most keys that ended before the instant given, by their
 	// expiry or revocation, and returns how many. A key that has not ended, such as
-	// one without an expiry, is never deleted. Of a deleted key nobody knows that it
-	// was revoked: it is refused as unknown, and could be imported again.
+	// one without an expiry, is never deleted. A deleted key is refused as
+	// unknown, not as revoked, and could be imported again.
 	Prune(ctx context.Context, before time.Time, most int) (int, error)
 }

@@ -26,8 +26,7 @@ type Session struct {
 }
 
 // Live reports whether the session is neither revoked nor expired at now, nor
-// has gone unseen for too long. Whether it is of the user's present epoch is
-// another question.
+// has gone unseen for too long. It does not check the user's epoch.
 func (s *Session) Live(now time.Time) bool {
 	seen := s.Seen
 	if seen.Before(s.Created) {
@@ -36,11 +35,11 @@ func (s *Session) Live(now time.Time) bool {
 	return s.Revoked.IsZero() && now.Before(s.Expires) && (s.Idle <= 0 || now.Before(seen.Add(s.Idle)))
 }
 
-// Sessions keeps sessions, perhaps in another place than the users: that the
-// user exists is not its concern. Implementations are safe for concurrent use.
+// Sessions keeps sessions, perhaps in another place than the users: it does not
+// check that the user exists. Implementations are safe for concurrent use.
 type Sessions interface {
 	// Find returns the session with that digest, also one that is revoked or
-	// has expired. A digest nobody has is ErrNotFound.
+	// has expired. A digest that no session has is ErrNotFound.
 	Find(ctx context.Context, d keyfmt.Digest) (Session, error)
 	// Create adds a session; a taken id or digest is ErrConflict.
 	Create(ctx context.Context, s Session) error
@@ -56,8 +55,8 @@ type Sessions interface {
 
 	// Revoke ends a session for ever. One already revoked stays as it is.
 	Revoke(ctx context.Context, user, id string, now time.Time) error
-	// RevokeAll ends the sessions of a user, except that with the id but (""
-	// for none), and returns how many were not revoked before.
+	// RevokeAll ends the sessions of a user, except the one with the id but ("":
+	// no exception), and returns how many were not revoked before.
 	RevokeAll(ctx context.Context, user, but string, now time.Time) (int, error)
 
 	// Prune deletes up to most sessions that ended before the instant given, by

@@ -5,9 +5,9 @@
 //
 //  1. Missing is [ErrNotFound], taken is [ErrConflict]; other errors mean that
 //     the store could not answer, and nobody may conclude anything from them.
-//  2. Who manages a record names its owner beside its id (the account of a key,
-//     the user of a session); a foreign id is exactly as absent as a missing
-//     one, and no call reaches a record of another owner.
+//  2. A call that manages a record names the owner beside the id (the account of
+//     a key, the user of a session). A foreign id is exactly as absent as a
+//     missing one, and no call reaches a record of another owner.
 //  3. Revoked, expired and disabled records are returned: the caller decides,
 //     and knows why. Nothing is deleted on use.
 //  4. No record is rewritten as a whole. Revoke is idempotent, the first time
@@ -22,8 +22,8 @@
 //  9. Times and durations are kept to the microsecond or better, times are
 //     returned in UTC.
 //  10. Hashes, digests, grants and fingerprints are replaced by compare-and-swap:
-//     those who have not seen the present one, and a new password also the present
-//     epoch, change nothing.
+//     a caller who has not seen the present one changes nothing. A new password
+//     also needs the present epoch.
 //  11. An epoch only grows: by one for every new password, every status that is
 //     not active and every call of EndSessions, and for nothing else.
 //  12. The grace of a rotated key begins once, and never lengthens a life.
@@ -32,18 +32,18 @@
 //     owner is in that account and no other.
 //  15. Update changes what it is told to and nothing else, and never a key that
 //     has ended. A disabled key is not live until it is enabled again.
-//  16. A successor opens what the stored key opens, for whom and as long,
-//     whatever its maker has read.
+//  16. A successor opens what the stored key opens, for the same owner and as
+//     long, even if its maker has read something else.
 //  17. Text is UTF-8 without U+0000. What a record is found by (ids, email
 //     addresses, environments, peppers, idempotency keys and the names in
-//     grants and scopes) has at most 512 bytes, any other text 64 KiB. Other
-//     text names no record, so it is as absent as a missing one and in no list;
-//     to write it, or to go on after it, is [ErrInvalid]. Backends get this
-//     from package store/guard.
+//     grants and scopes) has at most 512 bytes, any other text 64 KiB. Text
+//     that breaks this names no record: it is as absent as a missing one and in
+//     no list. To write it, or to list what comes after it, is [ErrInvalid].
+//     Backends get this from package store/guard.
 //  18. A key with an owner is added only while the owner is a member of the
 //     account, in the transaction that adds it.
 //  19. An account or user that is created without a status is active. To write
-//     a status that is none is [ErrInvalid]. This, too, is in package store/guard.
+//     any other status than the three is [ErrInvalid]. This, too, is in package store/guard.
 package store
 
 import "errors"

@@ -29,19 +29,19 @@ type Users interface {
 	ByEmail(ctx context.Context, email string) (User, error)
 
 	// SetPassword replaces the hash that was holds by next, increments Epoch and
-	// returns it, for the session that the caller keeps. Where another hash or
-	// another epoch than those of was are stored it changes nothing and returns
-	// ErrConflict. It reads no other field of was but the id.
+	// returns it, for the session that the caller keeps. If the stored hash or
+	// epoch is not that of was, it changes nothing and returns ErrConflict. It
+	// reads no other field of was but the id.
 	SetPassword(ctx context.Context, was User, next string) (epoch int64, err error)
-	// Invite increments Invitations and returns the user as it is then.
+	// Invite increments Invitations and returns the user as they are then.
 	Invite(ctx context.Context, id string) (User, error)
 	// Rehash replaces old by next, which is of the same password: Epoch stays.
-	// Where another hash than old is stored it returns ErrConflict.
+	// If the stored hash is not old, it returns ErrConflict.
 	Rehash(ctx context.Context, id, old, next string) error
 	// SetStatus increments Epoch too, unless s is Active.
 	SetStatus(ctx context.Context, id string, s authz.Status) error
-	// EndSessions increments Epoch and returns it: out everywhere, a login in
-	// flight included.
+	// EndSessions increments Epoch and returns it. This ends every session of the
+	// user, and a login that is under way.
 	EndSessions(ctx context.Context, id string) (epoch int64, err error)
 }
 
@@ -50,7 +50,7 @@ type Membership struct {
 	User, Account string
 	Role          string // the application's name for what members may
 	// Scope narrows the role to these ids of a kind of resource. A kind that
-	// is missing is as the role says.
+	// is missing is not narrowed.
 	Scope   map[string]authz.Set
 	Created time.Time
 }

@@ -50,7 +50,7 @@ func many[T any](ctx context.Context, s *Store, what string, fields func(*T) []a
 	return list, answer(what, err)
 }
 
-// collect reads all rows into fields, which are of the next one.
+// collect reads all rows into fields, which returns those of the next value.
 func collect[T any](ctx context.Context, c conn, fields func(*T) []any, statement string, args ...any) (list []T, err error) {
 	err = c.run(ctx, isRead(statement), func(q querier) error {
 		list = nil
@@ -83,7 +83,7 @@ func (k key) TextValue() (pgtype.Text, error) {
 	return pgtype.Text{String: string(k), Valid: possible(string(k))}, nil
 }
 
-// when is how an instant is written: NULL for never.
+// when is an instant as it is written: NULL for never.
 func when(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -165,8 +165,8 @@ func (g *grant) ScanBytes(v []byte) error {
 	return nil
 }
 
-// addresses are prefixes in JSON. What cannot be read is nowhere, because an
-// empty list would be anywhere.
+// addresses are prefixes in JSON. A list that cannot be read allows no address,
+// because an empty list would allow any.
 type addresses []netip.Prefix
 
 // ScanBytes implements [pgtype.BytesScanner].
@@ -177,8 +177,8 @@ func (a *addresses) ScanBytes(v []byte) error {
 	return nil
 }
 
-// scope is a membership's, in JSON. One that cannot be read leaves no role, as
-// no scope at all would be the whole role. Read it after the role.
+// scope is the scope of a membership, in JSON. If it cannot be read, the role is
+// removed, because no scope would be the whole role. Read it after the role.
 type scope store.Membership
 
 // ScanBytes implements [pgtype.BytesScanner].
@@ -194,7 +194,7 @@ func decode(v []byte, into any) bool {
 	return string(bytes.TrimSpace(v)) != "null" && json.Unmarshal(v, into) == nil
 }
 
-// object is how a scope is written: never null.
+// object returns a scope as it is written: never null.
 func object(scope map[string]authz.Set) (string, error) {
 	if len(scope) == 0 {
 		return "{}", nil
@@ -208,7 +208,7 @@ func object(scope map[string]authz.Set) (string, error) {
 	return string(b), err
 }
 
-// array is how a list is written: never null.
+// array returns a list as it is written: never null.
 func array[T any](list []T) (string, error) {
 	if len(list) == 0 {
 		return "[]", nil

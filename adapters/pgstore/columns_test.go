@@ -58,7 +58,7 @@ func TestUnreadableRow(t *testing.T) {
 	}
 }
 
-// newMember adds user_1 and his membership where they are not there.
+// newMember adds user_1 and their membership if they do not exist yet.
 func newMember(t *testing.T, s *Store) {
 	t.Helper()
 	if _, err := s.Memberships().Get(t.Context(), "acct_1", "user_1"); err != nil {
@@ -66,7 +66,7 @@ func newMember(t *testing.T, s *Store) {
 	}
 }
 
-// A scope that cannot be read would be the whole role, were it taken for none.
+// A scope that cannot be read must not count as none, which is the whole role.
 func TestUnreadableScope(t *testing.T) {
 	s := open(t, config(t))
 	newAccount(t, s)
@@ -141,8 +141,8 @@ func TestZones(t *testing.T) {
 	}
 }
 
-// What is looked up or ordered does not follow the collation of the database,
-// in which "a" may come before "B", or equal "A".
+// Look-ups and orders do not follow the collation of the database, in which "a"
+// may come before "B", or equal "A".
 func TestCollation(t *testing.T) {
 	s := open(t, config(t))
 	loose, err := collect(t.Context(), s.conn, func(s *string) []any { return []any{s} }, `

@@ -50,7 +50,8 @@ func (r row) Scan(into ...any) error {
 }
 
 // change runs f in a transaction. Each statement in it sees what was committed
-// before that statement began. Where it could not be written to, f may run twice.
+// before that statement began. If the connection could not be written to, f may
+// run twice.
 func (s *Store) change(ctx context.Context, what string, f func(tx conn) error) error {
 	return answer(what, s.pool.transact(ctx, func(tx pgx.Tx) error { return f(conn{pgx: tx, schema: s.schema}) }))
 }
@@ -66,9 +67,9 @@ func (s *Store) count(ctx context.Context, what, statement string, args ...any) 
 	return n, answer(what, err)
 }
 
-// prune deletes up to most records that ended before an instant. Whether there are
-// few of them, which an index finds, or many, Postgres is to find out each time:
-// the plan is for this instant and no other.
+// prune deletes up to most records that ended before an instant. There may
+// be few of them, which an index finds, or many. So Postgres makes a plan for this
+// instant each time.
 func (s *Store) prune(ctx context.Context, what, statement string, before time.Time, most int) (int, error) {
 	return s.count(ctx, what, statement, pgx.QueryExecModeExec, when(before), max(0, most))
 }
@@ -88,7 +89,7 @@ func (s *Store) touch(ctx context.Context, statement string, uses []store.Use) e
 	return answer("touch", err)
 }
 
-// some returns ErrNotFound where a statement has met no row.
+// some returns ErrNotFound if a statement has met no row.
 func some(n int, err error) error {
 	if err == nil && n == 0 {
 		return store.ErrNotFound
@@ -96,8 +97,8 @@ func some(n int, err error) error {
 	return err
 }
 
-// swapped gives the error of a compare-and-swap that has met no row its name:
-// the statement tells whether the record is there at all.
+// swapped returns the error of a compare-and-swap that has met no row: the
+// statement tells whether the record exists.
 func (c conn) swapped(ctx context.Context, err error, has, id string) error {
 	if !errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -108,7 +109,7 @@ func (c conn) swapped(ctx context.Context, err error, has, id string) error {
 	return store.ErrConflict
 }
 
-// answer turns what Postgres says into what package store has a name for.
+// answer turns an error of Postgres into the error of package store that names it.
 func answer(what string, err error) error {
 	if err == nil {
 		return nil

@@ -29,7 +29,7 @@ func durable(t *testing.T) *pgtest.Server {
 	return s
 }
 
-// soon ends before a test loses its patience.
+// soon returns a context that ends before any time-out of a test.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	t.Cleanup(cancel)
@@ -84,7 +84,7 @@ func TestOutages(t *testing.T) {
 	hurt := durable(t)
 	c := Config{URL: hurt.URL("pool_max_conns=6"), Heartbeat: 20 * time.Millisecond}
 	s := open(t, c)
-	s.patience = 2 * time.Second
+	s.beatTimeout = 2 * time.Second
 	newKeys(t, s, 2)
 	newLogin(t, s)
 	for _, fault := range []struct {

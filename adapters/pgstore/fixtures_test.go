@@ -43,7 +43,7 @@ func newKeys(t testing.TB, s *Store, n int) {
 	}
 }
 
-// newLogin adds user_1, a member of acct_1, and his session ses_1.
+// newLogin adds user_1, a member of acct_1, and their session ses_1.
 func newLogin(t testing.TB, s *Store) {
 	t.Helper()
 	err := errors.Join(

@@ -16,9 +16,9 @@ const (
 		LEFT JOIN tollgate.users u ON u.id = k.owner AND k.owner <> ''
 		LEFT JOIN tollgate.memberships m ON m.user_id = u.id AND m.account = k.account
 		WHERE k.sum = $1 AND k.pepper = $2`
-	// Whoever changes several rows locks them first, in the order of their ids,
-	// so that no two wait for each other. What held them before has then been
-	// committed, and Postgres has read them again.
+	// A statement that changes several rows locks them first, in the order of
+	// their ids, so that no two statements wait for each other. By then the
+	// transactions that held the rows have ended, and Postgres has read them again.
 	touchKeys = `WITH latest AS (
 			SELECT id COLLATE "C" AS id, max(at) AS at FROM unnest($1::text[], $2::timestamptz[]) AS u (id, at) GROUP BY 1
 		), held AS (

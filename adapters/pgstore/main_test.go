@@ -46,7 +46,7 @@ func open(t testing.TB, c Config) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.patience = 10 * time.Second // whatever else the machine does
+	s.beatTimeout = 10 * time.Second // whatever else the machine does
 	t.Cleanup(func() { s.Close() })
 	return s
 }

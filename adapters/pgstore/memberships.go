@@ -11,7 +11,7 @@ const (
 	putMember     = `INSERT INTO tollgate.memberships (user_id, account, role, scope, created) VALUES ($1, $2, $3, $4::json, $5)
 		ON CONFLICT (user_id, account) DO UPDATE SET role = excluded.role, scope = excluded.scope`
 	removeMember = `DELETE FROM tollgate.memberships WHERE user_id = $1 AND account = $2`
-	// A removal waits for whoever holds this, and is waited for.
+	// A removal and a transaction that holds this lock wait for each other's end.
 	keepMember  = `SELECT user_id FROM tollgate.memberships WHERE user_id = $1 AND account = $2 FOR KEY SHARE`
 	getMember   = `SELECT ` + memberColumns + ` FROM tollgate.memberships m WHERE m.user_id = $1 AND m.account = $2`
 	membersUser = `SELECT ` + memberColumns + ` FROM tollgate.memberships m WHERE m.user_id = $1 ORDER BY m.account`

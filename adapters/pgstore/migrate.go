@@ -99,7 +99,7 @@ func (s *Store) migrate(ctx context.Context, to int) error {
 		return err
 	}
 	defer hangUp(c)
-	// Whoever has waited for the lock has to see what was done meanwhile.
+	// A migration that has waited for the lock must see what was done meanwhile.
 	return pgx.BeginTxFunc(ctx, c, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		t := conn{pgx: tx, schema: s.schema}
 		// Until the transaction ends, however it ends.

@@ -11,9 +11,9 @@ import (
 	"medtwin.ai/tollgate/keyfmt"
 )
 
-// Keys that are known outlast a server that is killed, hangs or has no
-// connection left, for OutageLease and no longer; after the first none of them
-// waits for it, and what it says is believed as soon as it is back.
+// Known keys are served while the server is killed, hangs or has no connection
+// left, for OutageLease and no longer. Only the first of them waits for the
+// server, and its answers count again as soon as it is back.
 // case K9, of a store that cannot be reached
 func TestOutageLease(t *testing.T) {
 	const callers, lease, timeout = 100, time.Minute, time.Second

@@ -58,10 +58,11 @@ type Store struct {
 	own  bool // the pool is ours to close
 	conn      // statements on the pool
 
-	listen              *pgx.ConnConfig
-	elsewhere           bool                                         // listen is not the pool's
-	before              func(context.Context, *pgx.ConnConfig) error // each of its connections; may be nil
-	heartbeat, patience time.Duration
+	listen      *pgx.ConnConfig
+	elsewhere   bool                                         // listen is not the pool's
+	before      func(context.Context, *pgx.ConnConfig) error // each of its connections; may be nil
+	heartbeat   time.Duration
+	beatTimeout time.Duration // for a heartbeat to come back
 }
 
 var _ store.Store = (*Store)(nil)
@@ -91,7 +92,7 @@ func connect(c Config) (*Store, error) {
 		pool: &pool{Pool: c.Pool}, listen: cmp.Or(c.Listen, config.ConnConfig), elsewhere: c.Listen != nil, before: config.BeforeConnect,
 		heartbeat: cmp.Or(c.Heartbeat, time.Second),
 	}
-	s.patience = patience * s.heartbeat
+	s.beatTimeout = missedBeats * s.heartbeat
 	if c.Pool == nil {
 		s.own = true
 		if s.pool.Pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {

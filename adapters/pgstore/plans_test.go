@@ -27,7 +27,7 @@ func (p plan) nodes() []plan {
 	return list
 }
 
-// What requests and pages ask, with the arguments as SQL.
+// planned holds the statements of requests and pages, with their arguments as SQL.
 var planned = []struct {
 	name, statement, args string
 	writes                int // how many rows, at most

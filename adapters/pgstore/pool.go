@@ -28,13 +28,14 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// again reports whether what has failed with err may be done once more: nothing
-// of it was done, or it is a read.
+// again reports whether a statement that has failed with err may be sent once
+// more: none of it was done, or it is a read.
 //
-// A connection that was made while the database was read-only stays so, whatever
-// becomes of the database; and one to a primary that has become a standby may
-// outlive that. So its error ends all connections of the pool. It does so once a
-// second at most: the database may well be read-only still.
+// A connection that was made while the database was read-only stays read-only
+// when the database no longer is. A connection to a primary may stay open when
+// that becomes a standby. So the error of a read-only connection ends all
+// connections of the pool, at most once a second: the database may still be
+// read-only.
 func (p *pool) again(ctx context.Context, read bool, err error) bool {
 	if err == nil || ctx.Err() != nil {
 		return false

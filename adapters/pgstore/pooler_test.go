@@ -173,7 +173,7 @@ func TestWatchThroughPooler(t *testing.T) {
 	c := config(t)
 	c.URL = newPooler(t).url("default_query_exec_mode=exec")
 	s := open(t, c)
-	s.patience = time.Second
+	s.beatTimeout = time.Second
 	w := &calls{c: make(chan string, 10)}
 	if err := s.Watch(t.Context(), w); !errors.Is(err, errDeaf) {
 		t.Errorf("Watch: %v", err)
@@ -192,7 +192,7 @@ func TestListenElsewhere(t *testing.T) {
 	c := config(t)
 	c.Listen = listen
 	s := open(t, c)
-	s.patience = time.Second
+	s.beatTimeout = time.Second
 	w := &calls{c: make(chan string, 10)}
 	if err := s.Watch(t.Context(), w); !errors.Is(err, errElsewhere) {
 		t.Errorf("Watch: %v", err)

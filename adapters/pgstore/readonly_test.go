@@ -110,8 +110,8 @@ func TestReadOnlyAndBack(t *testing.T) {
 	}
 }
 
-// Connections that the server has closed cost those who are known nothing: reads
-// are made again, and writes of which nothing was sent. case T9
+// Callers do not notice that the server has closed connections: the pool repeats
+// reads, and writes of which nothing was sent. case T9
 func TestClosedConnections(t *testing.T) {
 	const name = "closed_connections"
 	ctx := t.Context()
@@ -160,8 +160,8 @@ func TestClosedConnections(t *testing.T) {
 	}
 }
 
-// What may have been done is not done again, and what cannot be had is not asked
-// for twice.
+// A statement that may have been executed is not sent again, and a connection that
+// cannot be made is not tried twice.
 func TestAgain(t *testing.T) {
 	p := &pool{Pool: open(t, config(t)).pool.Pool}
 	dial := func() error {

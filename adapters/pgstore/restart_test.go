@@ -31,8 +31,8 @@ func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (q *queries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// A process that remembers nothing yet asks once about each active key, whoever
-// else brings the same at the same time.
+// A process that remembers nothing yet asks once about each active key, no
+// matter how many callers bring that key at the same time.
 func TestRestart(t *testing.T) { restart(t, 10_000) }
 
 // BenchmarkRestart is the same with 100,000 keys.

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	patience = 10               // heartbeats for which one of them may stay away
-	dialing  = 10 * time.Second // for which a connection may take to come about
+	missedBeats = 10               // a heartbeat that is not back after so many ends the watch
+	dialTimeout = 10 * time.Second // limits how long the connections of a watch take
 )
 
 var errElsewhere = errors.New("what Listen gives leads to another database: what is notified where the records are is not heard there")
@@ -24,7 +24,7 @@ var errElsewhere = errors.New("what Listen gives leads to another database: what
 var errDeaf = errors.New("a notification did not come back in time: " +
 	"the database hangs, or Listen goes through a pooler in transaction mode")
 
-// Watch reports changes to w until ctx ends, whoever made them: this store,
+// Watch reports changes to w until ctx ends, no matter who made them: this store,
 // another process, SQL by hand. On an error it returns; watching again begins
 // with Gap. It keeps two connections of its own.
 func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
@@ -49,24 +49,25 @@ func (s *Store) watch(ctx context.Context, w store.Watcher) error {
 	return context.Cause(ctx)
 }
 
-// A stream is a watch under way. What one of its connections says must come
-// back on the other: that proves, as nothing less does, that the changes of
-// others come through. A connection that talks to itself would be answered by a
-// pooler, too, that passes on nothing else.
+// A stream is a watch under way. What the sender says must come back on the
+// listener: only that proves that the changes of others come through. A
+// connection that talks to itself would also be answered by a pooler that passes
+// on nothing else.
 type stream struct {
-	w                   store.Watcher
-	ear, lip            *pgx.Conn
-	heartbeat, patience time.Duration
-	channel             string // of the heartbeats, which is this stream's alone
-	heard               chan struct{}
+	w                store.Watcher
+	listener, sender *pgx.Conn
+	heartbeat        time.Duration
+	beatTimeout      time.Duration // for a heartbeat to come back
+	channel          string        // of the heartbeats, which is this stream's alone
+	heard            chan struct{}
 }
 
 // tune connects and listens. Postgres reports every change from then on.
 func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error) {
-	ctx, cancel := context.WithTimeout(ctx, dialing)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	t := &stream{
-		w: w, heartbeat: s.heartbeat, patience: s.patience,
+		w: w, heartbeat: s.heartbeat, beatTimeout: s.beatTimeout,
 		channel: "tollgate_heartbeat_" + rand.Text(), heard: make(chan struct{}, 1),
 	}
 	defer func() {
@@ -74,19 +75,20 @@ func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error
 			t.hangUp()
 		}
 	}()
-	if t.ear, err = s.dial(ctx, s.listen); err != nil {
+	if t.listener, err = s.dial(ctx, s.listen); err != nil {
 		return nil, err
 	}
-	if t.lip, err = s.dial(ctx, s.listen); err != nil {
+	if t.sender, err = s.dial(ctx, s.listen); err != nil {
 		return nil, err
 	}
-	// It says nothing for days, for which an operator may want to end sessions.
+	// The listener says nothing for days. The operator may have set a limit on
+	// such sessions; it is not meant for this one.
 	const stay = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`
-	if _, err = t.ear.Exec(ctx, stay); err != nil {
+	if _, err = t.listener.Exec(ctx, stay); err != nil {
 		return nil, err
 	}
 	for _, channel := range []string{s.schema.name, t.channel} {
-		if _, err = t.ear.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+		if _, err = t.listener.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return nil, err
 		}
 	}
@@ -96,15 +98,15 @@ func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error
 	return t, err
 }
 
-// same returns an error where the ear is not at the database that the pool
-// leads to. There it would hear its own heartbeats for ever, and no change.
+// same returns an error if the listener is not at the database that the pool
+// leads to. There it would hear its own heartbeats forever, and no change.
 func (t *stream) same(ctx context.Context, s *Store) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, t.patience, errElsewhere)
+	ctx, cancel := context.WithTimeoutCause(ctx, t.beatTimeout, errElsewhere)
 	defer cancel()
 	_, err := s.pool.Exec(ctx, `SELECT pg_notify($1, '')`, t.channel)
 	for heard := false; err == nil && !heard; {
 		var n *pgconn.Notification
-		if n, err = t.ear.WaitForNotification(ctx); err == nil {
+		if n, err = t.listener.WaitForNotification(ctx); err == nil {
 			heard = n.Channel == t.channel
 		}
 	}
@@ -118,7 +120,7 @@ func (t *stream) same(ctx context.Context, s *Store) error {
 // up; what comes before needs no report, as Gap covers it.
 func (t *stream) listen(ctx context.Context) error {
 	for up := false; ; {
-		n, err := t.ear.WaitForNotification(ctx)
+		n, err := t.listener.WaitForNotification(ctx)
 		if err != nil {
 			return err
 		}
@@ -163,9 +165,9 @@ func (t *stream) beat(ctx context.Context) error {
 
 // echo sends a heartbeat and waits until it is heard.
 func (t *stream) echo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, t.patience, errDeaf)
+	ctx, cancel := context.WithTimeoutCause(ctx, t.beatTimeout, errDeaf)
 	defer cancel()
-	if _, err := t.lip.Exec(ctx, `SELECT pg_notify($1, '')`, t.channel); err != nil {
+	if _, err := t.sender.Exec(ctx, `SELECT pg_notify($1, '')`, t.channel); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -180,7 +182,7 @@ func (t *stream) echo(ctx context.Context) error {
 }
 
 func (t *stream) hangUp() {
-	for _, c := range []*pgx.Conn{t.ear, t.lip} {
+	for _, c := range []*pgx.Conn{t.listener, t.sender} {
 		if c != nil {
 			hangUp(c)
 		}

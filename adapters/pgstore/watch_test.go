@@ -175,7 +175,7 @@ func TestChangesByHand(t *testing.T) {
 	}
 }
 
-// Who changes and who takes it back has changed nothing.
+// A change that is rolled back is not reported.
 func TestRolledBack(t *testing.T) {
 	s := open(t, config(t))
 	newKeys(t, s, 2)
@@ -240,11 +240,11 @@ func TestWatchEnds(t *testing.T) {
 // case K9, for a stream that hangs half-open
 func TestSilence(t *testing.T) {
 	s := open(t, config(t))
-	s.patience = 2 * time.Second
+	s.beatTimeout = 2 * time.Second
 	w, ended := watch(t, s)
 	within(t, 10*time.Second, "a heartbeat", func() bool { return !w.alive().IsZero() })
-	var ear int
-	if err := s.row(t.Context(), `SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN "tollgate_heartbeat_%'`).Scan(&ear); err != nil {
+	var listener int
+	if err := s.row(t.Context(), `SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN "tollgate_heartbeat_%'`).Scan(&listener); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -252,7 +252,7 @@ func TestSilence(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := server.PauseBackend(ear); err != nil {
+	if err := server.PauseBackend(listener); err != nil {
 		t.Fatal(err)
 	}
 	// What changes from now on is not heard, and no heartbeat may say that it was.

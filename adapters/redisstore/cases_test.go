@@ -10,8 +10,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// What one node revokes, the others refuse at once, whichever of the two
-// stores it is in.
+// What one node revokes in either store, the other nodes refuse at once.
 // case K9, with the stream up, and cut
 func TestRevokedOnAnotherNode(t *testing.T) {
 	for _, b := range backends {
@@ -35,7 +34,7 @@ func TestRevokedOnAnotherNode(t *testing.T) {
 				},
 			} {
 				s, token := f.start(t, a)
-				other.settle(t)
+				other.waitHeard(t)
 				if err := other.enter(t, token, time.Now()); err != nil {
 					t.Fatal(err)
 				}
@@ -61,7 +60,7 @@ func TestRevokedUnheard(t *testing.T) {
 			f, w := newFleet(t), &wires{}
 			a, deaf := f.node(t, b.client(t), true), f.node(t, b.client(t, w), true)
 			s, token := f.start(t, a)
-			deaf.settle(t)
+			deaf.waitHeard(t)
 			if err := deaf.enter(t, token, time.Now()); err != nil {
 				t.Fatal(err)
 			}
@@ -80,8 +79,8 @@ func TestRevokedUnheard(t *testing.T) {
 	}
 }
 
-// Whoever changes Redis by hand can tell the nodes, all at once too, and that
-// everything is gone they notice.
+// An operator who changes Redis by hand can tell the nodes, also that everything
+// may have changed. The nodes notice by themselves that the database was emptied.
 // case K11, for changes by hand
 // case K12, for they find it changed when they read again
 func TestByHand(t *testing.T) {
@@ -106,7 +105,7 @@ func TestByHand(t *testing.T) {
 				{"everything is gone", func(store.Session) error { return f.empty(t, a.redis) }, authn.ErrRejected},
 			} {
 				o, token := f.start(t, a)
-				other.settle(t)
+				other.waitHeard(t)
 				if err := other.enter(t, token, time.Now()); err != nil {
 					t.Fatal(err)
 				}

@@ -115,7 +115,7 @@ func asked(t *testing.T, c *redis.Client) (list []string) {
 	info := must(c.Info(t.Context(), "commandstats").Result())(t)
 	for line := range strings.Lines(info) {
 		name, _, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
-		// What is asked by this test, and by replicas.
+		// These commands are sent by this test and by replicas.
 		others := []string{"info", "config", "config|resetstat", "command|docs", "replconf", "ping"}
 		if ok && strings.HasPrefix(line, "cmdstat_") && !slices.Contains(others, name) {
 			list = append(list, name)

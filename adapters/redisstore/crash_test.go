@@ -207,7 +207,7 @@ func TestSentTwice(t *testing.T) {
 	}
 }
 
-// What a Create that was refused has left behind leads to nobody.
+// The pointers that a refused Create leaves behind lead to no session.
 func TestRefused(t *testing.T) {
 	s := open(t, small(t, miniredis.RunT(t)))
 	o := login("u", 1)

@@ -44,8 +44,8 @@ func TestClusterFailover(t *testing.T) {
 	}
 }
 
-// A failure is how a master goes, and how it comes back, if it does, when it
-// does not know yet that it is one no more.
+// A failure is how a master goes, and how it comes back, if it does, before it
+// knows that it is no longer a master.
 type failure struct{ fail, comeBack func(*redistest.Server) error }
 
 var failures = map[string]failure{
@@ -53,7 +53,7 @@ var failures = map[string]failure{
 	"hung":   {(*redistest.Server).Pause, (*redistest.Server).Resume},
 }
 
-// failover has a master fail under toil.
+// failover makes a master fail under load.
 func failover(t *testing.T, client redis.UniversalClient, master *redistest.Server, f failure) {
 	s := open(t, client, func(c *Config) { c.Replicas = 1 })
 	var steady []store.Session

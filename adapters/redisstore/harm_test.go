@@ -117,8 +117,8 @@ func TestLoading(t *testing.T) {
 	}
 }
 
-// Whatever a Redis evicts that has too little memory, what is found is listed:
-// so whoever ends all sessions of a user ends it.
+// A Redis with too little memory may evict anything. A session that is still
+// found is also still listed, so ending all sessions of its user ends it.
 func TestEvicting(t *testing.T) {
 	t.Parallel()
 	server := must(redistest.Start(redistest.Config{Settings: []string{"maxmemory 2mb", "maxmemory-policy allkeys-lru"}}))(t)

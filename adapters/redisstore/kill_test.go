@@ -18,13 +18,13 @@ import (
 // victim is the variable that makes this program one, and says of which Redis.
 const victim = "REDISSTORE_VICTIM"
 
-// A place is where a Redis is, of whatever kind.
+// A place is the address of a Redis, a Sentinel or a cluster.
 type place struct {
 	Addrs                    []string
 	Master, Password, Prefix string
 }
 
-// suffer creates sessions and ends them for ever, and says so after each is
+// suffer creates sessions and ends them forever, and says so after each is
 // acknowledged. Number n is ended after number n+1 was created.
 func suffer(how string) error {
 	var p place

@@ -81,14 +81,14 @@ func (f *fleet) node(t testing.TB, client redis.UniversalClient, streams bool, c
 	n.stop = func() { cancel(); <-done }
 	t.Cleanup(n.stop)
 	if streams {
-		n.settle(t)
+		n.waitHeard(t)
 	}
 	return n
 }
 
-// settle waits until the node has heard of all changes until now: of sessions,
-// for the other store tells before its calls return.
-func (n *node) settle(t testing.TB) {
+// waitHeard waits until the node has heard of all changes to sessions until now.
+// The other store tells of its changes before its calls return.
+func (n *node) waitHeard(t testing.TB) {
 	t.Helper()
 	now := time.Now()
 	poll(t, "the stream was not up", func() bool {

@@ -11,7 +11,7 @@ import (
 	"medtwin.ai/tollgate/adapters/redisstore/redistest"
 )
 
-// multiply adds sessions of a user that are as one which he has.
+// multiply adds sessions of a user that are like one that they have.
 var multiply = redis.NewScript(`
 	local record = redis.call('HGETALL', KEYS[1])
 	local from, to = tonumber(ARGV[1]), tonumber(ARGV[2])

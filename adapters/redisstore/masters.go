@@ -38,7 +38,7 @@ func (s *Store) masters(ctx context.Context) ([]master, error) {
 	}); err != nil {
 		return nil, err
 	}
-	// Where a key lives is found by asking, which costs a microsecond.
+	// Asking tells which master has a key, and costs a microsecond.
 	var list []master
 	for n := 0; len(nodes) > 0; n++ {
 		witness := s.names.witness(n)

@@ -21,10 +21,10 @@ import (
 //	changes                    channel: ids
 //	beat:<random>              channel: heartbeats of one watch
 //
-// What is in braces says on which server of a cluster a key is: a user's
-// sessions are together, and live and die as one. Lengths go before what
-// others have chosen, so that no two names can be the same; a brace in it does
-// no harm, for the tag then ends there for all keys of the user.
+// The text in braces says on which server of a cluster a key is: the sessions of a
+// user are together, and live and die as one. The length goes before every text
+// that others have chosen, so no two names can be the same. A brace in such a text
+// does no harm, because the tag then ends there for all keys of the user.
 type names string
 
 func (n names) session(user, id string) string { return string(n) + "session:" + tag(user) + ":" + id }
@@ -41,11 +41,12 @@ func (n names) digest(d keyfmt.Digest) string {
 	return string(n) + "digest:" + counted(d.Pepper) + ":" + hex.EncodeToString(d.Sum[:])
 }
 
-// lists is a pattern of the sorted sets, and user whose one of them is.
+// lists returns a pattern that matches the lists of sessions of all users.
 func (n names) lists() string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(string(n)) + "sessions:{*"
 }
 
+// user returns the user whose sessions a list holds.
 func (n names) user(list string) (string, error) {
 	rest, ok := strings.CutPrefix(list, string(n)+"sessions:{")
 	user, end, err := cutCounted(rest)

@@ -128,7 +128,7 @@ func TestExpiries(t *testing.T) {
 				}
 			}
 			if got := left(s.names.sessions("u")); got < 124*time.Hour || got > 125*time.Hour {
-				t.Errorf("the list of a user: %v, want little more than his longest session", got)
+				t.Errorf("the list of a user: %v, want little more than their longest session", got)
 			}
 		})
 	}

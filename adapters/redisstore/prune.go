@@ -100,8 +100,8 @@ func (p *pruning) user(ctx context.Context, user string) (int, error) {
 	if len(old) == 0 {
 		return 0, nil
 	}
-	// Pointers first: without them the session is found no more, and whoever
-	// dies before its record is deleted leaves it to the next call.
+	// Pointers first: without them the session is no longer found. A process that
+	// dies before it deletes the record leaves that to the next call.
 	pipe := p.s.client.Pipeline()
 	for _, o := range old {
 		pipe.Del(ctx, p.s.names.id(o.ID))

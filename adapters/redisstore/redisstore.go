@@ -14,23 +14,23 @@
 // failover or a loss of power may undo what was acknowledged last: a log-in,
 // which has to be made again, or a revocation.
 //
-// A master that was replaced, and does not know it, goes on serving those who
-// do not know it either, and they do not hear of what is revoked elsewhere: in a
+// A master that was replaced, and does not know it, goes on serving clients that
+// do not know it either. They do not hear of what is revoked elsewhere: in a
 // cluster for the node time-out at most. The driver asks the cluster for its
-// masters with every heartbeat; where no server tells (all time out, or CLUSTER
-// SLOTS is forbidden), it goes on with those that it knew, and what is revoked on
-// a new one is not heard of until it knows.
+// masters with every heartbeat. If no server tells (all time out, or CLUSTER
+// SLOTS is forbidden), it goes on with those that it knew, and does not hear of
+// what is revoked on a new master until it knows of that.
 //
-// [Config].Replicas is against both. Revocations wait for replicas, and so do
+// [Config].Replicas guards against both. Revocations wait for replicas, and so do
 // heartbeats: a master that has lost its replicas to another one keeps nothing
-// alive, and who connects again is led to the other. On the side of the server
-// min-replicas-to-write does the same, before Redis 7.0 not for scripts.
+// alive, and a client that connects again is led to the other. On the server,
+// min-replicas-to-write does the same, but before Redis 7.0 not for scripts.
 //
-// While a slot of a cluster moves, log-ins and log-outs of its users may fail,
-// and are to be tried again.
+// While a slot of a cluster moves, log-ins and log-outs of its users may fail:
+// try them again.
 //
-// Whatever must not depend on any of that raises the user's epoch, which is kept
-// with the users: store.Users.EndSessions does, and so do a new password and a
+// What must not depend on any of that raises the user's epoch, which is kept with
+// the users: store.Users.EndSessions does, and so do a new password and a
 // suspension.
 //
 // # Rights
@@ -109,8 +109,8 @@ func New(c Config) (*Store, error) {
 	require(!strings.ContainsAny(c.Prefix, "{}"), "Prefix has braces, which would decide where in a cluster its keys are")
 	require(c.Retention >= 0, fmt.Sprintf("Retention is %v, want more than 0", c.Retention))
 	require(c.Replicas >= 0, fmt.Sprintf("Replicas is %d, want 0 or more", c.Replicas))
-	require(c.Heartbeat >= 0 && c.Heartbeat <= witnessed/patience,
-		fmt.Sprintf("Heartbeat is %v, want more than 0 and at most %v", c.Heartbeat, witnessed/patience))
+	require(c.Heartbeat >= 0 && c.Heartbeat <= witnessed/missedBeats,
+		fmt.Sprintf("Heartbeat is %v, want more than 0 and at most %v", c.Heartbeat, witnessed/missedBeats))
 	const heed = "Client does not heed contexts: set ContextTimeoutEnabled"
 	switch client := c.Client.(type) {
 	case nil:
@@ -160,9 +160,9 @@ func (s *Store) Ready(ctx context.Context) error {
 // Publish tells the watches of all nodes that something about these ids has
 // changed in another store, one that has no stream of changes of its own.
 //
-// Call it after the commit. Whoever dies in between has told nobody, and the
-// caches believe what they know for as long as the stream lives. Where the
-// other store can tell of its changes itself, use store.WithSessions.
+// Call it after the commit. A process that dies in between has told nobody, and
+// the caches believe what they know for as long as the stream lives. If the other
+// store can tell of its changes itself, use store.WithSessions.
 func (s *Store) Publish(ctx context.Context, ids ...string) error {
 	masters, err := s.masters(ctx)
 	if err == nil {

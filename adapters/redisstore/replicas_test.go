@@ -55,7 +55,7 @@ func pair(t *testing.T) (master, replica *redistest.Server) {
 	return master, replica
 }
 
-// Whoever tries again has to wait as well, though there is nothing left to do.
+// A caller who tries again must wait as well, though there is nothing left to do.
 func TestTriedAgain(t *testing.T) {
 	t.Parallel()
 	master, replica := pair(t)

@@ -116,7 +116,7 @@ func TestHalfWritten(t *testing.T) {
 	}
 }
 
-// Who is not let in has learned nothing about sessions.
+// A client that may not log in learns nothing about sessions.
 func TestNotLetIn(t *testing.T) {
 	o := must(alone())(t).Options()
 	o.Password = "wrong"

@@ -10,16 +10,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Scripts run as one and reach the replicas as one. Each is given all its
-// keys, which in a cluster are on one server. What they publish is heard after
-// what they have written can be read, and a caller that dies cannot do the one
-// without the other.
+// Scripts are atomic, also on the replicas. Each is given all its keys, which in
+// a cluster are on one server. What a script publishes is heard after what it has
+// written can be read, and a caller that dies cannot do the one without the other.
 var (
 	// create adds a record to the list of its user. KEYS: record, list. ARGV:
-	// life in ms, channel, id, and the fields with their values. 0: it is taken,
-	// and not by the same call, which the driver may have sent twice.
+	// life in ms, channel, id, and the fields with their values. It returns 0 if the
+	// id is taken, but not if by the same call, which the driver may send twice.
 	//
-	// The list is rid of ids whose records Redis has dropped. Its scores are by
+	// It removes from the list the ids whose records Redis has dropped. Its scores are by
 	// the clock of Redis, as expiries are; a minute more keeps the list complete
 	// where that clock jumps.
 	create = redis.NewScript(`
@@ -42,9 +41,9 @@ var (
 
 	// touch moves seen on. KEYS: record. ARGV: when.
 	//
-	// A script whose first write takes no memory, as HDEL, may go on with one
-	// that does, also where Redis is full. No record has the field "-": so
-	// nothing is lost where the second write fails.
+	// A script whose first write takes no memory, such as HDEL, may go on with one
+	// that does, even if Redis is full. No record has the field "-", so nothing
+	// is lost if the second write fails.
 	touch = redis.NewScript(`
 		local was = redis.call('HMGET', KEYS[1], 'sum', 'revoked', 'seen')
 		if not was[1] or was[2] or was[3] and tonumber(was[3]) >= tonumber(ARGV[1]) then return 0 end
@@ -57,9 +56,9 @@ var (
 	// none, 0: it had ended before, 1: it ends now. HDEL is there for the same
 	// reason.
 	//
-	// One that had ended is written again where replicas are waited for: it is the
-	// last write of its connection that WAIT waits for (since 7.2), and who tries
-	// again has to wait.
+	// One that had ended is written again if replicas are waited for: WAIT waits for
+	// the last write of its connection (since 7.2), and a caller who tries again
+	// must wait.
 	revoke = redis.NewScript(`
 		local ended, again, at = {}
 		for i, key in ipairs(KEYS) do
@@ -135,8 +134,8 @@ func (s *Store) runAll(ctx context.Context, script *redis.Script, calls []call) 
 	return n, nil
 }
 
-// send returns an error where there are no replies. Otherwise each of them has
-// its own.
+// send returns an error if there are no replies. Otherwise each reply has its
+// own.
 func send(ctx context.Context, pipe redis.Pipeliner) error {
 	replies, err := pipe.Exec(ctx)
 	for _, r := range replies {
@@ -191,8 +190,8 @@ func (s *Store) written(ctx context.Context, master *redis.Client, c call) ([]in
 	return ended, enough()
 }
 
-// wait has a pipe wait until the replicas asked for have what it has written
-// before; enough returns whether they have, once it is sent.
+// wait makes a pipe wait until the required replicas have what it has written
+// before. Once the pipe is sent, enough returns whether they have.
 func (s *Store) wait(ctx context.Context, pipe redis.Pipeliner) (enough func() error) {
 	if s.replicas == 0 {
 		return func() error { return nil }

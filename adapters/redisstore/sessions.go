@@ -21,8 +21,8 @@ var errTimeless = errors.New("redisstore: now is zero, which would read as never
 
 type sessions struct{ s *Store }
 
-// failed says what could not be done. What package store has a name for comes
-// from here alone, never from Redis.
+// failed returns err with what could not be done. The errors that package store
+// names come from this package alone, never from Redis.
 func failed(what string, err error) error { return fmt.Errorf("redisstore: %s: %w", what, err) }
 
 func (v sessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session, error) {
@@ -47,8 +47,8 @@ func (v sessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session, err
 	return o, nil
 }
 
-// read returns a session if there is one and its user's list has it: what
-// RevokeAll would miss, opens nothing.
+// read returns a session if it exists and the list of its user has it: a session
+// that RevokeAll would miss opens nothing.
 func (v sessions) read(ctx context.Context, user, id string) (o store.Session, ok bool, err error) {
 	pipe := v.s.client.Pipeline()
 	record := pipe.HMGet(ctx, v.s.names.session(user, id), fields...)
@@ -69,9 +69,9 @@ func (v sessions) read(ctx context.Context, user, id string) (o store.Session, o
 	return decode(id, values)
 }
 
-// Create writes two pointers first, from the id and from the digest, each on a
-// server of its own perhaps, and then the record with the list of its user, as
-// one. Whoever dies in between has left pointers to nothing.
+// Create writes two pointers first, from the id and from the digest, each perhaps
+// on a server of its own. Then it writes the record and the list of its user
+// atomically. A process that dies in between leaves pointers to nothing.
 func (v sessions) Create(ctx context.Context, o store.Session) error {
 	life := v.s.life(o)
 	for _, pointer := range []struct{ key, to string }{
@@ -94,9 +94,9 @@ func (v sessions) Create(ctx context.Context, o store.Session) error {
 	return nil
 }
 
-// point makes a pointer. One that is there and points elsewhere is taken; one
-// that points to the same place is of an earlier try, or of a session that was
-// pruned, and whether that place is taken shows there.
+// point makes a pointer. If it exists and points elsewhere, it is taken. If it
+// points to the same place, it is of an earlier try or of a session that was
+// pruned; Create then finds out whether that place is taken.
 func (v sessions) point(ctx context.Context, key, to string, life time.Duration) error {
 	made, err := v.s.client.SetNX(ctx, key, to, life).Result()
 	if err != nil {
@@ -225,8 +225,8 @@ func (v sessions) Revoke(ctx context.Context, user, id string, now time.Time) er
 	return nil
 }
 
-// RevokeAll does not count what it has ended where the driver had to ask twice,
-// because the first answer was lost.
+// RevokeAll does not count what it has ended if the first answer was lost and the
+// driver had to ask twice.
 func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time) (n int, err error) {
 	if now.IsZero() {
 		return 0, errTimeless

@@ -86,7 +86,7 @@ type barrier struct {
 	streams map[*barred]bool
 }
 
-// pass says the same at every master. Each ear of a stream hears all of them,
+// pass says the same at every master. Each listener of a stream hears all of them,
 // the one at that master and those that it passes messages on to, and none is
 // overtaken by what was said there before.
 func (b *barrier) pass(ctx context.Context, s *Store) error {

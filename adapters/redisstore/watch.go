@@ -13,8 +13,9 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// patience is for how many heartbeats one of them may stay away.
-const patience = 10
+// missedBeats is how many heartbeats may pass until one that is not back ends the
+// watch.
+const missedBeats = 10
 
 var (
 	errDeaf  = errors.New("a message did not come back in time: Redis hangs, or cannot be reached")
@@ -22,9 +23,9 @@ var (
 	errAway  = errors.New("the subscription is not at the master")
 )
 
-// Watch reports changes to w until ctx ends, whoever made them: this store or
-// another one with the same prefix. On an error it returns; watching again
-// begins with Gap. It keeps a connection of its own to every master.
+// Watch reports changes to w until ctx ends, no matter who made them: this
+// store or another one with the same prefix. On an error it returns; watching
+// again begins with Gap. It keeps a connection of its own to every master.
 //
 // An empty message on the channel of changes ("tollgate:changes") is a Gap: for
 // those who change Redis by hand. Emptying the database is noticed.
@@ -53,8 +54,8 @@ func (s *Store) watch(ctx context.Context, w store.Watcher) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	var listening sync.WaitGroup
-	for _, e := range t.ears {
-		listening.Go(func() { stop(e.listen(ctx)) })
+	for _, l := range t.listeners {
+		listening.Go(func() { stop(l.listen(ctx)) })
 	}
 	stop(t.beat(ctx))
 	t.hangUp() // which ends the listening
@@ -62,27 +63,27 @@ func (s *Store) watch(ctx context.Context, w store.Watcher) error {
 	return context.Cause(ctx)
 }
 
-// A stream is a watch under way. It has an ear at every master, as a message
-// goes safely only to those who are connected to where it was published: the
-// servers of a cluster pass messages on to each other, but nobody hears of one
-// that they lose. What comes by that way too is heard twice.
+// A stream is a watch under way. It has a listener at every master, because only
+// connections to the server where a message is published receive it for certain:
+// the servers of a cluster pass messages on to each other, but nobody hears of
+// one that they lose. A message that is passed on is heard twice.
 type stream struct {
-	store *Store
-	ears  []*ear
+	store     *Store
+	listeners []*listener
 
 	w store.Watcher
 
-	mu sync.Mutex // has the first Gap come before what any ear reports
+	mu sync.Mutex // has the first Gap come before what any listener reports
 	up bool       // the first Gap was called
 }
 
-// An ear is a subscription at one master. What is said there must come back
-// from it: that proves, as nothing less does, that the changes of others do. A
-// connection that answers pings may hear nothing.
-type ear struct {
+// A listener is a subscription at one master. What is said there must come back
+// from it: only that proves that the changes of others do. A connection that
+// answers pings may hear nothing.
+type listener struct {
 	stream *stream
 	master master
-	beat   string // channel of the heartbeats, which is this ear's alone
+	beat   string // channel of the heartbeats, which is this listener's alone
 	sub    *redis.PubSub
 
 	witness string // as the last heartbeat has found it
@@ -94,7 +95,7 @@ type ear struct {
 
 // tune subscribes. Redis reports every change from then on.
 func (t *stream) tune(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience*t.store.heartbeat, errDeaf)
+	ctx, cancel := context.WithTimeoutCause(ctx, missedBeats*t.store.heartbeat, errDeaf)
 	defer cancel()
 	defer func() {
 		if err != nil && late(ctx) {
@@ -106,26 +107,26 @@ func (t *stream) tune(ctx context.Context) (err error) {
 		return err
 	}
 	for _, m := range masters {
-		e := &ear{stream: t, master: m, beat: t.store.names.beat(rand.Text())}
-		channels := []string{t.store.names.changes(), e.beat}
-		e.sub = m.node.Subscribe(ctx, channels...)
-		t.ears = append(t.ears, e)
-		if err := e.settle(ctx, len(channels)); err != nil {
+		l := &listener{stream: t, master: m, beat: t.store.names.beat(rand.Text())}
+		channels := []string{t.store.names.changes(), l.beat}
+		l.sub = m.node.Subscribe(ctx, channels...)
+		t.listeners = append(t.listeners, l)
+		if err := l.waitSubscribed(ctx, len(channels)); err != nil {
 			return err
 		}
-		if e.witness, err = m.plant(ctx); err != nil {
+		if l.witness, err = m.plant(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settle waits until so many channels are subscribed to. The driver waits
-// whatever ctx says, unless the subscription is closed.
-func (e *ear) settle(ctx context.Context, channels int) error {
-	defer context.AfterFunc(ctx, func() { _ = e.sub.Close() })()
+// waitSubscribed waits until so many channels are subscribed to, or ctx ends. The
+// driver ignores ctx, so the subscription is closed to stop it.
+func (l *listener) waitSubscribed(ctx context.Context, channels int) error {
+	defer context.AfterFunc(ctx, func() { _ = l.sub.Close() })()
 	for range channels {
-		got, err := e.sub.Receive(ctx)
+		got, err := l.sub.Receive(ctx)
 		if err != nil {
 			return err
 		}
@@ -165,7 +166,7 @@ func (t *stream) beat(ctx context.Context) error {
 // echo sends a heartbeat to every master and waits until all are heard. It
 // reports whether one of the databases was emptied in the meantime.
 func (t *stream) echo(ctx context.Context) (emptied bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience*t.store.heartbeat, errDeaf)
+	ctx, cancel := context.WithTimeoutCause(ctx, missedBeats*t.store.heartbeat, errDeaf)
 	defer cancel()
 	defer func() {
 		if err != nil && late(ctx) {
@@ -175,10 +176,10 @@ func (t *stream) echo(ctx context.Context) (emptied bool, err error) {
 	if err := t.moved(ctx); err != nil {
 		return false, err
 	}
-	errs, gone := make([]error, len(t.ears)), make([]bool, len(t.ears))
+	errs, gone := make([]error, len(t.listeners)), make([]bool, len(t.listeners))
 	var waiting sync.WaitGroup
-	for i, e := range t.ears {
-		waiting.Go(func() { gone[i], errs[i] = e.echo(ctx) })
+	for i, l := range t.listeners {
+		waiting.Go(func() { gone[i], errs[i] = l.echo(ctx) })
 	}
 	waiting.Wait()
 	for _, g := range gone {
@@ -187,8 +188,8 @@ func (t *stream) echo(ctx context.Context) (emptied bool, err error) {
 	return emptied, errors.Join(errs...)
 }
 
-// moved returns an error where the cluster has other masters than those that
-// the stream hears.
+// moved returns an error if the cluster has a master that the stream does not
+// listen to.
 func (t *stream) moved(ctx context.Context) error {
 	if t.store.cluster == nil {
 		return nil
@@ -198,8 +199,8 @@ func (t *stream) moved(ctx context.Context) error {
 		return err
 	}
 	have := make(map[*redis.Client]bool)
-	for _, e := range t.ears {
-		have[e.master.node] = true
+	for _, l := range t.listeners {
+		have[l.master.node] = true
 	}
 	for _, m := range masters {
 		if !have[m.node] {
@@ -209,23 +210,23 @@ func (t *stream) moved(ctx context.Context) error {
 	return nil
 }
 
-func (e *ear) echo(ctx context.Context) (emptied bool, err error) {
+func (l *listener) echo(ctx context.Context) (emptied bool, err error) {
 	nonce, heard := rand.Text(), make(chan struct{})
-	e.mu.Lock()
-	e.await, e.heard = nonce, heard
-	e.mu.Unlock()
-	witness, ears, err := e.stream.store.say(ctx, e.master, e.beat, nonce)
+	l.mu.Lock()
+	l.await, l.heard = nonce, heard
+	l.mu.Unlock()
+	witness, receivers, err := l.stream.store.say(ctx, l.master, l.beat, nonce)
 	switch {
 	case err != nil:
 		return false, err
-	case ears == 0:
+	case receivers == 0:
 		return false, errAway
 	case witness == "":
-		if witness, err = e.master.plant(ctx); err != nil {
+		if witness, err = l.master.plant(ctx); err != nil {
 			return false, err
 		}
 	}
-	emptied, e.witness = witness != e.witness, witness
+	emptied, l.witness = witness != l.witness, witness
 	select {
 	case <-heard:
 		return emptied, nil
@@ -235,9 +236,9 @@ func (e *ear) echo(ctx context.Context) (emptied bool, err error) {
 }
 
 // listen reports what it hears.
-func (e *ear) listen(ctx context.Context) error {
+func (l *listener) listen(ctx context.Context) error {
 	for {
-		got, err := e.sub.Receive(ctx)
+		got, err := l.sub.Receive(ctx)
 		if err != nil {
 			return err
 		}
@@ -245,22 +246,22 @@ func (e *ear) listen(ctx context.Context) error {
 		switch {
 		case !ok: // the driver has subscribed again, on another connection
 			return fmt.Errorf("the subscription was lost: %v", got)
-		case m.Channel == e.beat:
-			e.hear(m.Payload)
+		case m.Channel == l.beat:
+			l.hear(m.Payload)
 		case m.Payload == "":
-			e.stream.gap(false)
+			l.stream.gap(false)
 		default:
-			e.stream.forget(m.Payload)
+			l.stream.forget(m.Payload)
 		}
 	}
 }
 
-func (e *ear) hear(nonce string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if nonce != "" && nonce == e.await { // the driver may have sent it twice, and others send anything
-		e.await = ""
-		close(e.heard)
+func (l *listener) hear(nonce string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if nonce != "" && nonce == l.await { // the driver may have sent it twice, and others send anything
+		l.await = ""
+		close(l.heard)
 	}
 }
 
@@ -282,7 +283,7 @@ func (t *stream) forget(id string) {
 }
 
 func (t *stream) hangUp() {
-	for _, e := range t.ears {
-		_ = e.sub.Close() // whatever it says, it is closed
+	for _, l := range t.listeners {
+		_ = l.sub.Close() // whatever it says, it is closed
 	}
 }

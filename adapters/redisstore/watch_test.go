@@ -71,8 +71,8 @@ func TestPrefixesAreApart(t *testing.T) {
 	}
 }
 
-// Who changes Redis by hand can say so, and that all is gone is noticed by
-// everybody, also where one who has just come has noticed it first.
+// An operator who changes Redis by hand can say so. Every node notices that the
+// database was emptied, even if a node that has just come noticed it first.
 // case K11, for changes by hand
 func TestChangesByHand(t *testing.T) {
 	for _, b := range backends {
@@ -154,12 +154,12 @@ func TestHalfOpen(t *testing.T) {
 
 // A subscription at a replica hears what its master says, but not all of it
 // when that is replaced: it keeps nothing alive either.
-func TestEarAtReplica(t *testing.T) {
+func TestListenerAtReplica(t *testing.T) {
 	pair := must(sentinel())(t)
 	s := open(t, pair.Client(t))
 	l := newLedger()
 	stream := &stream{store: s, w: l}
-	e := &ear{stream: stream, master: must(s.masters(t.Context()))(t)[0], beat: s.names.beat("x")}
+	e := &listener{stream: stream, master: must(s.masters(t.Context()))(t)[0], beat: s.names.beat("x")}
 	e.sub = pair.Replica.Client(t).Subscribe(t.Context(), e.beat)
 	defer e.sub.Close()
 	if _, err := e.sub.Receive(t.Context()); err != nil {
@@ -185,7 +185,7 @@ func TestSubscribedAgain(t *testing.T) {
 	if err := stream.tune(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	e := stream.ears[0]
+	e := stream.listeners[0]
 	if err := e.sub.Subscribe(t.Context(), s.names.changes()); err != nil {
 		t.Fatal(err)
 	}
@@ -201,8 +201,8 @@ func TestSubscribedAgain(t *testing.T) {
 	}
 }
 
-// Whoever may publish can say anything on any channel, at any time, and does
-// no more harm than to have something forgotten.
+// A client that may publish can say anything on any channel at any time. The
+// worst that it can do is to have something forgotten.
 func TestJunk(t *testing.T) {
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestJunk(t *testing.T) {
 			}
 			junk := []string{"", "", "x", "user_1", strings.Repeat("A", 26), "\x00", "\xff", strings.Repeat("long", 10_000)}
 			litter := func(ctx context.Context) {
-				for _, e := range stream.ears {
+				for _, e := range stream.listeners {
 					node := e.master.node
 					channels, err := node.PubSubChannels(ctx, string(s.names)+"*").Result()
 					if ctx.Err() == nil && (err != nil || len(channels) < 2) {
@@ -229,7 +229,7 @@ func TestJunk(t *testing.T) {
 			}
 			litter(t.Context()) // before the first heartbeat
 			var running sync.WaitGroup
-			for _, e := range stream.ears {
+			for _, e := range stream.listeners {
 				running.Go(func() { _ = e.listen(t.Context()) })
 			}
 			defer running.Wait()
@@ -272,10 +272,10 @@ func TestNewMaster(t *testing.T) {
 		if err := stream.moved(t.Context()); !errors.Is(err, errMoved) {
 			t.Errorf("of three masters %d are heard: %v, want errMoved", n, err)
 		}
-		stream.ears = append(stream.ears, &ear{master: m})
+		stream.listeners = append(stream.listeners, &listener{master: m})
 	}
-	if err := stream.moved(t.Context()); len(stream.ears) != 3 || err != nil {
-		t.Errorf("all of %d masters are heard: %v", len(stream.ears), err)
+	if err := stream.moved(t.Context()); len(stream.listeners) != 3 || err != nil {
+		t.Errorf("all of %d masters are heard: %v", len(stream.listeners), err)
 	}
 }
 

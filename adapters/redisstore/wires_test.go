@@ -45,7 +45,7 @@ func (w *wires) cut() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.all = slices.DeleteFunc(w.all, func(c *wire) bool {
-		if !c.ear.Load() {
+		if !c.subscribed.Load() {
 			return false
 		}
 		_ = c.Close()
@@ -57,15 +57,15 @@ func (w *wires) cut() (n int) {
 
 type wire struct {
 	net.Conn
-	all    *wires
-	ear    atomic.Bool // it has subscribed
-	once   sync.Once
-	closed chan struct{}
+	all        *wires
+	subscribed atomic.Bool
+	once       sync.Once
+	closed     chan struct{}
 }
 
 func (c *wire) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte("subscribe")) && bytes.Contains(b, []byte("changes")) {
-		c.ear.Store(true)
+		c.subscribed.Store(true)
 	}
 	return c.Conn.Write(b)
 }
@@ -73,11 +73,11 @@ func (c *wire) Write(b []byte) (int, error) {
 // Read ends by deadlines and by Close, as it does on any connection.
 func (c *wire) Read(b []byte) (int, error) {
 	for {
-		if c.ear.Load() && c.all.slow.Load() {
+		if c.subscribed.Load() && c.all.slow.Load() {
 			<-c.closed
 		}
 		n, err := c.Conn.Read(b)
-		if err != nil || !c.ear.Load() || !c.all.mute.Load() {
+		if err != nil || !c.subscribed.Load() || !c.all.mute.Load() {
 			return n, err
 		}
 	}

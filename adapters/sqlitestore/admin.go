@@ -180,7 +180,8 @@ func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate
 // outlives reports whether the expiry a is later than b.
 func outlives(a, b time.Time) bool { return !b.IsZero() && (a.IsZero() || a.After(b)) }
 
-// optional is how what may be left as it is is written: NULL where it is.
+// optional returns the argument for a field that may stay as it is: NULL if it
+// does.
 func optional[T any](t *T, write func(T) (string, error)) (any, error) {
 	if t == nil {
 		return nil, nil
@@ -229,7 +230,7 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		if !old.Grant.Equal(next.Grant) {
 			return store.ErrConflict
 		}
-		// Whatever the caller has read there: it may have changed since.
+		// Not what the caller has read there, which may have changed since.
 		next.Account, next.Replaces, next.Family = account, id, cmp.Or(old.Family, id)
 		next.Owner, next.Environment, next.Plan = old.Owner, old.Environment, old.Plan
 		next.Addresses, next.Expires = old.Addresses, old.Expires

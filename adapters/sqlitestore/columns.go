@@ -145,8 +145,8 @@ func (g *grant) Scan(v any) error {
 	return nil
 }
 
-// addresses are prefixes in JSON. What cannot be read is nowhere, because an
-// empty list would be anywhere.
+// addresses are prefixes in JSON. A list that cannot be read allows no address,
+// because an empty list would allow any.
 type addresses []netip.Prefix
 
 // Scan implements [sql.Scanner].
@@ -157,8 +157,8 @@ func (a *addresses) Scan(v any) error {
 	return nil
 }
 
-// scope is a membership's, in JSON. One that cannot be read leaves no role, as
-// no scope at all would be the whole role. Read it after the role.
+// scope is the scope of a membership, in JSON. If it cannot be read, the role is
+// removed, because no scope would be the whole role. Read it after the role.
 type scope store.Membership
 
 // Scan implements [sql.Scanner].
@@ -175,7 +175,7 @@ func decode(column, into any) bool {
 	return ok && strings.TrimSpace(text) != "null" && json.Unmarshal([]byte(text), into) == nil
 }
 
-// object is how a scope is written: never null.
+// object returns a scope as it is written: never null.
 func object(scope map[string]authz.Set) (string, error) {
 	if len(scope) == 0 {
 		return "{}", nil
@@ -189,7 +189,7 @@ func object(scope map[string]authz.Set) (string, error) {
 	return string(b), err
 }
 
-// array is how a list is written: never null.
+// array returns a list as it is written: never null.
 func array[T any](list []T) (string, error) {
 	if len(list) == 0 {
 		return "[]", nil

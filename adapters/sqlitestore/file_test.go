@@ -210,7 +210,7 @@ func TestUnreadableRow(t *testing.T) {
 	}
 }
 
-// A scope that cannot be read would be the whole role, were it taken for none.
+// A scope that cannot be read must not count as none, which is the whole role.
 func TestUnreadableScope(t *testing.T) {
 	s := open(t, file(t))
 	newAccount(t, s)

@@ -36,7 +36,7 @@ func newAccount(t testing.TB, s *Store) {
 	}
 }
 
-// newLogin adds user_1, a member of acct_1, and his session ses_1.
+// newLogin adds user_1, a member of acct_1, and their session ses_1.
 func newLogin(t testing.TB, s *Store) {
 	t.Helper()
 	err := errors.Join(
@@ -53,7 +53,7 @@ func newSession(n int) store.Session {
 		Created: t0, Expires: t0.Add(time.Hour)}
 }
 
-// toil creates and revokes keys and sessions for ever, and says so after each
+// toil creates and revokes keys and sessions forever, and says so after each
 // is acknowledged. Number n is revoked after number n+1 was created.
 func toil(ctx context.Context, path string) error {
 	s, err := Open(Config{Path: path})
@@ -156,7 +156,7 @@ func kill(t *testing.T, path string, line int) map[string]string {
 	return acknowledged
 }
 
-// What makes acknowledged writes survive the loss of power as well.
+// The settings are those that make acknowledged writes survive a loss of power.
 func TestDurability(t *testing.T) {
 	s := open(t, file(t))
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {

@@ -79,7 +79,7 @@ func TestMigrateStepByStep(t *testing.T) {
 	}
 }
 
-// What version 1 has written is there in the newest, and the reverse.
+// The newest version reads what version 1 has written, and the reverse.
 func TestMigrateKeepsKeys(t *testing.T) {
 	ctx, path := t.Context(), file(t)
 	if err := Migrate(ctx, path, 1); err != nil {

@@ -256,7 +256,7 @@ func (s *Store) touch(ctx context.Context, query string, uses []store.Use) error
 	})
 }
 
-// answer turns what SQLite says into what package store has a name for.
+// answer turns an error of SQLite into the error of package store that names it.
 func answer(what string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrNotFound
@@ -285,7 +285,7 @@ const (
 
 var errTimeless = errors.New("sqlitestore: now is zero, which would read as never")
 
-// some returns ErrNotFound where a statement has met no row.
+// some returns ErrNotFound if a statement has met no row.
 func some(r sql.Result, err error) error {
 	if err != nil {
 		return err

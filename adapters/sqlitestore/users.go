@@ -85,8 +85,8 @@ func (v users) EndSessions(ctx context.Context, id string) (epoch int64, err err
 	return epoch, err
 }
 
-// swapped gives the error of a compare-and-swap that has met no row its name:
-// the query tells whether the record is there at all.
+// swapped returns the error of a compare-and-swap that has met no row: the query
+// tells whether the record exists.
 func swapped(ctx context.Context, tx *sql.Tx, err error, has, id string) error {
 	if !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, store.ErrNotFound) {
 		return err

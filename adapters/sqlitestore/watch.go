@@ -16,8 +16,8 @@ const newChanges = `SELECT n.seq, coalesce(c.seq, 0), coalesce(c.id, '')
 	FROM (SELECT coalesce(max(seq), 0) AS seq FROM sqlite_sequence WHERE name = 'changes') n
 	LEFT JOIN changes c ON c.seq > ? ORDER BY c.seq`
 
-// Watch reports changes to w until ctx ends, whoever made them: this store,
-// another process, SQL by hand. Those of this store it reports at once, the
+// Watch reports changes to w until ctx ends, no matter who made them: this store,
+// another process, SQL by hand. It reports those of this store at once, and the
 // others at the next poll. On an error it returns; watching again begins with
 // Gap.
 func (s *Store) Watch(ctx context.Context, w store.Watcher) error {

@@ -39,9 +39,9 @@ func watch(t *testing.T, s *Store) (calls, <-chan error) {
 }
 
 // hear waits for one call, and passes over others.
-func (w calls) hear(t *testing.T, want string, patience time.Duration) {
+func (w calls) hear(t *testing.T, want string, timeout time.Duration) {
 	t.Helper()
-	late := time.After(patience)
+	late := time.After(timeout)
 	for {
 		select {
 		case got := <-w.c:
@@ -49,7 +49,7 @@ func (w calls) hear(t *testing.T, want string, patience time.Duration) {
 				return
 			}
 		case <-late:
-			t.Fatalf("%q was not heard within %v", want, patience)
+			t.Fatalf("%q was not heard within %v", want, timeout)
 		}
 	}
 }

@@ -44,10 +44,10 @@ type Config struct {
 	// Both are whole seconds, and any age is recent enough where one is negative.
 	// Defaults: 12 hours, 1 hour.
 	Recent, RecentManage time.Duration
-	// Fresh returns the principal of a person as it is at present, past whatever
-	// remembers it, or why there is none any more: session.Manager.Fresh. Issue,
-	// Update and Rotate decide by the answer. Default: they believe the principal
-	// they are given, which may be as old as the lease of what authenticated it.
+	// Fresh returns the present principal of a person, past every cache, or why there
+	// is none any more: session.Manager.Fresh. Issue, Update and Rotate decide by the
+	// answer. Default: they believe the principal they are given, which may be as old
+	// as the lease of the authenticator that returned it.
 	Fresh func(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error)
 	// Formats of the keys, by environment: "live": mt_live_…. Required.
 	Formats map[string]keyfmt.Format
@@ -97,15 +97,15 @@ type Config struct {
 // A Manager is the Authenticator for API keys, and their life cycle. Safe for
 // concurrent use.
 type Manager struct {
-	config    Config
-	records   records
-	formats   []format
-	whole     [][4]authz.Resource // every kind of the model; see manages
-	verifiers []verifier
-	gate      gate // of Verifier.Verify
-	noRoles   sync.Once
-	memory    *recall.Memory[*authn.Principal]
-	unsettled loglimit.Log // first uses that could not be written: each use is one
+	config     Config
+	records    records
+	formats    []format
+	whole      [][4]authz.Resource // every kind of the model; see manages
+	verifiers  []verifier
+	verifying  semaphore // bounds Verifier.Verify
+	noRoles    sync.Once
+	memory     *recall.Memory[*authn.Principal]
+	unfinished loglimit.Log // first uses that could not be written, so that every use is a first one
 }
 
 // records are the parts of Config.Store that a Manager uses.
@@ -145,7 +145,7 @@ func New(c Config) (*Manager, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	require(c.MaxAge == 0 || c.MaxAge >= c.Lease, "MaxAge is less than Lease: no answer would live as long as its lease")
-	k := &Manager{config: c, gate: newGate(), unsettled: loglimit.Log{Logger: c.Logger}}
+	k := &Manager{config: c, verifying: newSemaphore(), unfinished: loglimit.Log{Logger: c.Logger}}
 	for env, f := range c.Formats {
 		require(env != "", "Formats has an environment without a name")
 		require(f.Prefix() != "", "Formats["+env+"] is the zero Format")

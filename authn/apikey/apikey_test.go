@@ -30,7 +30,7 @@ func TestPrincipal(t *testing.T) {
 	}
 	p.Account = "acct_2" // case K13
 	if again, err := d.ask(token); err != nil || again.Account != account {
-		t.Errorf("what one caller did to his principal reached the next: %v, %v", again, err)
+		t.Errorf("a change that one caller made to the principal reached the next: %v, %v", again, err)
 	}
 	if n := d.spy.finds.Load(); n != 1 {
 		t.Errorf("%d store look-ups for two requests, want 1", n)

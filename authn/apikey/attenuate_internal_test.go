@@ -11,9 +11,10 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// case A2, expiry: whoever ends hands out nothing that outlives him, but for a
-// session, whose end is not its user's. No kind of principal that manages keys
-// is like that yet, so this asks the rule that all of them go through.
+// case A2, expiry: a principal that expires hands out nothing that outlives it. A
+// session is the exception, because its user does not end with it. No kind of
+// principal that manages keys expires yet, so this tests the rule that all of them
+// go through.
 func TestNobodyOutlivesTheCaller(t *testing.T) {
 	model, err := authz.NewModel(authz.ModelConfig{Permissions: []string{"read"}})
 	if err != nil {
@@ -28,7 +29,7 @@ func TestNobodyOutlivesTheCaller(t *testing.T) {
 		ok           bool
 	}{
 		"earlier":          {token, now.Add(time.Hour), now.Add(time.Minute), true},
-		"with him":         {token, now.Add(time.Hour), now.Add(time.Hour), true},
+		"with it":          {token, now.Add(time.Hour), now.Add(time.Hour), true},
 		"later":            {token, now.Add(time.Hour), now.Add(time.Hour + 1), false},
 		"never":            {token, now.Add(time.Hour), time.Time{}, false},
 		"who never ends":   {token, time.Time{}, time.Time{}, true},

@@ -169,8 +169,8 @@ func TestPlanIsTheOperators(t *testing.T) {
 	}
 }
 
-// A name, and disabling, are nobody's to refuse to the owner of a key, whatever
-// he may do by now. What else looks narrower is not: see TestNarrowingMeetsNarrowing.
+// The owner of a key may always rename and disable it, whatever they may do by now.
+// Other changes that seem to narrow a key are checked: see TestNarrowingMeetsNarrowing.
 func TestNameAndDisablingAreFree(t *testing.T) {
 	d := newDoor(t)
 	d.hire()
@@ -188,11 +188,11 @@ func TestNameAndDisablingAreFree(t *testing.T) {
 	}
 	for i, c := range []apikey.Change{{Addresses: &some}, {Expires: new(d.now.Add(time.Hour))}, {Disabled: new(false)}} {
 		if _, err := d.keys.Update(t.Context(), by, key.ID, c, d.now); err == nil {
-			t.Errorf("limit %d is set on what he may not hand out", i)
+			t.Errorf("limit %d is set on what they may not hand out", i)
 		}
 	}
 	if _, err := d.keys.Update(t.Context(), by, key.ID, apikey.Change{Grant: &reads, Disabled: new(false)}, d.now); err != nil {
-		t.Errorf("a grant that he may hand out: %v", err)
+		t.Errorf("a grant that they may hand out: %v", err)
 	}
 }
 

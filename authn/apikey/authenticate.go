@@ -17,8 +17,8 @@ import (
 // errDisabled is returned only to a caller who has proved that they hold the key.
 var errDisabled = fmt.Errorf("%w for now: the key is disabled", authn.ErrRevoked)
 
-// A claim is a token that is well formed, and what its shape says.
-type claim struct {
+// A parsedToken is a well-formed token, with what its shape says about it.
+type parsedToken struct {
 	keyfmt.Token
 	environment string // of its format
 	foreign     bool   // well formed by no format, but of the shape of some Verifier
@@ -26,18 +26,18 @@ type claim struct {
 
 // parse tells whose token it is, from its prefix as a rule, and refuses a
 // malformed one, before any I/O.
-func (m *Manager) parse(token string) (claim, error) {
+func (m *Manager) parse(token string) (parsedToken, error) {
 	malformed := authn.ErrNotMine
 	if f := m.format(token); f != nil {
 		if t, err := f.Parse(token); err == nil {
-			return claim{Token: t, environment: f.environment}, nil
+			return parsedToken{Token: t, environment: f.environment}, nil
 		}
 		malformed = authn.ErrRejected
 	}
 	if t, ok := m.foreign(token); ok { // the other system may have had a prefix of ours
-		return claim{Token: t, foreign: true}, nil
+		return parsedToken{Token: t, foreign: true}, nil
 	}
-	return claim{}, malformed
+	return parsedToken{}, malformed
 }
 
 // format returns the format whose prefix the token has, or nil.
@@ -114,7 +114,7 @@ func (m *Manager) remembered(c authn.Credential, now time.Time) (*authn.Principa
 }
 
 // ask fills in e from the store.
-func (m *Manager) ask(ctx context.Context, t claim, c authn.Credential, e *recall.Entry[*authn.Principal]) error {
+func (m *Manager) ask(ctx context.Context, t parsedToken, c authn.Credential, e *recall.Entry[*authn.Principal]) error {
 	key, owner, err := m.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && t.foreign:
@@ -159,13 +159,13 @@ func (m *Manager) ask(ctx context.Context, t claim, c authn.Credential, e *recal
 	case elsewhere(e.Value, c):
 		e.Once = true
 	default:
-		e.Once = !m.settle(ctx, t, key, e.Read)
+		e.Once = !m.finishFirstUse(ctx, t, key, e.Read)
 	}
 	return nil
 }
 
-// unsure makes e say that nobody can tell, though the store has answered: who
-// sends wrong keys of other people must not be able to make it look down.
+// unsure makes e say that the answer is unknown, although the store has answered: a
+// client that sends wrong keys must not be able to make the store look down.
 func unsure(e *recall.Entry[*authn.Principal], err error) {
 	e.Err, e.Once = fmt.Errorf("%w: %w", authn.ErrUnavailable, err), true
 }
@@ -179,9 +179,9 @@ func (m *Manager) again(ctx context.Context, token string, e *recall.Entry[*auth
 	return m.ask(ctx, t, authn.Credential{}, e)
 }
 
-// elsewhere reports whether the Middleware will refuse the principal for where
-// the request comes from or asks to act, which then is no use of the key. What
-// the request does not say refuses nobody.
+// elsewhere reports whether the Middleware will refuse p for the address or the
+// environment of the request. Such a request is no use of the key. An address or an
+// environment that the request does not state refuses nobody.
 func elsewhere(p *authn.Principal, c authn.Credential) bool {
 	if c.Environment != "" && c.Environment != p.Environment {
 		return true
@@ -193,11 +193,11 @@ func elsewhere(p *authn.Principal, c authn.Credential) bool {
 	return from.IsValid() && !p.Admits(from)
 }
 
-// find returns the record of a token, and whose it is. It tries the newest
-// pepper with one plain equality, older ones only when that misses. While a key
-// is being rehashed it has left the older digest when that is tried and had not
-// come to the newest: so that one is tried again.
-func (m *Manager) find(ctx context.Context, t claim) (key store.Key, owner store.Owner, err error) {
+// find returns the record of a token, and its owner. It tries the newest pepper first,
+// and older ones only if that finds nothing. A key that is rehashed meanwhile may be
+// missed under both digests: not yet under the newest, no longer under the older. So the
+// newest is tried again at the end.
+func (m *Manager) find(ctx context.Context, t parsedToken) (key store.Key, owner store.Owner, err error) {
 	tried := 0
 	for d := range m.digests(t) {
 		tried++
@@ -213,8 +213,8 @@ func (m *Manager) find(ctx context.Context, t claim) (key store.Key, owner store
 
 var errUnsound = errors.New("the store returned what does not belong together")
 
-// sound refuses what belongs to different people: only a faulty store would
-// say that.
+// sound refuses a key and an owner that do not belong together: only a faulty store
+// returns them.
 func sound(key store.Key, owner store.Owner, err error) (store.Key, store.Owner, error) {
 	m := owner.Membership
 	switch {
@@ -228,20 +228,23 @@ func sound(key store.Key, owner store.Owner, err error) (store.Key, store.Owner,
 	return key, owner, nil
 }
 
-// settleTimeout bounds the writes of a first use, which holds up a request.
-const settleTimeout = 250 * time.Millisecond
+// firstUseTimeout bounds the writes of a first use, because a request waits for them.
+const firstUseTimeout = 250 * time.Millisecond
 
-// settle writes what the use of a key brings about, and reports whether it may
-// be remembered. A store that cannot write now still lets the key in: a grace
-// that has not begun is tried at the next use, a rehash some time.
-func (m *Manager) settle(ctx context.Context, t claim, key store.Key, now time.Time) bool {
-	// Its own time: what a slow Verifier took must not keep it from being the last.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+// finishFirstUse writes what the use of a key brings about: the digest under the newest
+// pepper, if the stored one is older, and at its first use the start of the grace period
+// of the key that it replaces. It reports whether the answer may be cached. A store that
+// cannot write still lets the key in: a grace period that has not begun is tried again
+// at the next use, a rehash at some later read.
+func (m *Manager) finishFirstUse(ctx context.Context, t parsedToken, key store.Key, now time.Time) bool {
+	// The writes have their own time-out: a slow Verifier that has used up ctx's must not
+	// prevent the rehash, after which it is not needed again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstUseTimeout)
 	defer cancel()
 	if newest := m.config.Peppers.Digest(t.Token); key.Digest.Pepper != newest.Pepper {
 		err := m.records.keys.Rehash(ctx, key.ID, key.Digest, newest)
 		if err != nil && !errors.Is(err, store.ErrConflict) { // that: somebody else has
-			m.unsettled.Write(ctx, now, slog.LevelWarn, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
+			m.unfinished.Write(ctx, now, slog.LevelWarn, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
 		}
 	}
 	if key.Grace == 0 {
@@ -249,7 +252,7 @@ func (m *Manager) settle(ctx context.Context, t claim, key store.Key, now time.T
 	}
 	// Its first use: the key that it replaces has so long now.
 	if err := m.records.keys.BeginGrace(ctx, key.ID, now); err != nil {
-		m.unsettled.Write(ctx, now, slog.LevelError, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
+		m.unfinished.Write(ctx, now, slog.LevelError, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
 		return false
 	}
 	m.memory.Forget(key.Replaces)

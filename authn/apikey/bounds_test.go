@@ -12,7 +12,7 @@ import (
 	"medtwin.ai/tollgate/authz"
 )
 
-// What a key is read with is bounded, by whoever it is made or changed.
+// What a key is read with is bounded, no matter who makes or changes the key.
 func TestKeysAreBounded(t *testing.T) {
 	addresses := func(n int) (list []netip.Prefix) {
 		for i := range n {

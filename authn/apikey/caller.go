@@ -26,7 +26,7 @@ func (m *Manager) admits(by *authn.Principal) error {
 	return nil
 }
 
-// changes is admits for what writes, at a time that can be stored.
+// changes is admits for a call that writes. It also checks that now can be stored.
 func (m *Manager) changes(by *authn.Principal, now time.Time) error {
 	if now.IsZero() {
 		return fmt.Errorf("%w: the time is zero", authn.ErrInvalid)
@@ -34,9 +34,9 @@ func (m *Manager) changes(by *authn.Principal, now time.Time) error {
 	return m.admits(by)
 }
 
-// fresh is changes for what hands out, and returns by as they are at present: a
-// key outlives the rights it was made by, so those must not be remembered ones.
-// Taking away needs changes alone.
+// fresh is changes for a call that hands out rights. It returns the caller's present
+// principal: a key outlives the rights that it was made by, so cached rights must not
+// decide. A call that only takes away rights needs changes alone.
 func (m *Manager) fresh(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error) {
 	if err := m.changes(by, now); err != nil {
 		return nil, err
@@ -54,10 +54,10 @@ func (m *Manager) fresh(ctx context.Context, by *authn.Principal, now time.Time)
 	return p, nil
 }
 
-// manages reports why by is not one who manages the account's own keys of an
-// environment and sees and revokes everybody's there. Which environment by acts
-// in does not matter. To look and to revoke, which takes nothing from the account
-// that it would miss, is possible whatever its status.
+// manages returns nil if by manages the account's own keys of an environment, and may
+// see and revoke all keys there; else it returns the reason. The environment that by
+// acts in does not matter. Reading and revoking are possible whatever the status of the
+// account is, because they take nothing from it that it needs.
 func (m *Manager) manages(by *authn.Principal, environment string, makes bool) error {
 	if by.Kind == authn.KindOperator {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// handOuts are the calls of a person that make a key, or one open more. Each is
-// given a key of his own.
+// handOuts are the calls of a person that make a key, or let a key open more. Each
+// call is given a key that the person owns.
 var handOuts = map[string]func(d *door, by *authn.Principal, key store.Key) error{
 	"issue": func(d *door, by *authn.Principal, key store.Key) error {
 		_, _, err := d.keys.Issue(d.t.Context(), by, apikey.Spec{Name: "k", Environment: "live", Grant: key.Grant}, d.now)
@@ -29,8 +29,8 @@ var handOuts = map[string]func(d *door, by *authn.Principal, key store.Key) erro
 	},
 }
 
-// freshDoor is a door of bob, a key of his that writes, and what he was when it
-// was made, as it may be remembered.
+// freshDoor returns a door, a key of bob's that writes, and bob's principal from
+// when the key was made, as a cache may still hold it.
 func freshDoor(t *testing.T, fresh func(d *door, by *authn.Principal) (*authn.Principal, error)) (*door, *authn.Principal, store.Key) {
 	t.Helper()
 	var d *door
@@ -69,8 +69,8 @@ func TestFreshRightsDecide(t *testing.T) {
 	}
 }
 
-// Who is nobody any more hands out nothing, and who cannot be told neither; to
-// look and to revoke nobody is asked, nor about the operator.
+// A caller who has no rights any more, or whose rights cannot be read, hands out
+// nothing. Fresh is not called to read or revoke keys, nor for the operator.
 func TestFreshRefuses(t *testing.T) {
 	down := errors.New("connection refused")
 	for why, tt := range map[string]struct {

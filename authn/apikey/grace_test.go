@@ -89,9 +89,9 @@ func TestGraceHereInvalidates(t *testing.T) {
 	}
 }
 
-// case T2: while the store cannot be written, every use of a new key is a first
-// one, and they write ten lines a second.
-func TestUnsettledLinesAreLimited(t *testing.T) {
+// case T2: while the store cannot write, every use of a new key is a first use.
+// Together they log at most ten lines a second.
+func TestFirstUseLinesAreLimited(t *testing.T) {
 	var out bytes.Buffer
 	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
 	key, _ := d.issue()

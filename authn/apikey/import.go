@@ -125,7 +125,7 @@ func (m *Manager) foreign(token string) (keyfmt.Token, bool) {
 }
 
 // digests yields those under which a token may be stored, the likeliest first.
-func (m *Manager) digests(t claim) iter.Seq[keyfmt.Digest] {
+func (m *Manager) digests(t parsedToken) iter.Seq[keyfmt.Digest] {
 	if !t.foreign {
 		return m.config.Peppers.Candidates(t.Token)
 	}
@@ -152,15 +152,15 @@ func (m *Manager) digests(t claim) iter.Seq[keyfmt.Digest] {
 
 // prove reports whether t is the imported key that was found. The error says
 // that it cannot be told now.
-func (m *Manager) prove(ctx context.Context, t claim, key store.Key) (bool, error) {
+func (m *Manager) prove(ctx context.Context, t parsedToken, key store.Key) (bool, error) {
 	name, _ := strings.CutPrefix(key.Digest.Pepper, importing)
 	v, ok := m.config.Verifiers[name]
 	if !ok {
 		return false, errors.New("the store returned an imported key that no verifier finds")
 	}
-	if err := m.gate.enter(ctx); err != nil {
+	if err := m.verifying.enter(ctx); err != nil {
 		return false, err
 	}
-	defer m.gate.leave()
+	defer m.verifying.leave()
 	return v.Verify(t.Reveal(), key.Import), nil
 }

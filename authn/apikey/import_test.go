@@ -259,7 +259,7 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-// case K5: who can write to the database, but has no pepper, cannot plant an
+// case K5: an attacker who can write to the database, but has no pepper, cannot plant an
 // imported key, and a row that was tampered with costs nobody minutes.
 func TestPlantedImport(t *testing.T) {
 	d := newDoor(t, imports)
@@ -287,9 +287,9 @@ func TestPlantedImport(t *testing.T) {
 	}
 }
 
-// case K7: whoever knows the clear part of an imported key cannot force more
-// slow work than a few at a time; beyond a short queue the answer is that
-// nobody can tell. Keys of our own are not held up.
+// case K7: a client that knows the clear part of an imported key cannot force more
+// than a few slow verifications at a time. Beyond a short queue the answer is 503.
+// Keys of our own are not held up.
 func TestImportsAreVerifiedFewAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &counted{Verifier: apikey.Bcrypt("."), hold: make(chan struct{})}
@@ -393,7 +393,7 @@ func TestEndedImportCostsNothing(t *testing.T) {
 	}
 	for _, token := range []string{bcryptToken, "Other000.0123456789ABCDEFGHIJabcdefghij"} {
 		if _, err := d.ask(token); err == nil || errors.Is(err, authn.ErrRevoked) {
-			t.Errorf("%v: whoever has proved nothing learns nothing", err)
+			t.Errorf("%v: a caller who has proved nothing learns nothing", err)
 		}
 	}
 	if n := slow.verified.Load(); n != 0 {

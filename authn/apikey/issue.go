@@ -79,8 +79,8 @@ func (m *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now 
 	return key, m.recent(by, key, now)
 }
 
-// owner returns whose the key will be. It follows from who asks; only the
-// operator names somebody.
+// owner returns the user who will own the key, or "" for the account. It follows from
+// the caller; only the operator names another user.
 func (m *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (string, error) {
 	switch {
 	case by.Kind == authn.KindOperator && spec.Owner == "":
@@ -95,7 +95,7 @@ func (m *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (st
 	return by.User, nil
 }
 
-// member reports why user may not own a key of the account.
+// member returns nil if user may own a key of the account, else the reason.
 func (m *Manager) member(ctx context.Context, account, user string) error {
 	_, err := m.records.members.Get(ctx, account, user)
 	if errors.Is(err, store.ErrNotFound) {
@@ -104,7 +104,7 @@ func (m *Manager) member(ctx context.Context, account, user string) error {
 	return err
 }
 
-// mint gives the record its identity and returns the key that it stands for.
+// mint gives the record its identity, and returns the token of the key.
 func (m *Manager) mint(key *store.Key, by *authn.Principal, c Call, now time.Time) keyfmt.Token {
 	token := m.config.Formats[key.Environment].Generate()
 	m.sign(key, by, now)

@@ -58,7 +58,7 @@ func TestKeysDoNotManageKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owned := *p // of a user who manages keys himself
+	owned := *p // of a user who manages keys themselves
 	owned.User = ann
 	for name, by := range map[string]*authn.Principal{
 		"nil": nil, "zero": {}, "key": p, "a manager's key": &owned, "operator of no account": authn.Operator(""),

@@ -20,14 +20,14 @@ func (m *Manager) Get(ctx context.Context, by *authn.Principal, id string) (stor
 	return shown(key), err
 }
 
-// scan is how many keys are read at a time to find somebody's own among them.
+// scan is how many keys are read at a time to find the visible ones among them.
 const scan = 200
 
 // List returns limit keys that by may see, or all that are left of them,
 // revoked and expired ones included, newest id first, beginning after the id
-// after ("": from the start). For those who manage the keys of some environments
-// and not of others it reads on until the page is full: where they see few of
-// many, a page costs as much as the account has keys.
+// after ("": from the start). For a caller who manages the keys of some
+// environments and not of others it reads on until the page is full: if they see few of
+// many keys, one page may read all keys of the account.
 // An after that is no id is authn.ErrInvalid.
 func (m *Manager) List(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
 	if err := m.admits(by); err != nil {

@@ -183,8 +183,8 @@ func TestOwnerIsNotChosen(t *testing.T) {
 		owner  string
 		err    error
 	}{
-		{"himself", d.person(bob), func(*apikey.Spec) {}, bob, nil},
-		{"himself, by name", d.person(bob), func(s *apikey.Spec) { s.Owner = bob }, bob, nil},
+		{"themselves", d.person(bob), func(*apikey.Spec) {}, bob, nil},
+		{"themselves, by name", d.person(bob), func(s *apikey.Spec) { s.Owner = bob }, bob, nil},
 		{"another", d.person(bob), func(s *apikey.Spec) { s.Owner = eve }, "", authn.ErrForbidden},
 		{"another, by a manager", d.person(ann), func(s *apikey.Spec) { s.Owner = bob }, "", authn.ErrForbidden},
 		{"a service of somebody", d.person(ann), func(s *apikey.Spec) { s.Service, s.Owner = true, ann }, "", authn.ErrInvalid},
@@ -218,7 +218,7 @@ func TestRevokeAll(t *testing.T) {
 		err    error
 	}{
 		{"a member", bob, store.Filter{}, "bob", nil},
-		{"a member, himself", bob, store.Filter{Owner: bob}, "bob", nil},
+		{"a member, their own", bob, store.Filter{Owner: bob}, "bob", nil},
 		{"a member, another", bob, store.Filter{Owner: eve}, "", authn.ErrForbidden},
 		{"a member, what another made", bob, store.Filter{CreatedBy: eve}, "", nil},
 		{"a manager", ann, store.Filter{}, "account bob eve", nil},
@@ -255,7 +255,7 @@ func TestRevokeAll(t *testing.T) {
 	}
 }
 
-// Pages are full, whoever asks: one's own keys are found among the account's.
+// Pages are full for every caller: their own keys are found among the account's.
 func TestPages(t *testing.T) {
 	d := newDoor(t)
 	d.hire()
@@ -320,8 +320,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// While the account is suspended, or may only look, those who manage keys see
-// them and revoke them, as somebody must, and make or change none.
+// While the account is suspended or read-only, managers of keys list and revoke them,
+// as somebody must, and make or change none.
 func TestManagingWhileSuspended(t *testing.T) {
 	for _, status := range []authz.Status{authz.Suspended, authz.ReadOnly} {
 		d := newDoor(t)

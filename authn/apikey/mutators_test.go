@@ -201,9 +201,9 @@ func TestGraceElsewhereInvalidates(t *testing.T) {
 	})
 }
 
-// case A8: who is removed from a project, or from the account, loses it with his
-// keys, within the bound and not later; a key of the account itself stays.
-func TestRemovedMemberLosesHisKeys(t *testing.T) {
+// case A8: a member who is removed from a project, or from the account, loses it
+// within the bound, and so do their keys. A key of the account itself stays.
+func TestRemovedMemberLosesTheirKeys(t *testing.T) {
 	leave := map[string]func(d *door){
 		"the project": func(d *door) { d.join(bob, "editor", "p2") },
 		"the account": func(d *door) {
@@ -223,9 +223,9 @@ func TestRemovedMemberLosesHisKeys(t *testing.T) {
 						d = newDoor(t, silent)
 						d.hire()
 					}
-					_, his := d.issueBy(d.person(bob))
+					_, owned := d.issueBy(d.person(bob))
 					_, service := d.issueBy(d.person(ann), func(s *apikey.Spec) { s.Service = true })
-					if !d.opens(his, "read", "p1") || !d.opens(service, "read", "p1") {
+					if !d.opens(owned, "read", "p1") || !d.opens(service, "read", "p1") {
 						t.Fatal("the keys open nothing to begin with")
 					}
 					leave(d)
@@ -233,13 +233,13 @@ func TestRemovedMemberLosesHisKeys(t *testing.T) {
 					if !stream {
 						bound = d.keys.MaxRevocationDelay()
 						d.now = d.now.Add(bound - 1)
-						if !d.opens(his, "read", "p1") {
+						if !d.opens(owned, "read", "p1") {
 							t.Error("it was not remembered: this test shows nothing of the bound")
 						}
 						d.now = d.now.Add(1)
 					}
-					if d.opens(his, "read", "p1") {
-						t.Errorf("after %v his key still opens it", bound)
+					if d.opens(owned, "read", "p1") {
+						t.Errorf("after %v the key of the member still opens it", bound)
 					}
 					if !d.opens(service, "read", "p1") {
 						t.Error("the account's own key has lost it")

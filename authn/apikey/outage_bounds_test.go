@@ -37,7 +37,7 @@ func TestNobodyCanTellIsNoOutage(t *testing.T) {
 			var log bytes.Buffer
 			slow := &counted{Verifier: apikey.Bcrypt("."), hold: make(chan struct{})}
 			id := "none"
-			d := outlasting(t, func(k *apikey.Config, _ *authn.Config) {
+			d := outageDoor(t, func(k *apikey.Config, _ *authn.Config) {
 				k.Verifiers = map[string]apikey.Verifier{"django": slow}
 				k.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				k.Store = overlay.Keys(k.Store, altered{k.Store.Keys(), func(key *store.Key, o *store.Owner) {
@@ -97,7 +97,7 @@ func TestNobodyCanTellIsNoOutage(t *testing.T) {
 func TestOutagesAreLoggedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		d := outlasting(t, func(k *apikey.Config, _ *authn.Config) {
+		d := outageDoor(t, func(k *apikey.Config, _ *authn.Config) {
 			k.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -118,7 +118,7 @@ func TestOutagesAreLoggedSeldom(t *testing.T) {
 			t.Errorf("logged %d times:\n%s", got, &log)
 		}
 		d.lose()
-		strange() // and nobody after him
+		strange() // and nobody after that
 		time.Sleep(25 * time.Second)
 		if got := said(); got != [2]int{2, 1} {
 			t.Errorf("in the end logged %d times:\n%s", got, &log)
@@ -137,7 +137,7 @@ func TestOutagesAreLoggedSeldom(t *testing.T) {
 // longer than Timeout, and from then on for a moment. case K9
 func TestOutageLeaseOfDeafStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := outlasting(t)
+		d := outageDoor(t)
 		d.now = time.Now()
 		_, a := d.issue()
 		_, b := d.issue()
@@ -152,7 +152,7 @@ func TestOutageLeaseOfDeafStore(t *testing.T) {
 		d.spy.read.Store(&deaf)
 		var all sync.WaitGroup
 		before := runtime.NumGoroutine()
-		for range 3 { // one asks, the others join him
+		for range 3 { // one asks, the others join it
 			all.Go(func() {
 				began := time.Now()
 				if recall(d.keys, authn.NewCredential("bearer", a), time.Now()) == nil || time.Since(began) > 2*time.Second {

@@ -19,9 +19,9 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// outlasting is a door that lets known keys in for a minute while the store is
+// outageDoor returns a door that lets known keys in for a minute while the store is
 // down, and believes answers for five seconds.
-func outlasting(t *testing.T, change ...func(*apikey.Config, *authn.Config)) *door {
+func outageDoor(t *testing.T, change ...func(*apikey.Config, *authn.Config)) *door {
 	t.Helper()
 	return newDoor(t, append(change, func(k *apikey.Config, _ *authn.Config) { k.OutageLease = time.Minute })...)
 }
@@ -41,7 +41,7 @@ func TestOutageLease(t *testing.T) {
 		bound time.Duration // of a change that a living stream does not tell of, right before the outage
 	}{
 		"off":       {newDoor(t), 5 * time.Second, time.Minute},
-		"on":        {outlasting(t), time.Minute, 2 * time.Minute},
+		"on":        {outageDoor(t), time.Minute, 2 * time.Minute},
 		"too short": {newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.OutageLease = time.Second }), 5 * time.Second, 61 * time.Second},
 	} {
 		d := tt.door
@@ -105,7 +105,7 @@ func TestOutageLeaseEnds(t *testing.T) {
 		"here":      {spec: bound, from: "10.0.0.1:1", want: 200},
 		"elsewhere": {spec: bound, from: "192.0.2.1:1", want: 403},
 	} {
-		d := outlasting(t)
+		d := outageDoor(t)
 		if tt.spec == nil {
 			tt.spec = func(*apikey.Spec) {}
 		}
@@ -164,7 +164,7 @@ func TestOutageLeaseOfStream(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			stream, cut := make(chan store.Watcher, 1), make(chan error)
-			d := outlasting(t, func(k *apikey.Config, _ *authn.Config) {
+			d := outageDoor(t, func(k *apikey.Config, _ *authn.Config) {
 				k.MaxAge = time.Hour
 				k.Store = overlay.Changes(k.Store, watchFunc(func(ctx context.Context, w store.Watcher) error {
 					w.Gap()
@@ -214,12 +214,12 @@ func TestOutageLeaseOfStream(t *testing.T) {
 	}
 }
 
-// A store that hangs holds up those who find it out, for Timeout; from then on
-// nobody who is known, and is believed as soon as it answers. case K9
+// A store that hangs delays the requests that find it out, for Timeout. From then on it
+// delays no known caller, and it is believed as soon as it answers. case K9
 func TestOutageLeaseOfHungStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		d := outlasting(t, func(k *apikey.Config, c *authn.Config) {
+		d := outageDoor(t, func(k *apikey.Config, c *authn.Config) {
 			k.Logger, c.Now, c.Failures = slog.New(slog.NewTextHandler(&log, nil)), time.Now, nobodyFails{}
 		})
 		d.now = time.Now()
@@ -267,7 +267,7 @@ func TestOutageLeaseOfHungStore(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		time.Sleep(2 * time.Second) // whoever asks last has heard nothing
+		time.Sleep(2 * time.Second) // by now the last read has ended without an answer
 		d.spy.hang.Store(false)
 		if err := d.store.KeyAdmin().Revoke(t.Context(), account, keys[0].ID, "", time.Now()); err != nil { // elsewhere
 			t.Fatal(err)
@@ -299,7 +299,7 @@ func TestOutageLeaseEndsWhileTheStoreHangs(t *testing.T) {
 		"life":  {31 * time.Second, 30 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			d := outlasting(t)
+			d := outageDoor(t)
 			d.now = time.Now()
 			_, token := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(tt.lifetime) })
 			if _, err := d.ask(token); err != nil {
@@ -323,7 +323,7 @@ func (nobodyFails) Count(string, time.Time)                       {}
 // What is read while the store is found again does not bring back what was
 // revoked in between. case K10
 func TestOutageLeaseRestoresNothing(t *testing.T) {
-	d := outlasting(t)
+	d := outageDoor(t)
 	key, token := d.issue()
 	if _, err := d.ask(token); err != nil {
 		t.Fatal(err)
@@ -353,7 +353,7 @@ func TestOutageLeaseRestoresNothing(t *testing.T) {
 // A store that panics while nobody waits for it ends no process.
 func TestOutageLeaseOfPanickingStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := outlasting(t)
+		d := outageDoor(t)
 		_, token := d.issue()
 		if _, err := d.ask(token); err != nil {
 			t.Fatal(err)

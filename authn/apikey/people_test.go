@@ -17,8 +17,8 @@ import (
 // The members of the account: an admin, who manages keys, and two editors.
 const ann, bob, eve = "user_ann", "user_bob", "user_eve"
 
-// roles is what the application says about memberships. An editor does not
-// name projects where his membership does.
+// roles is what the application says about memberships. The role of an editor
+// does not name projects where the membership does.
 func (d *door) roles(m store.Membership) []authz.Grant {
 	g := d.model.Everything()
 	switch m.Role {
@@ -61,7 +61,7 @@ func (d *door) join(user, role string, projects ...string) {
 	}
 }
 
-// person is the session of a user, with what he may do at present.
+// person returns a session principal of the user, with what they may do at present.
 func (d *door) person(user string) *authn.Principal {
 	d.t.Helper()
 	m, err := d.store.Memberships().Get(d.t.Context(), account, user)
@@ -149,7 +149,7 @@ func TestOwnerNeverWidens(t *testing.T) {
 	}
 }
 
-// Whatever there is not about an owner, his key opens nothing.
+// The key of an owner who has no rights opens nothing.
 func TestNobodysKeyOpensNothing(t *testing.T) {
 	for name, change := range map[string]func(*door) error{
 		"no membership":  func(d *door) error { return d.store.Memberships().Remove(d.t.Context(), account, bob) },

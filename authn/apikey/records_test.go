@@ -103,8 +103,8 @@ func TestCallComesAgain(t *testing.T) {
 	}
 }
 
-// case K21: whoever made a key and may not see it any more does not see it by
-// asking again.
+// case K21: a caller who made a key and may no longer see it does not see it by
+// repeating the call.
 func TestCallOfFormerManager(t *testing.T) {
 	d := newDoor(t)
 	d.hire()

@@ -31,11 +31,10 @@ func (m *Manager) Revoke(ctx context.Context, by *authn.Principal, id, reason st
 	return nil
 }
 
-// RevokeAll revokes the keys that f means, and returns how many were not
-// revoked before: of the whole account for the operator, of the environments
-// where they hold it for those with Config.Manage, and of their own for
-// everybody. It is one transaction, or one for each environment where by manages
-// some and not all.
+// RevokeAll revokes the keys that f selects, and returns how many were not revoked
+// before. The operator revokes in the whole account, a caller with Config.Manage in the
+// environments where they hold it, and every user among their own keys. It is one
+// transaction, or one for each environment if by manages some and not all.
 func (m *Manager) RevokeAll(ctx context.Context, by *authn.Principal, f store.Filter, reason string, now time.Time) (int, error) {
 	if err := m.changes(by, now); err != nil {
 		return 0, err

@@ -26,13 +26,12 @@ const (
 // ends it now. That the old key is rotated counts as its own first use, for the
 // key that it replaced itself.
 //
-// A key is rotated by those who may update it, if they may hand out what it opens
-// and have logged in lately (Config.Recent). One that is revoked, expired or
-// disabled cannot be rotated (store.ErrInactive), nor one that has been rotated
-// already (*RotatedError, which names the successor), nor, unless grace is 0,
-// one whose predecessors have not all ended (*PredecessorError, or
-// store.ErrConflict if they are too many to look through): so rotations, which
-// the quota does not count, leave two keys in the place of one.
+// A caller may rotate a key if they may update it, may hand out what it opens, and have
+// logged in recently (Config.Recent). A key cannot be rotated if it is revoked, expired
+// or disabled (store.ErrInactive), or has been rotated already (*RotatedError, which
+// names the successor). Unless grace is 0, all of its predecessors must have ended
+// (*PredecessorError, or store.ErrConflict if they are too many to look through). So
+// rotations, which the quota does not count, leave two keys in the place of one.
 func (m *Manager) Rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
 	return m.RotateOnce(ctx, by, id, grace, Call{}, now)
 }

@@ -146,7 +146,7 @@ func TestUpdateRacesUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := keys.Update(t.Context(), d.person(bob), key.ID, apikey.Change{Disabled: new(false)}, d.now); !errors.Is(err, store.ErrConflict) {
-		t.Errorf("enabled, with a grant that he has not seen: %v, want ErrConflict", err)
+		t.Errorf("enabled, with a grant that the caller has not seen: %v, want ErrConflict", err)
 	}
 	if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
 		t.Errorf("the disabled key: %v", err)

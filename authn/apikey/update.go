@@ -25,13 +25,13 @@ type Change struct {
 	Disabled  *bool
 }
 
-// Update changes a key and returns its record. People change their own keys,
-// and those with Config.Manage those of the account. To name a grant, addresses
-// or an expiry, be they narrower, or to enable a key, is handing out all that it
-// will open then: nobody hands out more than they may do themselves, and it takes
-// a log-in of late (Config.Recent). A name, and disabling, are free. Those who may
-// change a key may enable it again, no matter who has disabled it: what must stay
-// ended is revoked. Errors: store.ErrNotFound, authn.ErrForbidden,
+// Update changes a key and returns its record. Users change their own keys, and
+// callers with Config.Manage those of the account. A change that names a grant,
+// addresses or an expiry, even a narrower one, or that enables a key, hands out all
+// that the key will open then: nobody hands out more than they may do themselves, and
+// it takes a recent log-in (Config.Recent). Renaming and disabling need neither. A
+// caller who may change a key may enable it again, no matter who disabled it: revoke a
+// key that must stay ended. Errors: store.ErrNotFound, authn.ErrForbidden,
 // *authz.DeniedError, authn.ErrInvalid with every mistake, store.ErrInactive
 // where the key has ended, and store.ErrConflict where it was changed at the
 // same time: read it again.
@@ -97,13 +97,13 @@ func (m *Manager) checkChange(c Change, old store.Key, now time.Time) error {
 	return invalid(errs...)
 }
 
-// handsOut reports whether the key could open more than it does, as whatever
-// names a limit may: the one that it seems to narrow can be narrower by then.
+// handsOut reports whether the key could open more after the change. Every change that
+// names a limit could: the stored limit may be narrower by then than the one named.
 func (c Change) handsOut() bool {
 	return c.Grant != nil || c.Expires != nil || c.Addresses != nil || c.Disabled != nil && !*c.Disabled
 }
 
-// applied is the key as it would be.
+// applied returns key with the change.
 func (c Change) applied(key store.Key) store.Key {
 	if c.Grant != nil {
 		key.Grant = *c.Grant

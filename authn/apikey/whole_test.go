@@ -13,7 +13,7 @@ import (
 )
 
 // case A2: a manager whose membership is limited to some resources is no manager
-// of keys that open others, neither to see, nor to revoke, nor to make.
+// of keys that open otown, neither to see, nor to revoke, nor to make.
 func TestNarrowedManager(t *testing.T) {
 	d := newDoor(t)
 	d.hire()
@@ -26,7 +26,7 @@ func TestNarrowedManager(t *testing.T) {
 	by := d.person(ann)
 	bobs, _ := d.issueBy(d.person(bob))
 	service, _ := d.issueBy(d.op)
-	hers, _ := d.issueBy(by)
+	own, _ := d.issueBy(by)
 	for _, key := range []store.Key{bobs, service} {
 		for _, method := range []string{"get", "update", "rotate", "revoke"} {
 			if err := d.tryOne(method, by, key.ID); err != store.ErrNotFound {
@@ -35,15 +35,15 @@ func TestNarrowedManager(t *testing.T) {
 		}
 	}
 	list, err := d.keys.List(t.Context(), by, "", 10)
-	if err != nil || len(list) != 1 || list[0].ID != hers.ID {
-		t.Errorf("%d keys listed, %v; want her own", len(list), err)
+	if err != nil || len(list) != 1 || list[0].ID != own.ID {
+		t.Errorf("%d keys listed, %v; want their own", len(list), err)
 	}
 	_, _, err = d.keys.Issue(t.Context(), by, apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Service: true}, d.now)
 	if denied, ok := errors.AsType[*authz.DeniedError](err); !ok || denied.Decision.Code != "out_of_scope" || denied.Decision.Dimension != "scope.projects" {
 		t.Errorf("a key of the account: %v", err)
 	}
 	if n, err := d.keys.RevokeAll(t.Context(), by, store.Filter{}, "leaked", d.now); err != nil || n != 1 {
-		t.Errorf("%d revoked, %v; want her own", n, err)
+		t.Errorf("%d revoked, %v; want their own", n, err)
 	}
 }
 

@@ -71,18 +71,18 @@ const (
 // member of it.
 type fleet struct {
 	tb
-	open       func() storetest.Backend
-	patience   time.Duration // how long to wait for what must come
-	model      *authz.Model
-	live, sess keyfmt.Format // of keys and sessions
-	peppers    *keyfmt.Keyring
-	nodes      []*node
-	markers    int // see settle
+	open         func() storetest.Backend
+	eventTimeout time.Duration // of the wait for an event that must come
+	model        *authz.Model
+	live, sess   keyfmt.Format // of keys and sessions
+	peppers      *keyfmt.Keyring
+	nodes        []*node
+	markers      int // see waitHeard
 }
 
-func newFleet(t tb, open func() storetest.Backend, patience time.Duration) *fleet {
+func newFleet(t tb, open func() storetest.Backend, eventTimeout time.Duration) *fleet {
 	f := &fleet{
-		tb: t, open: open, patience: patience, live: must(keyfmt.New("mt_live_")), sess: must(keyfmt.New("sess_")),
+		tb: t, open: open, eventTimeout: eventTimeout, live: must(keyfmt.New("mt_live_")), sess: must(keyfmt.New("sess_")),
 		model:   must(authz.NewModel(authz.ModelConfig{Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Kinds: []string{"projects"}})),
 		peppers: must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))),
 	}
@@ -123,11 +123,11 @@ func (f *fleet) until(what string, ok func() bool) {
 	f.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for late := time.After(f.patience); !ok(); {
+	for late := time.After(f.eventTimeout); !ok(); {
 		select {
 		case <-tick.C:
 		case <-late:
-			f.Fatalf("%s: not within %v", what, f.patience)
+			f.Fatalf("%s: not within %v", what, f.eventTimeout)
 		}
 	}
 }

@@ -103,8 +103,8 @@ func (p present) Create(ctx context.Context, s store.Session) error {
 	return p.Sessions.Create(ctx, s)
 }
 
-// rewriter keeps sessions as they were when they were first read, but for their
-// last use, which it takes from whoever comes last.
+// rewriter keeps sessions as they were when they were first read. Only their last
+// use is taken from the latest call.
 type rewriter struct {
 	store.Sessions
 	seen *sync.Map

@@ -101,7 +101,7 @@ func bound(f *fleet) {
 	for name, spoil := range map[string]func(*wire){"up": nil, "cut": (*wire).sever, "hung": (*wire).hang} {
 		a, b := f.node(), f.node()
 		both := []credential{a.key(), a.start()}
-		f.settle()
+		f.waitHeard()
 		for _, c := range both {
 			f.must(b.enter(c, time.Now()))
 		}
@@ -183,7 +183,7 @@ func inFlight(f *fleet) {
 	a := f.node()
 	late, g := f.gated()
 	for name, c := range map[string]credential{"key": a.key(), "session": a.start()} {
-		f.settle()
+		f.waitHeard()
 		g.shut.Store(true)
 		done := make(chan error)
 		go func() { done <- late.enter(c, time.Now()) }()

@@ -139,9 +139,9 @@ func (n *node) join(m store.Membership) error {
 	return n.Memberships().Put(n.Context(), m)
 }
 
-// mutators makes every change on one node. As soon as another has heard of it,
-// one question there gets the new answer: nothing was told before it could be
-// read, and what is read is what was written.
+// mutators makes every change on one node. As soon as another node has heard of a
+// change, one request there gets the new answer: no change is announced before it can
+// be read, and what is read is what was written.
 // case K11, case K12
 func mutators(f *fleet) {
 	a, b := f.node(), f.node()

@@ -110,7 +110,7 @@ func (n *node) enter(c credential, now time.Time) error {
 // remember has the node know the credential, so that it is asked about no more.
 func (n *node) remember(c credential) {
 	n.Helper()
-	n.settle()
+	n.waitHeard()
 	if err := n.enter(c, time.Now()); err != nil {
 		n.Fatalf("to begin with: %v", err)
 	}
@@ -129,8 +129,8 @@ func (n *node) end(c credential) {
 	n.must(n.sessions.Revoke(n.Context(), p, c.id, now))
 }
 
-// settle waits until every node has heard of all that was done so far.
-func (f *fleet) settle() {
+// waitHeard waits until every node has heard of all changes so far.
+func (f *fleet) waitHeard() {
 	f.Helper()
 	f.markers++
 	id := fmt.Sprint("acct_marker", f.markers)

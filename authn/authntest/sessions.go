@@ -32,7 +32,7 @@ func logOut(f *fleet) {
 	a := f.node()
 	late, g := f.gated()
 	c := a.start()
-	f.settle()
+	f.waitHeard()
 	g.shut.Store(true)
 	done := make(chan error)
 	soon := time.Now().Add(time.Minute)

@@ -66,7 +66,7 @@ func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (done Suc
 	if err != nil {
 		return Success{}, err
 	}
-	turn, err := m.throttle.enter(m.lanes(device, email, a.Address), now)
+	turn, err := m.throttle.enter(m.counters(device, email, a.Address), now)
 	if err != nil {
 		return Success{}, err
 	}
@@ -106,8 +106,7 @@ func (m *Manager) Login(ctx context.Context, a Attempt, now time.Time) (done Suc
 	return Success{started, token, m.know(device, user, now)}, nil
 }
 
-// user returns the one with that email, or none: the zero User, whose password
-// nobody has.
+// user returns the user with that email, or the zero User, whose password nobody has.
 func (m *Manager) user(ctx context.Context, email string) (store.User, error) {
 	user, err := m.records.users.ByEmail(ctx, email)
 	switch {

@@ -25,7 +25,7 @@ func (m *Manager) ChangePassword(ctx context.Context, by *authn.Principal, curre
 	if by == nil || by.Kind != authn.KindSession || by.User == "" {
 		return Success{}, authn.ErrForbidden
 	}
-	turn, err := m.throttle.enter([]lane{{m.config.Limits.Source, m.seal.subject("password", by.User)}}, now)
+	turn, err := m.throttle.enter([]counter{{m.config.Limits.Source, m.seal.subject("password", by.User)}}, now)
 	if err != nil {
 		return Success{}, err
 	}

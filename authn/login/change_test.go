@@ -15,7 +15,7 @@ func (d *desk) change(by *authn.Principal, current, next string) (login.Success,
 	return d.logins.ChangePassword(d.t.Context(), by, current, next, d.now)
 }
 
-// caller logs ann in and returns who that makes her.
+// caller logs ann in and returns the principal of that session.
 func (d *desk) caller(change ...func(*login.Attempt)) *authn.Principal {
 	d.t.Helper()
 	p, err := d.who(d.enter(change...))
@@ -71,8 +71,8 @@ func TestChangePassword(t *testing.T) {
 	}
 }
 
-// case A4: nothing but a session changes a password, whoever it acts for, and
-// nobody else costs a hash.
+// case A4: only a session changes a password, no matter which user a principal acts
+// for. Other principals cost no hash.
 func TestChangePasswordForbidden(t *testing.T) {
 	d := newDesk(t)
 	session := d.caller()
@@ -98,7 +98,7 @@ func TestChangePasswordForbidden(t *testing.T) {
 func TestChangePasswordRefused(t *testing.T) {
 	d := newDesk(t)
 	by := d.caller()
-	for name, next := range map[string]string{"too short": right[:14], "her name": "Ann Archer Ann Archer", "her address": "ann@example.com1", "common": "passwordpassword"} {
+	for name, next := range map[string]string{"too short": right[:14], "their name": "Ann Archer Ann Archer", "their address": "ann@example.com1", "common": "passwordpassword"} {
 		var policy *password.PolicyError
 		if _, err := d.change(by, right, next); !errors.As(err, &policy) {
 			t.Errorf("%s: %v, want a PolicyError", name, err)

@@ -19,7 +19,7 @@ const (
 
 // know returns the token of a device that the user has logged in from, which
 // keeps its id (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
-// It lets nobody in; it only selects a lane of its own to fail in. It holds the
+// It lets nobody in; it only selects a counter of its own for failures. It holds the
 // epoch of the user, so ending their sessions also voids a stolen token.
 func (m *Manager) know(device string, user store.User, now time.Time) string {
 	return m.seal.sign(deviceToken, now.Add(m.config.Device),

@@ -27,7 +27,7 @@ func (d *desk) flood() {
 	d.t.Fatal("nobody is held up")
 }
 
-// known reports whether ann's device is, with her account closed to others.
+// known reports whether ann's device is, with ann's account closed to others.
 func (d *desk) known(text, device string) {
 	d.t.Helper()
 	d.flood()
@@ -39,8 +39,8 @@ func (d *desk) known(text, device string) {
 	}
 }
 
-// case S26: a device is known until all sessions of its user end, whoever has
-// the token by then; who changes the password has a new one.
+// case S26: a device is known until all sessions of its user end, no matter who has
+// its token by then. The user who changes the password gets a new token.
 func TestDeviceEndsWithTheEpoch(t *testing.T) {
 	for name, end := range map[string]func(*desk) (text, device string, err error){
 		"password": func(d *desk) (string, string, error) {
@@ -94,8 +94,9 @@ func TestDeviceTravels(t *testing.T) {
 	}
 }
 
-// Of one user's right passwords, which no failure bounds, no more than 8 wait
-// for a hash at once from all his known devices, so that others get one.
+// Logins with the right password are not bounded by failures. So at most 8 of one
+// user wait for a hash at once, from all of the user's known devices, and others get
+// their turn.
 func TestDevicesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, func(c *login.Config) {
@@ -155,7 +156,7 @@ func TestDevicesAtOnce(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		all.Go(func() { // nor do strangers share that lane
+		all.Go(func() { // nor do strangers share that counter
 			if _, err := d.try(annEmail, right); err != nil {
 				t.Errorf("an unknown device: %v", err)
 			}

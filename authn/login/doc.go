@@ -5,8 +5,8 @@
 // with a password or without, suspended or not, [Manager.Login] does the same
 // work and takes the same way out, [ErrFailed]. Only an imported hash takes the
 // work that it was made with, until its owner's first login: see
-// [password.Hasher.Verify]. Guessing is bounded in lanes, see [Limits], one of
-// which is the owner's own: failing on purpose locks out others who guess, and
+// [password.Hasher.Verify]. Several counters bound guessing, see [Limits]. One
+// of them is the owner's own: failing on purpose locks out others who guess, and
 // never a device that the owner has logged in from since all their sessions last
 // ended.
 //

@@ -52,9 +52,9 @@ type spy struct {
 	store.Users
 	reads    atomic.Int64
 	err      error
-	read     func() // after a user is read, before he is returned
+	read     func() // after a user is read, before they are returned
 	rehash   func() error
-	replaced func() // after his password is replaced
+	replaced func() // after their password is replaced
 }
 
 func (s *spy) after(u store.User, err error) (store.User, error) {

@@ -73,7 +73,7 @@ func (m *Manager) state(ctx context.Context, user store.User) (string, error) {
 func (m *Manager) Accept(ctx context.Context, token, next string, from netip.Addr, now time.Time) (userID string, err error) {
 	var user store.User
 	defer func() { m.note(ctx, "invitation not accepted", user.ID, from, err, now) }()
-	turn, err := m.throttle.enter([]lane{
+	turn, err := m.throttle.enter([]counter{
 		{m.config.Limits.Address, m.seal.subject("invitation", client(from))},
 		{inFlight, m.seal.subject("accept", token)},
 	}, now)

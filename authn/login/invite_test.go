@@ -28,8 +28,8 @@ func (d *desk) accept(token, next string) (string, error) {
 	return d.logins.Accept(d.t.Context(), token, next, home, d.now)
 }
 
-// An invitation gives one who is new, or has forgotten his password, another
-// one, once, and ends his sessions.
+// An invitation sets the password of a user who is new or has forgotten it, once, and
+// ends their sessions.
 func TestInvitation(t *testing.T) {
 	d := newDesk(t)
 	email := d.add("user_new", "", authz.Active)
@@ -49,7 +49,7 @@ func TestInvitation(t *testing.T) {
 			}
 		}
 		if _, err := d.try(email, other); err != nil {
-			t.Errorf("%s with the password he chose: %v", id, err)
+			t.Errorf("%s with the password they chose: %v", id, err)
 		}
 		if id == ann {
 			if _, err := d.who(before); err == nil {
@@ -177,8 +177,8 @@ func TestInvitationWhileRehashed(t *testing.T) {
 	}
 }
 
-// Who tries tokens is held up by his address, apart from logins; outages and
-// refusals by the policy are counted against nobody.
+// A client that tries tokens is throttled by its address, separately from logins.
+// Outages and refusals by the policy are counted against nobody.
 func TestInvitationThrottle(t *testing.T) {
 	d := newDesk(t, func(c *login.Config) { c.Limits.Address = atMost(3) })
 	token := d.invite(ann)

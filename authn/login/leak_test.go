@@ -93,7 +93,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// Who prints a Manager, by mistake, shows no secret.
+// A Manager that is printed by mistake shows no secret.
 func TestManagerShowsNoSecret(t *testing.T) {
 	d := newDesk(t)
 	shown := fmt.Sprintf("%v %+v %#v", d.logins, d.logins, d.logins)

@@ -9,10 +9,9 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// note logs why an attempt has failed, if it has, and by which client. User is
-// the id of the user whom it was about, "" if there is none or nobody was looked
-// up. What was typed is not logged: people type their password where their email
-// address belongs.
+// note logs why an attempt has failed, if it has, and by which client. User is the id of
+// the user in question, "" if there is none or none was looked up. It does not log what
+// was typed: people type their password where their email address belongs.
 func (m *Manager) note(ctx context.Context, text, user string, from netip.Addr, err error, now time.Time) {
 	if err == nil {
 		return

@@ -99,12 +99,12 @@ func New(c Config) (*Manager, error) {
 	}
 	m := &Manager{config: c, records: records{c.Store.Users(), c.Store.Memberships()}, seal: newSeal(c.Secret)}
 	m.failed.Logger = c.Logger
-	m.config.Secret = nil // who prints a Manager shows no secret
+	m.config.Secret = nil // a Manager that is printed shows no secret
 	return m, nil
 }
 
-// verify is exactly one hash. A stored one that cannot be verified is for the
-// client a wrong password like any other.
+// verify computes exactly one hash. To the client, a stored hash that cannot be
+// verified is a wrong password like any other.
 func (m *Manager) verify(ctx context.Context, passwords *password.Hasher, user store.User, text string) (ok, rehash bool, err error) {
 	ok, rehash, err = passwords.Verify(ctx, user.Password, text)
 	if errors.Is(err, password.ErrHash) {
@@ -115,6 +115,6 @@ func (m *Manager) verify(ctx context.Context, passwords *password.Hasher, user s
 	return ok, rehash, err
 }
 
-// unavailable says of an error of a store that nobody may conclude anything
-// from it.
+// unavailable wraps an error of a store in authn.ErrUnavailable, so that it says nothing
+// about the caller.
 func unavailable(err error) error { return fmt.Errorf("%w: %w", authn.ErrUnavailable, err) }

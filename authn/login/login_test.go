@@ -14,8 +14,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A login begins a session for the transport and in the account asked for, else
-// in the account he has belonged to for longest.
+// A login begins a session for the transport and in the account asked for, else in
+// the account that the user has belonged to for longest.
 func TestLogin(t *testing.T) {
 	d := newDesk(t)
 	for name, tt := range map[string]struct {
@@ -123,8 +123,8 @@ func TestLoginFailsAlike(t *testing.T) {
 	}
 }
 
-// Who belongs to no account, or not to that one, hears so once he has proved
-// who he is.
+// A user who belongs to no account, or not to that one, is told so only after they
+// have proved their identity.
 func TestLoginWithoutAccount(t *testing.T) {
 	d := newDesk(t, unlimited)
 	stray := d.add("user_stray", hashed(), authz.Active)
@@ -154,8 +154,8 @@ func TestLoginWithoutAccount(t *testing.T) {
 	}
 }
 
-// case S11: whatever ends the sessions of a user after he was read leaves the
-// one that his login begins dead.
+// case S11: a change that ends the sessions of a user after the login has read them
+// also ends the session that the login begins.
 func TestLoginBornDead(t *testing.T) {
 	for name, end := range map[string]func(*desk) error{
 		"everywhere": func(d *desk) error {
@@ -190,7 +190,7 @@ func TestLoginBornDead(t *testing.T) {
 }
 
 // case S22: an imported bcrypt hash lets its owner in once, and is an Argon2id
-// afterwards; 73 bytes that begin with his 72 do not.
+// afterwards; 73 bytes that begin with the right 72 do not.
 func TestLoginImports(t *testing.T) {
 	d := newDesk(t, unlimited)
 	long := strings.Repeat("x7Q ", 18)

@@ -58,7 +58,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// One address fails on few accounts, whatever they are; who is known there
+// One address may fail on few accounts, no matter which. A known device at that address
 // passes.
 func TestAddress(t *testing.T) {
 	d := newDesk(t, func(c *login.Config) { c.Limits.Address = atMost(3) })
@@ -157,8 +157,8 @@ func TestGuessBetween(t *testing.T) {
 	}
 }
 
-// Who succeeds is not counted, except while on his way; and those who are hold
-// others up for a moment only.
+// A successful attempt counts only while it is in flight, so it holds up others for a
+// moment only.
 func TestSuccessIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -180,7 +180,7 @@ func TestSuccessIsNotCounted(t *testing.T) {
 	})
 }
 
-// case S20, for logins: whoever the gate sends away has not failed.
+// case S20, for logins: an attempt that the gate sends away has not failed.
 func TestBusyIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, func(c *login.Config) { c.Passwords = must(password.New(password.Config{Hashes: 1, Queue: 1})) })
@@ -217,8 +217,8 @@ func TestBusyIsNotCounted(t *testing.T) {
 	})
 }
 
-// case S26: neither 1,000 addresses nor one beside the owner keep him out on a
-// device that he has logged in from. That device is no better a place to guess.
+// case S26: neither 1,000 addresses nor one beside the owner's lock the owner out on a
+// device that they have logged in from. That device is no better a place to guess.
 func TestKnownDevice(t *testing.T) {
 	d := newDesk(t, func(c *login.Config) { c.Limits.Account = atMost(12) })
 	owner, laptop := d.enter(), d.enter()

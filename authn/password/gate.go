@@ -20,8 +20,8 @@ func (b *BusyError) Error() string { return "password: too many at once" }
 // A gate bounds how many callers hash at once. The others wait in two short
 // queues, each in order of arrival; neither takes room from the other.
 type gate struct {
-	queue int // longest of each
-	wait  time.Duration
+	maxQueue int // of each queue
+	wait     time.Duration
 
 	mu      sync.Mutex
 	free    int
@@ -35,15 +35,15 @@ const (
 	priority
 )
 
-// fairness is how many callers with priority are served before one without is.
-// Were it never one of those, a single user who logs in all the time from
-// known devices would keep everybody else out.
+// fairness is how many callers with priority are served in a row while others wait.
+// Without it a single user who logs in all the time from known devices would keep
+// all others out.
 const fairness = 3
 
 // An entrance leads to one queue of a gate.
 type entrance struct {
 	*gate
-	lane int
+	queue int
 }
 
 // enter returns when the caller may hash. A caller that gets no error calls
@@ -58,12 +58,12 @@ func (e entrance) enter(ctx context.Context) error {
 		e.mu.Unlock()
 		return nil
 	}
-	if len(e.waiting[e.lane]) >= e.queue {
+	if len(e.waiting[e.queue]) >= e.maxQueue {
 		e.mu.Unlock()
 		return &BusyError{Retry: e.wait}
 	}
 	turn := make(chan struct{})
-	e.waiting[e.lane] = append(e.waiting[e.lane], turn)
+	e.waiting[e.queue] = append(e.waiting[e.queue], turn)
 	e.mu.Unlock()
 	timer := time.NewTimer(e.wait)
 	defer timer.Stop()
@@ -86,9 +86,9 @@ func (e entrance) enter(ctx context.Context) error {
 func (e entrance) withdraw(turn chan struct{}) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	i := slices.Index(e.waiting[e.lane], turn)
+	i := slices.Index(e.waiting[e.queue], turn)
 	if i >= 0 {
-		e.waiting[e.lane] = slices.Delete(e.waiting[e.lane], i, i+1)
+		e.waiting[e.queue] = slices.Delete(e.waiting[e.queue], i, i+1)
 	}
 	return i >= 0
 }
@@ -97,22 +97,22 @@ func (e entrance) withdraw(turn chan struct{}) bool {
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	lane := ordinary
+	queue := ordinary
 	switch {
 	case len(g.waiting[ordinary]) == 0:
-		lane, g.row = priority, 0
+		queue, g.row = priority, 0
 	case len(g.waiting[priority]) > 0 && g.row < fairness:
-		lane = priority
+		queue = priority
 		g.row++
 	default:
 		g.row = 0
 	}
-	if len(g.waiting[lane]) == 0 {
+	if len(g.waiting[queue]) == 0 {
 		g.free++
 		return
 	}
-	close(g.waiting[lane][0])
-	g.waiting[lane] = slices.Delete(g.waiting[lane], 0, 1)
+	close(g.waiting[queue][0])
+	g.waiting[queue] = slices.Delete(g.waiting[queue], 0, 1)
 }
 
 func gone(ctx context.Context) error {

@@ -68,8 +68,8 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// Whoever waits is sent away after two seconds, or leaves; and nothing is
-// hashed for him after that.
+// A caller who waits is sent away after two seconds, or leaves. Nothing is hashed for
+// them after that.
 func TestGateWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := passwords(t, func(c *password.Config) { c.Hashes = 1 })
@@ -105,7 +105,7 @@ func TestGateWait(t *testing.T) {
 		}
 		close(stuck)
 		if !<-done {
-			t.Error("whoever was inside got no hash")
+			t.Error("the caller who was inside got no hash")
 		}
 		if _, _, err := p.Verify(ctx, "", good); !errors.Is(err, context.DeadlineExceeded) || hashes != 1 {
 			t.Errorf("%v after %d hashes; want the context's after 1", err, hashes)

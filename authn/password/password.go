@@ -73,7 +73,7 @@ func New(c Config) (*Hasher, error) {
 	}
 	return &Hasher{
 		config: c, words: append(habits(c.Words), common...),
-		gate:   entrance{&gate{free: c.Hashes, queue: c.Queue, wait: c.Wait}, ordinary},
+		gate:   entrance{&gate{free: c.Hashes, maxQueue: c.Queue, wait: c.Wait}, ordinary},
 		derive: argon2id, absent: phc{cost: present, salt: random(saltSize), key: random(keySize)},
 	}, nil
 }
@@ -84,7 +84,7 @@ func New(c Config) (*Hasher, error) {
 // turn.
 func (p *Hasher) Priority() *Hasher {
 	first := *p
-	first.gate.lane = priority
+	first.gate.queue = priority
 	return &first
 }
 

@@ -61,8 +61,8 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// case S19, the part of the hash: whoever is asked for, as many Argon2id of one
-// cost run: one, and one more only of a password that is not in the form that is
+// case S19, the part of the hash: every user costs the same number of Argon2id of one
+// cost. It is one, and one more only for a password that is not in the form that is
 // hashed.
 func TestVerifyTakesTheSameWork(t *testing.T) {
 	p := passwords(t)

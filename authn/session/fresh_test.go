@@ -41,8 +41,8 @@ func TestStatusByHand(t *testing.T) {
 	}
 }
 
-// Fresh is who Authenticate would say the caller is if it remembered nothing,
-// in the environment that he acts in.
+// Fresh returns the principal that Authenticate would return without its cache, in the
+// environment that the caller acts in.
 func TestFresh(t *testing.T) {
 	may := func(p *authn.Principal) (may []string) {
 		for _, permission := range []string{"read", "write"} {
@@ -56,7 +56,7 @@ func TestFresh(t *testing.T) {
 		change func(l *lobby) error
 		may    int // of reading and writing
 	}{
-		"as he was": {func(*lobby) error { return nil }, 2},
+		"unchanged": {func(*lobby) error { return nil }, 2},
 		"narrowed": {func(l *lobby) error {
 			return l.store.Memberships().Put(l.t.Context(), store.Membership{User: userID, Account: account, Role: "viewer"})
 		}, 1},
@@ -81,7 +81,7 @@ func TestFresh(t *testing.T) {
 		}
 		remembered, err := l.sessions.Authenticate(t.Context(), c, l.now)
 		if err != nil || len(may(remembered)) != 2 {
-			t.Errorf("%s: remembered he may %v, %v; want both", name, may(remembered), err)
+			t.Errorf("%s: the cached principal may %v, %v; want both", name, may(remembered), err)
 		}
 		p, err := l.sessions.Fresh(t.Context(), by, l.now)
 		if err != nil {
@@ -89,12 +89,12 @@ func TestFresh(t *testing.T) {
 			continue
 		}
 		if got := may(p); len(got) != tt.may {
-			t.Errorf("%s: he may %v, want %d of them", name, got, tt.may)
+			t.Errorf("%s: the fresh principal may %v, want %d of them", name, got, tt.may)
 		}
 		was, is := *by, *p
 		was.Rights, is.Rights = nil, nil
 		if diff := cmp.Diff(was, is); diff != "" {
-			t.Errorf("%s: he is another (-remembered +fresh):\n%s", name, diff)
+			t.Errorf("%s: the principal is another (-remembered +fresh):\n%s", name, diff)
 		}
 	}
 }
@@ -117,7 +117,8 @@ func (m *members) Get(ctx context.Context, account, user string) (store.Membersh
 	return m.Memberships.Get(ctx, account, user)
 }
 
-// Whose session has ended, who has none and whom nobody can ask about is nobody.
+// Fresh returns no principal for a session that has ended, for a caller without a
+// session, or while the store cannot tell.
 func TestFreshRefuses(t *testing.T) {
 	down := errors.New("down")
 	for name, tt := range map[string]struct {

@@ -41,7 +41,7 @@ func (m *Manager) Start(ctx context.Context, spec Spec, now time.Time) (store.Se
 	}
 	m.memory.Forget(session.ID)
 	if err := m.bound(ctx, session, now); err != nil { // the next one that begins ends them
-		m.config.Logger.LogAttrs(ctx, slog.LevelWarn, "the oldest sessions of a user have not ended, who has too many",
+		m.config.Logger.LogAttrs(ctx, slog.LevelWarn, "a user has too many sessions, and the oldest have not ended",
 			slog.String("user", session.User), slog.Any("err", err))
 	}
 	return session, token, nil

@@ -35,8 +35,8 @@ func TestLogoutInFlight(t *testing.T) {
 	}
 }
 
-// case S11: whatever ends the sessions of a user between the reading of the
-// user and the start of his session leaves that session dead.
+// case S11: a change that ends the sessions of a user after the user is read and before
+// the session starts also ends that session.
 func TestSessionBornDead(t *testing.T) {
 	for name, end := range map[string]func(l *lobby) error{
 		"everywhere": func(l *lobby) error { _, err := l.store.Users().EndSessions(l.t.Context(), userID); return err },

@@ -34,7 +34,7 @@ func TestOutageLease(t *testing.T) {
 		"ended elsewhere": {after: time.Minute, during: func(l *lobby, by *authn.Principal) error {
 			return l.store.Sessions().Revoke(l.t.Context(), userID, by.ID, l.now)
 		}, want: authn.ErrRevoked},
-		"his account, heard":  {after: time.Minute, during: func(l *lobby, by *authn.Principal) error { l.sessions.Forget(account); return nil }, want: authn.ErrUnavailable},
+		"its account, heard":  {after: time.Minute, during: func(l *lobby, by *authn.Principal) error { l.sessions.Forget(account); return nil }, want: authn.ErrUnavailable},
 		"the wrong transport": {after: time.Minute, cookie: true, want: authn.ErrRejected},
 	} {
 		synctest.Test(t, func(t *testing.T) { // whose clock waits for the store

@@ -229,7 +229,7 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 	e.About(session.ID, session.User, session.Account)
 	e.Expires, e.Idle = session.Expires, session.Idle
 	e.Seen(later(session.Created, session.Seen))
-	switch { // before the users are asked, who may be in another store, which may be down
+	switch { // before reading the user, who may be in another store, which may be down
 	case !session.Revoked.IsZero():
 		e.Err = authn.ErrRevoked
 		return nil
@@ -264,7 +264,7 @@ func (m *Manager) rights(account store.Account, grants []authz.Grant) *authz.Rig
 	return m.config.Model.Rights(account.Status, []authz.Grant{m.config.Model.Everything()}, grants)
 }
 
-// standsFor returns whom a session stands for.
+// standsFor returns the principal of a session.
 func standsFor(session store.Session, account store.Account, rights *authz.Rights, env string) authn.Principal {
 	return authn.Principal{
 		Kind: authn.KindSession, ID: session.ID, Account: session.Account, User: session.User, Environment: env,

@@ -107,7 +107,7 @@ func needs(n authz.Need) string {
 	}
 	add(n.Environment != "", "held in %s", n.Environment)
 	add(n.Recent != 0, "proof of the last %s", n.Recent)
-	add(n.ReadOnly, "only looks")
+	add(n.ReadOnly, "read-only")
 	add(n.Suspended, "suspended too")
 	add(n.HideDenial, "hidden")
 	add(n.Cost > 0, "costs %d", n.Cost)

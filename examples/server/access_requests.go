@@ -48,8 +48,8 @@ var statuses = []string{"pending", "approved", "rejected"}
 // maxPending bounds what strangers can fill the database with.
 const maxPending = 10_000
 
-// claimed is for how long an approval that has begun keeps others out. It
-// takes milliseconds: after this it has died with its process.
+// claimed is how long an approval that has begun keeps others out. An approval
+// takes milliseconds: one that takes longer than this has died with its process.
 const claimed = time.Minute
 
 var errDecided = invalid(http.StatusConflict, "already_decided", "The access request has been decided, or is being decided at this moment.")
@@ -186,8 +186,9 @@ func (a *accessRequests) get(ctx context.Context, id string) (accessRequest, err
 	return q, err
 }
 
-// claim takes a pending request for one who approves it, and settles which
-// account it will have, the same for one who does it again after a crash.
+// claim takes a pending request for an approval, and determines which account
+// it will have. It is the same account when the approval is repeated after a
+// crash. A request that is decided or claimed is errDecided.
 func (a *accessRequests) claim(ctx context.Context, id string, now time.Time) (accessRequest, error) {
 	q, err := scanRequest(a.db.Row(ctx, `UPDATE server_access_requests
 		SET claimed = ?2, account = CASE account WHEN '' THEN ?3 ELSE account END
@@ -208,7 +209,8 @@ func (a *accessRequests) release(ctx context.Context, id string, since time.Time
 	return err
 }
 
-// approved ends a claim well. errDecided: it had been given to another.
+// approved ends a claim with an approval. It returns errDecided if another has
+// taken the claim.
 func (a *accessRequests) approved(ctx context.Context, id, by string, since, now time.Time) error {
 	changed, err := a.db.Exec(ctx, `UPDATE server_access_requests SET status = 'approved', decided = ?2, decided_by = ?3
 		WHERE id = ?1 AND status = 'pending' AND claimed = ?4`, id, now.UnixMicro(), by, since.UnixMicro())

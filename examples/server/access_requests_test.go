@@ -62,7 +62,7 @@ func (c *clocked) enter(email string) string {
 	return c.login(email, secret).member(c.t, "session_token")
 }
 
-// operator makes an operator and returns the token of his session.
+// operator makes an operator and returns the token of their session.
 func (c *clocked) operator() string {
 	c.t.Helper()
 	if err := c.addOperator(context.Background(), operatorEmail, secret); err != nil {
@@ -71,7 +71,7 @@ func (c *clocked) operator() string {
 	return c.enter(operatorEmail)
 }
 
-// owner makes an owner of acct_1 and returns the token of his session.
+// owner makes an owner of acct_1 and returns the token of their session.
 func (c *clocked) owner() string {
 	c.t.Helper()
 	return c.enter(c.person("owner@example.com", roleOwner).Email)
@@ -184,8 +184,8 @@ func TestAskingIsBounded(t *testing.T) {
 	}
 }
 
-// Seed 000: after approval there is a key, what its limits are, and whom to
-// write to; and the one who asked can log in.
+// Seed 000: after approval there is a key, its limits, and an address to write
+// to. The person who asked can log in.
 func TestApprove(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	operator, id := c.operator(), c.asked()
@@ -240,7 +240,7 @@ func TestApprove(t *testing.T) {
 		}
 	}
 
-	// Whom we know already gets one more account, and keeps his password.
+	// A known person gets one more account, and keeps their password.
 	second := c.call("POST", "/v1/operator/access-requests/"+c.asked()+"/approve", operator, `{"environment":"test"}`)
 	if second.status != 200 || strings.Contains(second.body, "invitation") || !strings.HasPrefix(second.member(t, "key"), "mt_test_") {
 		t.Fatalf("%d %s", second.status, second.body)
@@ -341,7 +341,7 @@ func TestApproveAfterCrash(t *testing.T) {
 	if a := c.call("GET", "/v1/whoami", lost, ""); a.status != 401 {
 		t.Errorf("the key that nobody was shown: %d", a.status)
 	}
-	// Whoever comes late finds that it is not his any more, and undoes his part.
+	// A late approval finds that it has lost the claim, and undoes its part.
 	if err := c.requests.approved(t.Context(), id, "user_1", c.now.Add(-claimed), c.now); err != errDecided {
 		t.Errorf("the first approval ended with %v", err)
 	}

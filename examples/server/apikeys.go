@@ -21,7 +21,7 @@ func (s *server) declareKeys(routes table) {
 	k := &keyRoutes{s}
 	for _, rt := range []struct {
 		pattern, id string
-		suspended   bool // what shows or takes away, a suspended account may too
+		suspended   bool // a suspended account may use it too: it only shows or takes away
 		serve       http.HandlerFunc
 	}{
 		{"POST /v1/api-keys", "api_keys.create", false, k.create},
@@ -51,8 +51,9 @@ func (s *keyRoutes) create(w http.ResponseWriter, r *http.Request) {
 	}
 	now := s.now()
 	if err := s.specify(r.Context(), &by, body, &spec, now); err != nil {
-		// What the call has made before is told though it could not be made now:
-		// the library asks for that first, and makes nothing of an empty Spec.
+		// A key that the call has made before is returned even if it could not be
+		// made now. The library looks for that key first, and makes none of an
+		// empty Spec.
 		key, token, again := s.keys.Issue(r.Context(), &by, apikey.Spec{Call: spec.Call}, now)
 		if !errors.Is(again, authn.ErrInvalid) {
 			err = again
@@ -67,8 +68,8 @@ func (s *keyRoutes) create(w http.ResponseWriter, r *http.Request) {
 	s.revealKey(w, r, key, token, err)
 }
 
-// specify fills in spec with what a body asks for. That it makes sense is asked
-// first, then that the caller may hand it out, and only then what there is.
+// specify fills in spec with what a body asks for. It checks first that the body
+// makes sense, then that the caller may grant it, and only then what exists.
 func (s *keyRoutes) specify(ctx context.Context, by *authn.Principal, body newKey, spec *apikey.Spec, now time.Time) (err error) {
 	spec.Name, spec.Environment, spec.Grant, spec.Service = body.Name, live, s.everything(), body.Service
 	if body.Environment != nil {
@@ -96,7 +97,7 @@ func (s *keyRoutes) specify(ctx context.Context, by *authn.Principal, body newKe
 }
 
 // mayGive refuses a grant that exceeds the caller's own before it looks for the
-// projects that are named, so that nobody learns of those he may not see.
+// projects that are named, so that callers learn of none that they may not see.
 func (s *keyRoutes) mayGive(ctx context.Context, by *authn.Principal, g *authz.Grant, environment string) error {
 	g.Environments = authz.Of(environment)
 	if d := by.Rights.Delegate(*g); !d.Allowed {
@@ -125,9 +126,9 @@ func (s *keyRoutes) get(w http.ResponseWriter, r *http.Request) {
 	s.respond(w, r, http.StatusOK, s.show(key))
 }
 
-// list answers one page of the caller's keys, of everybody's for one who
-// manages them, newest first; or with ?expiring_before those that end by then,
-// the soonest first.
+// list answers one page of the caller's keys, or of everybody's keys if the
+// caller manages them, newest first. With ?expiring_before it answers those that
+// end by then, the soonest first.
 func (s *keyRoutes) list(w http.ResponseWriter, r *http.Request) {
 	by, _ := caller(r)
 	after, limit, err := pageOf(r)
@@ -139,7 +140,7 @@ func (s *keyRoutes) list(w http.ResponseWriter, r *http.Request) {
 	switch q.Get("owner") {
 	case "":
 	case "me":
-		by.Rights = nil // as one who manages nobody's
+		by.Rights = nil // as a caller who manages nobody's
 	default:
 		s.fail(w, r, errOwner)
 		return
@@ -165,7 +166,7 @@ func (s *keyRoutes) list(w http.ResponseWriter, r *http.Request) {
 	s.respond(w, r, http.StatusOK, answer)
 }
 
-// expiring is one page, and there is no other: whoever wants to see more asks
+// expiring returns one page, and there is no other. To see more, a caller asks
 // for an earlier time.
 func (s *keyRoutes) expiring(ctx context.Context, by *authn.Principal, before, after string, limit int) ([]store.Key, error) {
 	until, err := parseTime(before)
@@ -175,8 +176,8 @@ func (s *keyRoutes) expiring(ctx context.Context, by *authn.Principal, before, a
 	return s.keys.Expiring(ctx, by, until, limit, s.now())
 }
 
-// rotate makes a successor. The old key lives on for some time from the first
-// use of the new one, a day unless the body says otherwise.
+// rotate makes a successor. The old key works for a grace period after the first
+// use of the new one: a day, unless the body says otherwise.
 func (s *keyRoutes) rotate(w http.ResponseWriter, r *http.Request) {
 	by, _ := caller(r)
 	var body struct {

@@ -189,7 +189,7 @@ func (s *keyRoutes) revokeAll(w http.ResponseWriter, r *http.Request) {
 // recordRevoked is an event for every key of the account that was revoked at
 // that instant.
 func (s *keyRoutes) recordRevoked(r *http.Request, account, reason string, at time.Time) {
-	ctx, cancel := detached(r.Context(), patience) // who hangs up is written down all the same
+	ctx, cancel := detached(r.Context(), handlerTimeout) // also when the client has hung up
 	defer cancel()
 	for after := ""; ; {
 		keys, err := s.KeyAdmin().List(ctx, account, after, 1000)

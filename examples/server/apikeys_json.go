@@ -16,8 +16,9 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A newKey asks for a key, as in seed 001. What limits it is left out where
-// there is no limit; an empty list is a mistake and no way to say everything.
+// A newKey asks for a key, as in seed 001. A member that limits the key is left
+// out if there is no limit. An empty list is an error: it does not mean
+// everything.
 type newKey struct {
 	Name        string    `json:"name"`
 	Permissions []string  `json:"permissions"`
@@ -146,8 +147,8 @@ func names(x string, endpoints []string) bool {
 }
 
 // haveProjects returns an error unless the tenant has all the projects of a
-// set. It is asked after whether the caller may name them, so that it tells
-// nobody more than that.
+// set. Call it after checking that the caller may name them, so that it reveals
+// no others.
 func (s *server) haveProjects(ctx context.Context, t tenant, ids authz.Set) error {
 	want := ids.Items()
 	if ids.IsAll() || len(want) == 0 {

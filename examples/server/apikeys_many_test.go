@@ -207,11 +207,11 @@ func TestRevokeMany(t *testing.T) {
 	ownerID, owner := d.joins("acct_1", roleOwner)
 	editorID, editor := d.joins("acct_1", roleEditor)
 	keys := map[string]shownKey{
-		"hers": d.makes(owner, seedCreate), "his": d.makes(editor, seedCreate),
+		"the owner's": d.makes(owner, seedCreate), "the editor's": d.makes(editor, seedCreate),
 		"the account's": d.makes(owner, `{"name":"service","permissions":["read"],"service":true}`),
 	}
 	d.now = d.now.Add(time.Hour)
-	keys["his new one"] = d.makes(editor, seedCreate)
+	keys["the editor's new one"] = d.makes(editor, seedCreate)
 	alive := func(want ...string) {
 		t.Helper()
 		var got []string
@@ -242,17 +242,17 @@ func TestRevokeMany(t *testing.T) {
 		}
 	}
 	d.must(403, "POST", "/v1/api-keys/revoke", editor, `{"owner":"`+ownerID+`","reason":"x"}`)
-	alive("hers", "his", "the account's", "his new one")
-	revoke(owner, `{"owner":"`+editorID+`","created_before":"2026-11-21T09:30:00Z","reason":"found `+keys["his"].Key+` in a log"}`, `{"revoked":1}`)
-	alive("hers", "the account's", "his new one")
+	alive("the owner's", "the editor's", "the account's", "the editor's new one")
+	revoke(owner, `{"owner":"`+editorID+`","created_before":"2026-11-21T09:30:00Z","reason":"found `+keys["the editor's"].Key+` in a log"}`, `{"revoked":1}`)
+	alive("the owner's", "the account's", "the editor's new one")
 	revoke(owner, `{"created_by":"`+ownerID+`","reason":"left"}`, `{"revoked":2}`)
-	alive("his new one")
+	alive("the editor's new one")
 	revoke(editor, `{"all":true,"reason":"tidy"}`, `{"revoked":1}`)
 	alive()
 	revoke(owner, `{"all":true,"reason":"tidy"}`, `{"revoked":1}`) // the fixture's
 	revoke(owner, `{"all":true,"reason":"tidy"}`, `{"revoked":0}`)
 
-	if a := d.must(200, "GET", "/v1/api-keys/"+keys["his"].ID, owner, ""); !strings.Contains(a.body, `"reason":"found mt_live_… in a log"`) { // case T1
+	if a := d.must(200, "GET", "/v1/api-keys/"+keys["the editor's"].ID, owner, ""); !strings.Contains(a.body, `"reason":"found mt_live_… in a log"`) { // case T1
 		t.Error(a.body)
 	}
 	events, err := d.Events().List(t.Context(), "acct_1", "", 100)

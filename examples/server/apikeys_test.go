@@ -222,7 +222,7 @@ func TestHandOut(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
-	check("an owner updates another's key", "PATCH", "/v1/api-keys/"+mine.ID, owner, `{"name":"hers"}`, "owner_only")
+	check("an owner updates another's key", "PATCH", "/v1/api-keys/"+mine.ID, owner, `{"name":"taken"}`, "owner_only")
 	check("an owner rotates another's key", "POST", "/v1/api-keys/"+mine.ID+"/rotate", owner, "", "owner_only")
 	if a := d.do("POST", "/v1/api-keys/"+service.ID+"/rotate", editor, ""); a.status != 404 {
 		t.Errorf("an editor rotates the account's key: %d %s", a.status, a.body)
@@ -232,7 +232,7 @@ func TestHandOut(t *testing.T) {
 	d.becomes(editorID, "acct_1", roleViewer)
 	check("a demoted editor rotates", "POST", "/v1/api-keys/"+mine.ID+"/rotate", editor, "", exceeds)
 	check("… enables", "PATCH", "/v1/api-keys/"+off.ID, editor, `{"enabled":true}`, exceeds)
-	check("… writes with the key he has", "PATCH", "/v1/projects/proj_abc123", "Bearer "+mine.Key, `{"name":"x"}`, "missing_permission")
+	check("… writes with their key", "PATCH", "/v1/projects/proj_abc123", "Bearer "+mine.Key, `{"name":"x"}`, "missing_permission")
 	d.must(200, "GET", "/v1/projects/proj_abc123", "Bearer "+mine.Key, "")
 	d.must(200, "PATCH", "/v1/api-keys/"+off.ID, editor, `{"permissions":["read"],"enabled":true}`)
 	d.must(200, "GET", "/v1/projects", "Bearer "+off.Key, "")

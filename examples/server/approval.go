@@ -32,7 +32,7 @@ type approval struct {
 	Plan           string       `json:"plan"`
 	Limits         []shownLimit `json:"limits"`
 	SupportContact string       `json:"support_contact"`
-	Invitation     string       `json:"invitation,omitempty"` // by which the owner sets his password, if he has none
+	Invitation     string       `json:"invitation,omitempty"` // for the owner to set a password, if they have none
 }
 
 // complete fills in the defaults and checks the terms.
@@ -54,14 +54,14 @@ func (s *server) complete(t *terms) error {
 	return nil
 }
 
-// approve makes an account, its owner and a first key for a request, once: of
-// several at the same time one does, and one that died half-way can be done
-// again, after claimed.
+// approve makes an account, its owner and a first key for a request, once. Of
+// several approvals at the same time, one succeeds. One that died half-way can
+// be repeated after claimed.
 func (s *server) approve(ctx context.Context, by actor, id string, t terms) (done approval, err error) {
 	if err := s.complete(&t); err != nil {
 		return done, err
 	}
-	ctx, cancel := detached(ctx, patience) // who hangs up leaves nothing half-made
+	ctx, cancel := detached(ctx, handlerTimeout) // a client that hangs up leaves nothing half-made
 	defer cancel()
 	since := s.now().UTC().Truncate(time.Microsecond)
 	q, err := s.requests.claim(ctx, id, since)
@@ -70,7 +70,7 @@ func (s *server) approve(ctx context.Context, by actor, id string, t terms) (don
 	}
 	defer func() {
 		if err != nil {
-			ctx, cancel := detached(ctx, writing) // which may have ended
+			ctx, cancel := detached(ctx, recordTimeout) // the other ctx may have ended
 			defer cancel()
 			if err := s.requests.release(ctx, id, since); err != nil {
 				s.log.ErrorContext(ctx, "access request not released", slog.String("request", id), slog.Any("err", err))
@@ -98,7 +98,7 @@ func (s *server) approve(ctx context.Context, by actor, id string, t terms) (don
 		return done, err
 	}
 	if err := s.requests.approved(ctx, id, by.id, since, s.now()); err != nil {
-		ctx, cancel := detached(ctx, writing)
+		ctx, cancel := detached(ctx, recordTimeout)
 		defer cancel()
 		return done, errors.Join(err, s.keys.Revoke(ctx, authn.Operator(q.Account), key.ID, "approval not completed", s.now()))
 	}
@@ -116,8 +116,8 @@ func (s *server) approve(ctx context.Context, by actor, id string, t terms) (don
 	return done, nil
 }
 
-// makeAccount makes the account that the request was promised. One that is
-// there is of an approval that failed: nobody has seen the keys in it.
+// makeAccount makes the account that the request was promised. If the account
+// exists, an approval that failed made it, and nobody has seen its keys.
 func (s *server) makeAccount(ctx context.Context, q accessRequest, t terms, now time.Time) error {
 	err := s.Accounts().Create(ctx, store.Account{
 		ID: q.Account, Name: q.Organization, Status: authz.Active, Plan: t.Plan, Limits: t.Limits, Created: now,
@@ -133,7 +133,7 @@ func (s *server) makeAccount(ctx context.Context, q accessRequest, t terms, now 
 }
 
 // makeOwner makes the person with the request's email the owner of its
-// account, whether or not we know him already.
+// account, whether or not the service knows them already.
 func (s *server) makeOwner(ctx context.Context, q accessRequest) (store.User, error) {
 	user, err := s.Users().ByEmail(ctx, q.Email)
 	switch {
@@ -145,13 +145,13 @@ func (s *server) makeOwner(ctx context.Context, q accessRequest) (store.User, er
 	return s.addUser(ctx, q.Email, q.Name, "", q.Account, roleOwner)
 }
 
-// reject decides against a request. What an approval that failed has left
-// behind is closed.
+// reject decides against a request. It closes the account that a failed approval
+// has left behind.
 func (s *server) reject(ctx context.Context, by actor, id, reason string) error {
 	if !legible(reason, 1, 500) {
 		return invalid(http.StatusBadRequest, "invalid_field", "reason must be a text of 1 to 500 characters.")
 	}
-	ctx, cancel := detached(ctx, patience)
+	ctx, cancel := detached(ctx, handlerTimeout)
 	defer cancel()
 	reason = s.redacted(reason)
 	q, err := s.requests.reject(ctx, id, by.id, reason, s.now())

@@ -84,7 +84,7 @@ func TestBilling(t *testing.T) {
 	}
 }
 
-// Who sees the billing, and of which environment.
+// Which callers see the billing, and of which environment.
 func TestWhoSeesBilling(t *testing.T) {
 	d := newDesk(t)
 	d.another("acct_2")

@@ -26,7 +26,7 @@ type credentials struct {
 	AccountID  string   `json:"account_id"`
 	ProjectIDs []string `json:"project_ids"`
 
-	// The owner of the account, and who runs the service.
+	// The owner of the account, and the operator of the service.
 	Email            string `json:"email"`
 	Password         string `json:"password"`
 	OperatorEmail    string `json:"operator_email"`
@@ -35,7 +35,7 @@ type credentials struct {
 
 // makeDemo fills an empty database with an account, its owner, two keys, some
 // data and an operator, and shows the secrets, which is the only time they can
-// be seen. Of several servers that find the database empty one does.
+// be seen. Of several servers that find the database empty, one does so.
 func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Writer) error {
 	accounts, err := s.Accounts().List(ctx, "", 1)
 	if err != nil {
@@ -95,8 +95,9 @@ func (s *server) makeDemo(ctx context.Context, path, url string, stdout io.Write
 	return file.write(made)
 }
 
-// A demoFile is where the credentials go, under another name until they are in
-// it: nobody reads half of it, and who makes no demo leaves none.
+// A demoFile is where the credentials go. It has another name until it is
+// complete, so that nobody reads half of it. A server that makes no demo leaves
+// no file.
 type demoFile struct {
 	path string
 	temp *os.File

@@ -54,8 +54,8 @@ func (f freely) Take(ctx context.Context, t ratelimit.Take, now time.Time) (rate
 	return f.Store.Take(ctx, t, now)
 }
 
-// joins makes a member of an account and returns his id and what he sends as
-// Authorization. ids are the projects that he is limited to.
+// joins makes a member of an account, and returns their id and what they send as
+// Authorization. ids are the projects that they are limited to.
 func (d *desk) joins(account, role string, ids ...string) (user, auth string) {
 	d.t.Helper()
 	u := store.User{ID: keyfmt.NewID("user_", d.now), Status: authz.Active, Created: d.now}

@@ -123,7 +123,7 @@ func TestExplain(t *testing.T) {
 	check(id, key, "GET", "/health", "open to everybody", 200)
 	check(id, key, "GET", "/nowhere", "404", 404)
 
-	// A person's key is bound by what he may do at present.
+	// A person's key is bound by what the person may do at present.
 	made := p.do("POST", "/v1/api-keys", p.login(p.Email, p.Password), `{"name":"mine","permissions":["read","write","admin"]}`)
 	mine, secret := made.member(t, "id"), made.member(t, "key")
 	check(mine, secret, "GET", "/v1/team", "allowed", 200)

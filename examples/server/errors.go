@@ -107,8 +107,8 @@ func flatRoute(path string) bool {
 }
 
 // sentSession reports whether the credential of r is meant to be a session, so
-// that a person is not told of API keys. It goes by its form alone: what is
-// behind it may be nothing.
+// that a person is not told of API keys. It looks at the form alone: the session
+// may not exist.
 func sentSession(r *http.Request) bool {
 	if values := r.Header["Authorization"]; len(values) > 0 {
 		scheme, token, _ := strings.Cut(values[0], " ")

@@ -21,10 +21,10 @@ type outage[S any] struct {
 	until      func(*traffic) func(count) bool // it has shown all that it does
 }
 
-// Whatever happens to Postgres, nobody is told 401 who should not be, nobody
-// passes who was not verified, who is known goes on, for the outage lease at b
-// and for the lease at a, and no acknowledged write is lost. It is killed under
-// 200 requests in flight.
+// Whatever happens to Postgres, no valid credential gets a 401, no unverified
+// caller passes, and no acknowledged write is lost. Known callers go on, for the
+// outage lease at b and for the lease at a. Postgres is killed under 200 requests
+// in flight.
 func TestPostgresOutage(t *testing.T) {
 	var locked *pgx.Conn // by the one drill that does
 	for _, o := range []outage[*pgtest.Server]{
@@ -57,7 +57,7 @@ func TestPostgresOutage(t *testing.T) {
 	}
 }
 
-// The same for Redis and those who have sessions. Keys do not notice.
+// The same for Redis and users with sessions. Keys do not notice.
 func TestRedisOutage(t *testing.T) {
 	for _, o := range []outage[*redistest.Server]{
 		{"killed", (*redistest.Server).Kill, (*redistest.Server).Restart, (*traffic).leaseEnded},

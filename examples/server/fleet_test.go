@@ -66,7 +66,7 @@ func (f *fleet) attach(dir, database, redis string) {
 	f.t.Cleanup(f.desk.Close)
 }
 
-// An account has an owner, his session, and keys that nobody has used.
+// An account has an owner, the owner's session, and keys that nobody has used.
 type account struct {
 	id, owner string
 	session   string
@@ -114,8 +114,8 @@ func (f *fleet) session(user store.User, account string) string {
 	return token.Reveal()
 }
 
-// do is a request of somebody from a network of his own, lest who is refused
-// is throttled with others. Status 0 is none: the server could not be reached.
+// do sends a request from a network of its own, so that a refused caller is not
+// throttled with others. Status 0 is none: the server could not be reached.
 func (f *fleet) do(p *process, method, path, token, body string) answer {
 	r, err := http.NewRequestWithContext(context.Background(), method, p.BaseURL+path, strings.NewReader(body))
 	if err != nil {
@@ -144,8 +144,8 @@ func (f *fleet) passes(p *process, token string) bool {
 	return in(f.do(p, "GET", "/v1/whoami", token, "").status)
 }
 
-// in reports whether whoever got this status was let in: 429 is for who is
-// known, and asks too often.
+// in reports whether a caller who got this status was let in: 429 is for a known
+// caller who asks too often.
 func in(status int) bool { return status == 200 || status == 429 }
 
 // refused asks every so often until a token is refused. It returns when the

@@ -13,7 +13,7 @@ import (
 	"github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// A hooked is a customer's server, which hears what happens to his keys.
+// A hooked is a customer's server, which hears what happens to their keys.
 type hooked struct {
 	*httptest.Server
 	t      *testing.T
@@ -89,8 +89,8 @@ func (h *hooked) hook(p *process, session string) (id string) {
 	return a.member(h.t, "id")
 }
 
-// Whatever happens to a key, and whoever did it, the account's endpoint hears
-// of it, signed, and of no key itself.
+// The account's endpoint hears of whatever happens to a key, no matter who did
+// it. The message is signed, and holds no key itself.
 func TestHooks(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir, "--dangerously-allow-private-webhooks")
@@ -169,8 +169,8 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// Endpoints are a matter of people who administer the account, and adding one
-// of people who have just proved who they are.
+// Only people who administer the account see endpoints. Adding one needs a recent
+// login.
 func TestHooksAreForPeople(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	owner := c.owner()

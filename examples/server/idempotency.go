@@ -17,9 +17,9 @@ var (
 	errIdempotencyReused = invalid(http.StatusUnprocessableEntity, "idempotency_key_reused", "This Idempotency-Key was sent with another request before: choose a new one.")
 )
 
-// callOf reads the Idempotency-Key of a request, which may come again if its
-// answer is lost; the zero Call, where it has none. What is kept of it and of
-// the request are digests: people write the oddest things into headers.
+// callOf reads the Idempotency-Key of a request, which a client sends again if the
+// answer is lost. Without a key it returns the zero Call. Only digests of the key
+// and of the request are kept, since clients may put a secret into a header.
 func callOf(r *http.Request, body any) (c apikey.Call, err error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
@@ -40,8 +40,8 @@ func callOf(r *http.Request, body any) (c apikey.Call, err error) {
 	return c, err
 }
 
-// revealKey answers with a new key, 201, this once. An earlier call's is 200
-// and without the key: whoever has lost it makes another.
+// revealKey answers 201 with a new key, this once. If an earlier call made the
+// key, the answer is 200 without it: a caller who has lost it makes another.
 func (s *keyRoutes) revealKey(w http.ResponseWriter, r *http.Request, key store.Key, token keyfmt.Token, err error) {
 	if errors.Is(err, apikey.ErrReused) {
 		err = errIdempotencyReused

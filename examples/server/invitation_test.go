@@ -19,9 +19,9 @@ func (c *clocked) accepts(token string) int {
 	return c.do("POST", "/v1/auth/accept", string(b)).status
 }
 
-// A stranger who holds the invitation of a member that was removed, was invited
-// again or has got another role makes nobody active, and what the team says of the
-// member stays true. case S28
+// A stranger may hold the invitation of a member who was removed, was invited
+// again or has got another role. It makes nobody active, and what the team says of
+// the member stays true. case S28
 func TestInvitationsOfATeamEnd(t *testing.T) {
 	type scene struct {
 		*clocked
@@ -113,7 +113,7 @@ func TestInvitationsOfATeamEnd(t *testing.T) {
 	}
 }
 
-// Who asks for the removal of another account's user ends nothing there.
+// A request to remove another account's user ends nothing there.
 func TestRemovalEndsNoForeignInvitation(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	if err := c.Accounts().Create(t.Context(), store.Account{ID: "acct_2", Status: 1, Created: c.now}); err != nil {

@@ -30,7 +30,7 @@ func (s *server) recordIn(r *http.Request, account, kind, subject, note string) 
 	s.note(r.Context(), s.actor(r).event(account, kind, subject, note))
 }
 
-// An actor is who does something, and from where.
+// An actor is the user, key or operator that does something, and from where.
 type actor struct{ id, address string }
 
 func (s *server) actor(r *http.Request) actor {
@@ -54,8 +54,8 @@ func shown(a netip.Addr) string {
 	return a.String()
 }
 
-// note completes an event and writes it. One that cannot be written is in the
-// log, whole.
+// note completes an event and writes it. An event that cannot be written goes to
+// the log as a whole.
 func (s *server) note(ctx context.Context, e store.Event) {
 	e = s.completed(e)
 	if err := s.write(ctx, e); err != nil {
@@ -78,27 +78,23 @@ func (s *server) completed(e store.Event) store.Event {
 	return e
 }
 
-// write is note for those who can do it again.
+// write is note for callers that can repeat it: it returns the error.
 func (s *server) write(ctx context.Context, e store.Event) error {
-	ctx, cancel := detached(ctx, writing) // who hangs up is written down all the same
+	ctx, cancel := detached(ctx, recordTimeout) // also when the client has hung up
 	defer cancel()
 	return appendEvent(ctx, s.backend, s.hooks, s.completed(e))
 }
 
-// writing is for how long something that has happened may take to be written
-// down.
-const writing = 4 * time.Second
-
-// detached is ctx for what is done whether or not the client hangs up, but not
-// for ever: a database that hangs keeps no connection, and no server from
-// ending.
+// detached returns a context that ends after d, whether or not the client hangs
+// up. It has an end so that a database that hangs keeps no connection busy and
+// no server from ending.
 func detached(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }
 
 // appendEvent writes an event and, if it is about a key, queues it for the
 // account's webhooks. Doing it again with the same event does nothing more, so
-// that what died half-way can be done again.
+// that a process which died half-way can repeat it.
 func appendEvent(ctx context.Context, b *backend, hooks *webhook.Sender, e store.Event) error {
 	if err := b.Events().Append(ctx, e); err != nil && !errors.Is(err, store.ErrConflict) {
 		return err
@@ -131,15 +127,14 @@ type keyEvent struct {
 	Note        string `json:"note,omitempty"`
 }
 
-// redacted is a text of people's without the keys that they paste where none
-// belongs, as in "found mt_live_… in a public repository", and without most of
-// one.
+// redacted returns a text that people wrote, without the keys, or large parts of
+// keys, that they pasted into it, as in "found mt_live_… in a public repository".
 func (s *server) redacted(text string) string {
 	return s.gate.Redact(strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")) // else Postgres would not take it
 }
 
-// eventID is the same for the same event however often it is found out: it
-// sorts by the time at, and the rest of it is a digest of what happened.
+// eventID returns the same id for the same event, however often it is found. The
+// id sorts by the time at; the rest of it is a digest of what happened.
 func eventID(at time.Time, what ...string) string {
 	const stamp = len("evt_") + 10 // 10 characters of 5 bits hold the 48 of the time
 	sum := sha256.Sum256([]byte(strings.Join(what, "\x00")))

@@ -18,7 +18,7 @@ func (s *server) reportLeaks(w http.ResponseWriter, r *http.Request) { s.leaks.S
 // leaked ends a key that somebody has found where everybody can read it, and
 // tells its account. known says whether there is such a key, dead or alive:
 // only a reporter whose signature has been verified hears that. Doing it again
-// changes nothing, so that a report can be worked off twice. Tokens of
+// changes nothing, so that a report can be handled twice. Tokens of
 // sessions, which are short-lived and seldom pasted anywhere, are not known
 // here.
 func (s *server) leaked(ctx context.Context, token, url, source string) (known bool, err error) {

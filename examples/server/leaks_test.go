@@ -97,9 +97,9 @@ func verdictsOf(t *testing.T, a answer) (labels []string) {
 	return labels
 }
 
-// case T5: a key that somebody has found is revoked and its account told, once
-// however often it is reported. Reports are believed for their signature
-// alone, tell who has none nothing, and use no key.
+// case T5: a key that somebody has found is revoked and its account told, once,
+// however often it is reported. Reports are believed for their signature alone.
+// They tell a sender without one nothing, and use no key.
 func TestLeak(t *testing.T) {
 	dir := t.TempDir()
 	scanner, h := newScanner(t), newHooked(t)

@@ -17,8 +17,8 @@ import (
 
 // An outcome is what became of a request, for its line in the log. It is on the
 // context that logged makes: writeProblem tells what was answered, since handlers
-// need the ResponseWriter as it is, and both that and the table tell who is
-// calling. One goroutine uses it, that of the request.
+// need the ResponseWriter as it is, and both writeProblem and the table tell who
+// is calling. One goroutine uses it, that of the request.
 type outcome struct {
 	caller authn.Principal
 	known  bool // there is a caller
@@ -36,7 +36,7 @@ func outcomeOf(r *http.Request) *outcome {
 	return new(outcome)
 }
 
-// by notes who makes r, if the gate has told.
+// by notes the caller of r, if the gate has identified one.
 func (o *outcome) by(r *http.Request) {
 	if p, ok := authn.FromContext(r.Context()); ok {
 		o.caller, o.known = p, true
@@ -56,7 +56,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		o := new(outcome)
-		r, answered := patiently(r.WithContext(context.WithValue(r.Context(), outcomeKey{}, o)))
+		r, answered := withHandlerTimeout(r.WithContext(context.WithValue(r.Context(), outcomeKey{}, o)))
 		defer answered()
 		defer func() {
 			if v := recover(); v != nil {
@@ -107,8 +107,8 @@ func (s *server) line(r *http.Request, o *outcome, took time.Duration) {
 	s.log.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// method returns the method, which is any text that the client likes, only if
-// it is one.
+// method returns the method of r only if it is a known one: a client may send any
+// text.
 func method(r *http.Request) string {
 	switch r.Method {
 	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":

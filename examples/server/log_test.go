@@ -165,7 +165,7 @@ func TestLogLevel(t *testing.T) {
 			for range 60 {
 				p.get("/v1/rubrics", "mt_live_wrong")
 			}
-			a := p.get("/v1/rubrics/rub_none", p.LiveKey, "X-Forwarded-For", "203.0.113.9") // whom the others do not hold up
+			a := p.get("/v1/rubrics/rub_none", p.LiveKey, "X-Forwarded-For", "203.0.113.9") // the others do not hold it up
 			p.stop()
 			lines := p.logs.lines(t)
 			n := 0
@@ -220,7 +220,7 @@ func TestEventNotRecorded(t *testing.T) {
 	if id, _ := lines[0]["id"].(string); !strings.HasPrefix(id, "evt_") {
 		t.Errorf("id: got %q", id)
 	}
-	// Who adds a field to store.Event adds it to the line.
+	// A new field of store.Event must be added to the line.
 	if n := reflect.TypeFor[store.Event]().NumField(); n != 8 {
 		t.Errorf("store.Event has %d fields, the line 8", n)
 	}
@@ -238,8 +238,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// case T2: an outage fails every request, and leaves ten lines a second of that;
-// who hangs up hides none of them.
+// case T2: an outage fails every request, and leaves ten lines a second of that.
+// Clients that hang up hide none of them.
 func TestOutageLinesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in which no second ends
 		log := new(lockedLog)

@@ -16,20 +16,20 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// deviceCookie holds what a device is known by that its owner has logged in
-// from. It opens nothing.
+// deviceCookie identifies a device from which its owner has logged in. It grants
+// no access.
 const deviceCookie = "__Host-device"
 
 func (s *server) declareLogin(routes table) {
-	routes.Public("POST /v1/auth/login", "who logs in has no credential yet; guessing is limited", http.HandlerFunc(s.login))
-	routes.Public("POST /v1/auth/logout", "whatever has become of the session, who logs out is logged out", http.HandlerFunc(s.logout))
+	routes.Public("POST /v1/auth/login", "a user who logs in has no credential yet; guessing is limited", http.HandlerFunc(s.login))
+	routes.Public("POST /v1/auth/logout", "a user who logs out is logged out, whatever the state of the session", http.HandlerFunc(s.logout))
 	routes.Public("POST /v1/auth/accept", "the invitation is the credential; guessing is limited", http.HandlerFunc(s.accept))
 	routes.Handle("POST /v1/auth/password", authz.Need{ID: "auth.password", Permission: self, Cost: -1}, http.HandlerFunc(s.changePassword))
 	s.declareSessions(routes)
 }
 
-// login answers as seed 001 shows it. Whatever session a request brings is not
-// looked at: the new one has a token of its own.
+// login answers as seed 001 shows it. It ignores a session that the request
+// brings: the new one has a token of its own.
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Email    string `json:"email"`
@@ -67,8 +67,8 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 }
 
 // showSession answers with the token of a session, which is shown this once.
-// The session is known from now on: what others at the same address have failed
-// at does not hold it up. keys is told after a change of password.
+// The session is known from now on, so that failures of others at the same address
+// do not hold it up. keys is in the answer after a change of password.
 func (s *server) showSession(w http.ResponseWriter, r *http.Request, done login.Success, keys *recentKeys, now time.Time) {
 	c := authn.NewCredential("session", done.Token.Reveal())
 	c.Cookie = done.Session.Cookie
@@ -159,7 +159,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request) {
 	s.showSession(w, r, done, keys, now)
 }
 
-// accept sets the password of who was invited.
+// accept sets the password of an invited user.
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Token    string `json:"token"`
@@ -181,10 +181,10 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// noteUser writes an event about a person down in all accounts that he belongs
+// noteUser writes down an event about a person in all accounts that they belong
 // to.
 func (s *server) noteUser(ctx context.Context, e store.Event) {
-	reading, cancel := detached(ctx, writing)
+	reading, cancel := detached(ctx, recordTimeout)
 	defer cancel()
 	members, err := s.Memberships().OfUser(reading, e.Subject)
 	if err != nil || len(members) == 0 {

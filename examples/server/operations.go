@@ -9,13 +9,13 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// supportContact is whom seed 000 names to those who have been given a key.
+// supportContact is the address that seed 000 gives to the owners of new keys.
 const supportContact = "api-access@medtwin.ai"
 
 // declareOperations declares what the operators do, what happens to accounts
 // and keys is told by, and how strangers ask and report.
 func (s *server) declareOperations(routes table) {
-	routes.Public("POST /v1/access-requests", "who asks for access has none; seed 000", http.HandlerFunc(s.requestAccess))
+	routes.Public("POST /v1/access-requests", "a stranger who asks for access has no credential; seed 000", http.HandlerFunc(s.requestAccess))
 	routes.Public("POST /v1/secret-scanning", "reports of leaked keys are signed", http.HandlerFunc(s.reportLeaks))
 
 	audit := authz.Need{ID: "audit.list", Permission: admin, Environment: live, Cost: -1}
@@ -31,7 +31,7 @@ func (s *server) declareOperations(routes table) {
 	} {
 		need := authz.Need{ID: rt.id, Permission: admin, Environment: live, Cost: -1}
 		if rt.id != "webhooks.list" {
-			need.Recent = time.Hour // what is told stays with whoever hears it, and what is not told is not heard
+			need.Recent = time.Hour // an endpoint keeps what it is told, and one that is removed hears no more
 		}
 		routes.Handle(rt.pattern, need, rt.serve)
 	}

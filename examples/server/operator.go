@@ -155,14 +155,14 @@ func planAccount(f *flag.FlagSet) func(*operator) error {
 			return err
 		}
 		if err := o.setPlan(o.ctx, byOperator, a.ID, next, *limits); err != nil {
-			return plain(err, a.ID)
+			return commandError(err, a.ID)
 		}
 		fmt.Fprintf(o.stdout, "%s: %s (was %s)\n", a.ID, planNote(next, *limits), planNote(a.Plan, a.Limits))
 		return nil
 	}
 }
 
-// checkPlan refuses what the server would have to ignore.
+// checkPlan returns an error for limits that the server would have to ignore.
 func (s *server) checkPlan(plan, limits string) error {
 	if p, _ := s.gate.PlanOf(&authn.Principal{AccountPlan: plan}); p.Name() != plan {
 		return fmt.Errorf("unknown plan %q: want free, standard or enterprise", plan)

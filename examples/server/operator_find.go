@@ -65,7 +65,7 @@ func (o *operator) find(ref string) (store.Account, error) {
 	return a, fmt.Errorf("%d accounts are called %q: name one by its id, %s", len(ids), ref, strings.Join(ids, ", "))
 }
 
-// user returns the id of a user, who is named by it or by an email address.
+// user returns the id of the user that ref names: by id or by email address.
 func (o *operator) user(ref string) (string, error) {
 	if !strings.Contains(ref, "@") {
 		return ref, nil

@@ -34,7 +34,7 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 			return errors.New("want --name and no arguments")
 		}
 		if err := o.checkKeyName(*name); err != nil { // a key, for one
-			return plain(err, "--name")
+			return commandError(err, "--name")
 		}
 		id, err := o.account(*account)
 		if err != nil {
@@ -82,7 +82,7 @@ func createKey(f *flag.FlagSet) func(*operator) error {
 }
 
 // checkScope refuses projects that the account does not have in that
-// environment, and endpoints that nobody has: a key for them would be refused
+// environment, and endpoints that do not exist: a key for them would be refused
 // everywhere. Types of artifacts are whatever is stored under them.
 func (o *operator) checkScope(t tenant, g authz.Grant) error {
 	for _, id := range g.Scope[projects].Items() {
@@ -209,8 +209,8 @@ func revokeKey(f *flag.FlagSet) func(*operator) error {
 	}
 }
 
-// explainKey says what would be answered to a request with a key, and why. It
-// asks the code that serves.
+// explainKey prints the answer to a request with a key, and the reasons. It runs
+// the code that serves requests.
 func explainKey(*flag.FlagSet) func(*operator) error {
 	return func(o *operator) error {
 		if len(o.args) != 3 {
@@ -229,7 +229,7 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if err != nil || !strings.HasPrefix(u.Path, "/") {
 			return fmt.Errorf("%q is not a path such as /v1/projects", o.args[2])
 		}
-		route, question, ok := o.gate.Match(&http.Request{Method: strings.ToUpper(o.args[1]), URL: u, Host: "localhost"})
+		route, request, ok := o.gate.Match(&http.Request{Method: strings.ToUpper(o.args[1]), URL: u, Host: "localhost"})
 
 		w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
 		defer w.Flush()
@@ -251,8 +251,8 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 			line("answer", "401: the key is %s", s)
 			return nil
 		}
-		question.Environment, question.Now = cmp.Or(question.Environment, key.Environment), now
-		switch d := p.Rights.Decide(question); {
+		request.Environment, request.Now = cmp.Or(request.Environment, key.Environment), now
+		switch d := p.Rights.Decide(request); {
 		case d.Allowed:
 			line("answer", "allowed")
 		case d.Recent > 0:
@@ -266,7 +266,7 @@ func explainKey(*flag.FlagSet) func(*operator) error {
 		if len(route.Need.CheckedByHandler) > 0 {
 			line("", "what it shows or touches is limited to its scope: %s", strings.Join(route.Need.CheckedByHandler, ", "))
 		}
-		for why := range strings.Lines(p.Rights.Explain(question)) {
+		for why := range strings.Lines(p.Rights.Explain(request)) {
 			line("", "%s", strings.TrimRight(why, "\n"))
 		}
 		return nil

@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// byOperator is who does what the command line does.
+// byOperator is the actor of what the command line does.
 var byOperator = actor{id: "operator"}
 
 // told writes down what a command has done, and queues it for the webhooks of
@@ -66,7 +66,7 @@ func approveRequest(f *flag.FlagSet) func(*operator) error {
 		t.Permissions = list(*permissions).Items()
 		done, err := o.approve(o.ctx, byOperator, id, t)
 		if err != nil {
-			return plain(err, id)
+			return commandError(err, id)
 		}
 		fmt.Fprintf(o.stdout, "account: %s\nkey id:  %s\nkey:     %s\nplan:    %s\n", done.AccountID, done.KeyID, done.Key, done.Plan)
 		for _, l := range done.Limits {
@@ -90,15 +90,15 @@ func rejectRequest(f *flag.FlagSet) func(*operator) error {
 			return err
 		}
 		if err := o.reject(o.ctx, byOperator, id, *reason); err != nil {
-			return plain(err, id)
+			return commandError(err, id)
 		}
 		fmt.Fprintf(o.stdout, "%s is rejected\n", id)
 		return nil
 	}
 }
 
-// plain is an answer of the API in the words of the command line.
-func plain(err error, id string) error {
+// commandError returns an error of the API in the words of the command line.
+func commandError(err error, id string) error {
 	if bad := (*badRequest)(nil); errors.As(err, &bad) {
 		err = errors.New(bad.Detail)
 	}

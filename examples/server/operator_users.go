@@ -25,8 +25,8 @@ func createUser(f *flag.FlagSet) func(*operator) error {
 	name := f.String("name", "", "`NAME` of the person")
 	account := f.String("account", "", "`ID` or name of the account; default: the only one")
 	role := f.String("role", roleViewer, strings.Join(roles, ", "))
-	runs := f.Bool("operator", false, "he runs the service: without account and role")
-	given := f.Bool("password-stdin", false, "read his password from standard input; default: print an invitation")
+	runs := f.Bool("operator", false, "the person runs the service: without account and role")
+	given := f.Bool("password-stdin", false, "read the password from standard input; default: print an invitation")
 	return func(o *operator) error {
 		if len(o.args) > 0 {
 			return errors.New("want no arguments")
@@ -74,8 +74,8 @@ func inviteUser(*flag.FlagSet) func(*operator) error {
 	}
 }
 
-// invite prints what a person chooses a password with, also one who has
-// forgotten his.
+// invite prints an invitation, with which a person chooses a password, also if
+// they have forgotten theirs.
 func (o *operator) invite(id string) error {
 	token, err := o.logins.Invite(o.ctx, id, o.now())
 	if err != nil {
@@ -83,7 +83,7 @@ func (o *operator) invite(id string) error {
 	}
 	o.noteUser(o.ctx, store.Event{Actor: "operator", Kind: "user.invited", Subject: id})
 	fmt.Fprintf(o.stdout, `invitation: %s
-It is shown this once. Send it to nobody but him; he chooses a password within 72 hours with
+It is shown this once. Send it to nobody but the user, who chooses a password within 72 hours with
 POST /v1/auth/accept {"token": …, "password": …}
 `, token)
 	return nil
@@ -140,8 +140,8 @@ func (o *operator) listMembers(w io.Writer, account string) error {
 	}
 }
 
-// setUserStatus suspends a person in all accounts, which ends his sessions, or
-// ends that.
+// setUserStatus suspends a person in all accounts, which ends their sessions, or
+// unsuspends them.
 func setUserStatus(status authz.Status) command {
 	return func(*flag.FlagSet) func(*operator) error {
 		return func(o *operator) error {

@@ -15,13 +15,13 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// people remembers which account vouches for the address of a user: whoever
-// invites somebody could accept the invitation himself. So another account
-// that adds the same address may not get that user, but only the operator, who
-// sends his invitations to the address.
+// people remembers which account vouches for the address of a user. An account
+// that invites somebody could accept the invitation in their place. So another
+// account cannot add a user with the same address. Only the operator can, who
+// sends invitations to the address.
 type people struct{ db *database.DB }
 
-// vouch notes that an account has made a user, "" that the operator knows him.
+// vouch notes that an account has made a user, "" that the operator knows them.
 // Without its quotes "user" would be the role of a connection to Postgres.
 func (p *people) vouch(ctx context.Context, user, account string) (err error) {
 	if account == "" {
@@ -41,7 +41,7 @@ func (p *people) voucher(ctx context.Context, user string) (account string, err 
 	return account, err
 }
 
-// newUser makes a user. Without a password he is to be invited.
+// newUser makes a user. Without a password they are to be invited.
 func (s *server) newUser(ctx context.Context, email, name, text, voucher string) (user store.User, err error) {
 	now := s.now()
 	user = store.User{ID: keyfmt.NewID("user_", now), Email: email, Name: name, Status: authz.Active, Created: now.UTC()}
@@ -53,7 +53,7 @@ func (s *server) newUser(ctx context.Context, email, name, text, voucher string)
 			return user, err
 		}
 	}
-	if voucher != "" { // first, lest he be taken for the operator's
+	if voucher != "" { // first, so that they are never taken for the operator's
 		if err := s.people.vouch(ctx, user.ID, voucher); err != nil {
 			return user, err
 		}
@@ -61,8 +61,8 @@ func (s *server) newUser(ctx context.Context, email, name, text, voucher string)
 	return user, s.Users().Create(ctx, user)
 }
 
-// addUser makes a person a member of an account by the word of the operator.
-// Who has no password then is to be invited.
+// addUser makes a person a member of an account on behalf of the operator.
+// A person without a password is then to be invited.
 func (s *server) addUser(ctx context.Context, email, name, text, account, role string) (store.User, error) {
 	email = login.Email(email)
 	switch {
@@ -76,7 +76,7 @@ func (s *server) addUser(ctx context.Context, email, name, text, account, role s
 	case errors.Is(err, store.ErrNotFound):
 		user, err = s.newUser(ctx, email, name, text, "")
 	case err == nil && text != "":
-		err = fmt.Errorf("%s has that address already, and chooses his password himself", user.ID)
+		err = fmt.Errorf("%s has that address already, and chooses their own password", user.ID)
 	case err == nil:
 		user, err = s.adopt(ctx, user)
 	}
@@ -87,9 +87,9 @@ func (s *server) addUser(ctx context.Context, email, name, text, account, role s
 }
 
 // adopt has the operator vouch for a user instead of the account that made
-// him. Whoever that is may have chosen the password: it goes, with all that
-// began with it. So does the membership there, or he would log in to a place
-// that others have prepared for him.
+// them. That account may have chosen the password, so adopt removes it with all
+// that began with it. It removes the membership there as well: otherwise the
+// user would log in to a place that others have prepared for them.
 func (s *server) adopt(ctx context.Context, user store.User) (store.User, error) {
 	voucher, err := s.people.voucher(ctx, user.ID)
 	if err != nil || voucher == "" {
@@ -113,7 +113,8 @@ func (s *server) adopt(ctx context.Context, user store.User) (store.User, error)
 	if err := s.people.vouch(ctx, user.ID, ""); err != nil {
 		return user, err
 	}
-	// Nor is an invitation good that was made meanwhile, nor what was chosen by it.
+	// This also ends an invitation that was made meanwhile, and a password that
+	// was chosen with it.
 	for range 10 {
 		if user, err = s.Users().Get(ctx, user.ID); err == nil {
 			_, err = s.Users().SetPassword(ctx, user, "")
@@ -129,7 +130,7 @@ func (s *server) adopt(ctx context.Context, user store.User) (store.User, error)
 	return s.Users().Get(ctx, user.ID)
 }
 
-// addOperator makes somebody who runs the service.
+// addOperator makes a person an operator of the service.
 func (s *server) addOperator(ctx context.Context, email, text string) error {
 	err := s.ensureOperators(ctx)
 	if err == nil {

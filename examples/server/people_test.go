@@ -139,7 +139,7 @@ func TestLoginBeyondThePlan(t *testing.T) {
 	}
 }
 
-// case S19: who has not proved who he is hears the same, whatever the reason.
+// case S19: a login that fails gets the same answer, whatever the reason.
 func TestLoginTellsNothing(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	ctx := context.Background()
@@ -186,8 +186,8 @@ func TestLoginTellsNothing(t *testing.T) {
 	}
 }
 
-// case S25: the sixth failure from one source is 429, also of who is not
-// there; and many at once get no further.
+// case S25: the sixth failure from one source is 429, also for an unknown user.
+// Many at once get no further.
 func TestGuessing(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	c.person("o@example.com", roleOwner)
@@ -231,8 +231,8 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// case S26: who fails from a thousand addresses locks out others who guess, and
-// not the device that the owner has logged in from.
+// case S26: failures from a thousand addresses lock out others who guess, and not
+// the device that the owner has logged in from.
 func TestKnownDevice(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	c.person("o@example.com", roleOwner)
@@ -329,7 +329,7 @@ func TestChangePassword(t *testing.T) {
 		strings.Repeat("xy ", 4) + "zz": "PASSWORD_TOO_SHORT",
 		strings.Repeat("ab3", 86):       "PASSWORD_TOO_LONG",
 		"medtwin tollgate medtwin":      "PASSWORD_GUESSABLE",
-		"example.com2026!":              "PASSWORD_GUESSABLE", // his own address
+		"example.com2026!":              "PASSWORD_GUESSABLE", // the user's own address
 	} {
 		if a := change(mine, secret, weak); a.status != 400 || !strings.Contains(a.body, code) {
 			t.Errorf("%q: %d %s, want %s", weak, a.status, a.body, code)
@@ -428,8 +428,8 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// case A10: who belongs to a suspended account still sees and ends his
-// sessions, and nothing else of his works until it is unsuspended.
+// case A10: a member of a suspended account still sees and ends their sessions.
+// Nothing else works for them until the account is unsuspended.
 func TestSuspended(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir)

@@ -35,8 +35,8 @@ var queries = map[string][]string{
 var mayBeEmpty = set("after", "reason")
 
 // A table declares the routes of the API at the gate. What it adds is that a
-// query is checked before the handler of any route runs, whether or not that
-// reads it, and that the log learns who is calling.
+// query is checked before the handler of any route runs, even if the handler does
+// not read it, and that the log learns who is calling.
 type table struct{ server *server }
 
 func (t table) Handle(pattern string, need authz.Need, h http.Handler) {

@@ -14,15 +14,15 @@ type dependency struct {
 	check func(context.Context) error
 }
 
-// readiness tells whether everything is there that requests need. It asks once
-// a second at most: anybody may ask it.
+// readiness tells whether all dependencies of requests are up. It checks them at
+// most once a second, since anybody may ask.
 type readiness struct {
 	dependencies []dependency
 	log          *slog.Logger
 	now          func() time.Time
 	// streams are those of changes, by the name of what is remembered, and whether
-	// each is alive. One that is not fails nothing: what is remembered is read
-	// anew when its lease ends.
+	// each is alive. A dead stream fails nothing: cached records are read anew
+	// when their lease ends.
 	streams map[string]func(now time.Time) bool
 
 	turn    chan struct{} // holds one while the fields below are used

@@ -35,7 +35,7 @@ const passwordChanged = "password changed"
 // that they belong to, and revokes them where revoke says how many days count.
 // The password has been changed: what fails here does not undo that.
 func (s *server) recentKeys(r *http.Request, user string, revoke *int, now time.Time) *recentKeys {
-	ctx, cancel := detached(r.Context(), patience) // what begins here ends
+	ctx, cancel := detached(r.Context(), handlerTimeout) // what begins here ends
 	defer cancel()
 	found := &recentKeys{Days: recentDays}
 	if revoke != nil {

@@ -70,7 +70,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		})
 	default:
 		level, budget := slog.LevelError, &s.failures
-		if errors.Is(r.Context().Err(), context.Canceled) { // who hangs up is no outage
+		if errors.Is(r.Context().Err(), context.Canceled) { // a client that hangs up is no outage
 			level, budget = slog.LevelInfo, &s.abandoned
 		}
 		dropped, admitted := budget.Admit(time.Now())

@@ -11,10 +11,10 @@ import (
 // A roster is a team while nobody else changes it: see team.alone.
 //
 // In Postgres it is written by statements of its own, in the transaction that
-// holds the lock. The library would use another connection, over which a
-// statement that was sent may come true after the lock is gone and another
-// owner has left: no time-out closes that. The tables tell the library of what
-// is written here, as of what is written by hand.
+// holds the lock. The library would use another connection. A statement sent over
+// that may take effect after the lock is gone and another owner has left, and no
+// time-out prevents it. Triggers on the tables tell the library of what is
+// written here, as of what is written by hand.
 type roster struct {
 	*server
 	tx database.Tx
@@ -28,7 +28,7 @@ func (t *team) alone(ctx context.Context, account string, f func(roster) error) 
 // postgres reports whether the library's records are in Postgres too.
 func (in roster) postgres() bool { return in.db.Pool() != nil }
 
-// add makes a member of somebody who is none.
+// add adds a member who is not in the account yet.
 func (in roster) add(ctx context.Context, m store.Membership) error {
 	if !in.postgres() {
 		return in.Memberships().Put(ctx, m)
@@ -77,7 +77,7 @@ func scopeText(m store.Membership) (string, error) {
 
 func affected(n int64, err error) error {
 	if err == nil && n == 0 {
-		err = store.ErrNotFound // the operator has removed him meanwhile
+		err = store.ErrNotFound // the operator has removed them meanwhile
 	}
 	return err
 }

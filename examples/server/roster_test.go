@@ -80,15 +80,15 @@ func TestLastOwnerWhileOneHangs(t *testing.T) {
 	}
 }
 
-// eventually waits until Postgres answers a question with yes.
-func eventually(t *testing.T, conn *pgx.Conn, question string) {
+// eventually waits until Postgres answers a query with true.
+func eventually(t *testing.T, conn *pgx.Conn, query string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for late := time.Now().Add(20 * time.Second); ; <-tick.C {
 		var yes bool
-		if err := conn.QueryRow(t.Context(), question).Scan(&yes); err != nil || time.Now().After(late) {
-			t.Fatalf("never: %s, %v", question, err)
+		if err := conn.QueryRow(t.Context(), query).Scan(&yes); err != nil || time.Now().After(late) {
+			t.Fatalf("never: %s, %v", query, err)
 		}
 		if yes {
 			return
@@ -96,8 +96,8 @@ func eventually(t *testing.T, conn *pgx.Conn, question string) {
 	}
 }
 
-// An account that invites again somebody for whom the operator begins to vouch
-// at that moment gets no invitation that is good.
+// If the operator begins to vouch for a user while an account invites them again,
+// the account gets no valid invitation.
 func TestVouchingMeanwhile(t *testing.T) {
 	const victim = `{"email":"victim@example.com","role":"viewer"}`
 	for name, between := range map[string]func(i *interposed, f func()){

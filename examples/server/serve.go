@@ -15,16 +15,6 @@ import (
 	"time"
 )
 
-// The server ends within ending after it has closed its listener, whatever
-// hangs. Requests in flight have serving of that, which is more than patience;
-// what is to be written has all but closing, which the connections to the
-// stores take.
-const (
-	ending  = 10 * time.Second
-	serving = 8500 * time.Millisecond
-	closing = time.Second
-)
-
 func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c config
 	f := newFlags("serve", &c, stderr)
@@ -43,7 +33,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	defer func() { within(closing, s.Close) }() // a database that hangs takes 15 seconds
+	defer func() { within(closeTimeout, s.Close) }() // a database that hangs takes 15 seconds
 	handler, err := s.handler()
 	if err != nil {
 		return err
@@ -91,7 +81,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, handler http.
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      45 * time.Second, // more than ReadTimeout, so that who is too slow is told
+		WriteTimeout:      45 * time.Second, // more than ReadTimeout, so that a slow client gets an answer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -111,14 +101,14 @@ func (s *server) serve(ctx context.Context, listener net.Listener, handler http.
 	}
 	told := time.Now()
 	if err == nil {
-		deadline, cancel := context.WithDeadline(background, told.Add(serving))
+		deadline, cancel := context.WithDeadline(background, told.Add(inFlightTimeout))
 		if err = srv.Shutdown(deadline); err != nil {
 			err = fmt.Errorf("requests in flight were cut off: %w", errors.Join(err, srv.Close()))
 		}
 		cancel()
 	}
 	stop() // after the last request: its use is written as well
-	late := time.After(time.Until(told.Add(ending - closing)))
+	late := time.After(time.Until(told.Add(shutdownTimeout - closeTimeout)))
 	return errors.Join(err, finish(slices.Sorted(maps.Keys(writers)), ends, late))
 }
 

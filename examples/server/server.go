@@ -41,8 +41,8 @@ type server struct {
 	origins      []string // whose pages may use cookies here
 	log          *slog.Logger
 	now          func() time.Time
-	refusals     logbudget.Budget // lines about strangers whom the server refused
-	refusedKnown logbudget.Budget // the same for callers who are known
+	refusals     logbudget.Budget // lines about refused strangers
+	refusedKnown logbudget.Budget // the same for known callers
 	failures     logbudget.Budget // lines about requests that failed in an outage
 	abandoned    logbudget.Budget // lines about requests that failed after their client had gone
 }

@@ -8,8 +8,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// declareSessions: a person sees and ends his own sessions, whatever his role,
-// and also while the account is suspended.
+// declareSessions adds the routes by which a person sees and ends their own
+// sessions, whatever their role, and also while the account is suspended.
 func (s *server) declareSessions(routes table) {
 	for _, route := range []struct {
 		pattern, id string
@@ -24,7 +24,7 @@ func (s *server) declareSessions(routes table) {
 	}
 }
 
-// A shownSession is what people recognize a session by, and nothing of its
+// A shownSession holds what people recognize a session by, and no part of its
 // token.
 type shownSession struct {
 	ID      string `json:"id"`

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Whoever fails behind the address of an owner, or with a key of his account,
-// does not keep him from what he has to do.
+// Failures behind the address of an owner, or with a key of the owner's account,
+// do not lock the owner out.
 func TestOwnerUnderSiege(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	owner := c.person("o@example.com", roleOwner)

@@ -14,14 +14,14 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// team is who belongs to an account. Changes go one after the other, so that
-// of two owners who unmake each other at once one stays. Several processes on
+// team manages the members of an account. Changes go one after the other, so that
+// of two owners who remove each other at once one stays. Several processes on
 // one file of SQLite may let both succeed: the operator then makes an owner
 // with "users create".
 type team struct{ *server }
 
-// declareTeam: whoever changes a team has proved who he is a short while ago,
-// as no key can.
+// declareTeam adds the routes of the team. Changes need a recent login, which no
+// key can prove.
 func (s *server) declareTeam(routes table) {
 	t := &team{s}
 	const recent = 10 * time.Minute
@@ -31,7 +31,7 @@ func (s *server) declareTeam(routes table) {
 	routes.Handle("DELETE /v1/team/{user}", authz.Need{ID: "team.remove", Permission: admin, Environment: live, Cost: -1, Recent: recent}, http.HandlerFunc(t.remove))
 }
 
-// A teammate is a member as others see him.
+// A teammate is a member as others see them.
 type teammate struct {
 	ID         string   `json:"id"`
 	Email      string   `json:"email"`
@@ -40,7 +40,7 @@ type teammate struct {
 	Projects   []string `json:"projects,omitempty"` // left out: all
 	Status     string   `json:"status"`             // active, invited, suspended
 	CreatedAt  string   `json:"created_at"`
-	Invitation string   `json:"invitation,omitempty"` // in the answer that invited him
+	Invitation string   `json:"invitation,omitempty"` // in the answer that invited them
 }
 
 func render(u store.User, m store.Membership) teammate {
@@ -60,7 +60,7 @@ var (
 	errNarrow   = invalid(http.StatusBadRequest, "unknown_project", "projects must list 1 to 200 projects of the account; leave it out for all.")
 	errNarrowed = invalid(http.StatusBadRequest, "invalid_projects", "An owner has all projects.")
 	errMember   = invalid(http.StatusConflict, "member_exists", "This person is a member already. To invite them again, send a PATCH for the member.")
-	errElse     = invalid(http.StatusConflict, "user_exists", "Another account has made a user with this address. To have him here as well, write to "+supportContact+".")
+	errElse     = invalid(http.StatusConflict, "user_exists", "Another account has made a user with this address. To add them here as well, write to "+supportContact+".")
 	errLast     = invalid(http.StatusConflict, "last_owner", "The account would have no owner left who can log in.")
 )
 
@@ -99,7 +99,7 @@ func (t *team) add(w http.ResponseWriter, r *http.Request) {
 	}
 	p, _ := caller(r)
 	var added teammate
-	ctx, cancel := detached(r.Context(), patience) // what begins here ends
+	ctx, cancel := detached(r.Context(), handlerTimeout) // what begins here ends
 	defer cancel()
 	err := t.alone(ctx, p.Account, func(in roster) (err error) {
 		added, err = t.join(ctx, in, &p, login.Email(body.Email), body.Name, body.Role, body.Projects)
@@ -148,14 +148,14 @@ func (t *team) join(ctx context.Context, in roster, by *authn.Principal, email, 
 	}
 	added := render(user, m)
 	if voucher != by.Account {
-		added.Name = "" // of somebody whom others have named
+		added.Name = "" // others have chosen it
 	}
 	return added, nil
 }
 
 // invite returns an invitation for a member whom the account vouches for and who
-// has no password yet, "" for others. It ends those that were made before, and is
-// made once the membership has been committed, which it is made for.
+// has no password yet, "" for others. It ends earlier invitations. Call it once
+// the membership has been committed.
 func (t *team) invite(ctx context.Context, r *http.Request, account, id string) (string, error) {
 	user, err := t.Users().Get(ctx, id)
 	if err != nil || user.Password != "" || user.Status != authz.Active {
@@ -177,8 +177,9 @@ func (t *team) invite(ctx context.Context, r *http.Request, account, id string) 
 	return invitation, nil
 }
 
-// person finds or makes the user with that address, who is no member yet, and
-// returns the account that vouches for it.
+// person finds or makes the user with that address, and returns them and the
+// account that vouches for the address. It returns errMember if the user is a
+// member already, and errElse if another account vouches for the address.
 func (t *team) person(ctx context.Context, account, email, name string) (user store.User, voucher string, err error) {
 	user, err = t.Users().ByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
@@ -222,7 +223,7 @@ func (t *team) update(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	var m store.Membership
-	ctx, cancel := detached(r.Context(), patience) // what begins here ends
+	ctx, cancel := detached(r.Context(), handlerTimeout) // what begins here ends
 	defer cancel()
 	err := t.alone(ctx, p.Account, func(in roster) (err error) {
 		m, err = t.change(ctx, in, &p, r.PathValue("user"), set)
@@ -275,12 +276,12 @@ func (t *team) change(ctx context.Context, in roster, by *authn.Principal, user 
 	return m, in.change(ctx, m)
 }
 
-// remove ends what a member may do in the account, with his own keys. Those of
-// the account live on.
+// remove ends a membership and revokes the member's own keys. Keys of the
+// account live on.
 func (t *team) remove(w http.ResponseWriter, r *http.Request) {
 	p, _ := caller(r)
 	user := r.PathValue("user")
-	ctx, cancel := detached(r.Context(), patience) // what begins here ends
+	ctx, cancel := detached(r.Context(), handlerTimeout) // what begins here ends
 	defer cancel()
 	err := t.alone(ctx, p.Account, func(in roster) error { return t.leave(ctx, in, &p, user) })
 	t.sessions.Forget(user)
@@ -335,9 +336,9 @@ func (t *team) uninvite(ctx context.Context, account, id string) error {
 	return err
 }
 
-// endKeys revokes the keys of somebody who is no member any more, and returns
-// their ids. They open nothing without the membership, but would again once their
-// owner is back. None can be added meanwhile: stores refuse keys of non-members.
+// endKeys revokes the keys of a former member, and returns their ids. They open
+// nothing without the membership, but would again once their owner is back. None
+// can be added meanwhile: stores refuse keys of non-members.
 func (s *server) endKeys(ctx context.Context, account, user string) (ended []string, err error) {
 	operator := authn.Operator(account) // the caller may have removed their own membership
 	now := s.now()
@@ -358,7 +359,8 @@ func (s *server) endKeys(ctx context.Context, account, user string) (ended []str
 	}
 }
 
-// makesSense refuses roles that there are not, and owners of less than all.
+// makesSense returns an error for an unknown role, for an owner who is limited to
+// projects, and for a list of projects that is empty or too long.
 func (t *team) makesSense(m store.Membership) error {
 	ids, narrowed := m.Scope[projects]
 	switch {
@@ -372,9 +374,9 @@ func (t *team) makesSense(m store.Membership) error {
 	return nil
 }
 
-// may refuses whoever could gain by it: nobody makes, changes or removes a
-// member who may do more than himself, and only an owner an owner. What the
-// caller may is read here anew.
+// may returns an error if the caller could gain rights by the change. A caller
+// may not make, change or remove a member who may do more than they may, and
+// only an owner may do so to an owner. may reads the caller's rights anew.
 func (t *team) may(ctx context.Context, by *authn.Principal, members ...store.Membership) error {
 	own, err := t.Memberships().Get(ctx, by.Account, by.User)
 	if errors.Is(err, store.ErrNotFound) {
@@ -399,8 +401,9 @@ func (t *team) may(ctx context.Context, by *authn.Principal, members ...store.Me
 	return nil
 }
 
-// have refuses projects that are not the account's, in either environment. It
-// is asked after may, so that it tells nobody of what he may not see.
+// have returns errNarrow for projects that are not the account's, in either
+// environment. Call it after may, so that callers learn of no project that they
+// may not see.
 func (t *team) have(ctx context.Context, m store.Membership) error {
 	for _, id := range m.Scope[projects].Items() {
 		_, err := t.documents.get(ctx, tenant{m.Account, live}, projects, "", id)
@@ -417,7 +420,7 @@ func (t *team) have(ctx context.Context, m store.Membership) error {
 	return nil
 }
 
-// spare refuses to do without an owner where no other is left who can log in.
+// spare returns errLast if m is the last owner who can log in.
 func (t *team) spare(ctx context.Context, m store.Membership) error {
 	if m.Role != roleOwner {
 		return nil

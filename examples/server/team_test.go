@@ -92,7 +92,8 @@ func TestInvitation(t *testing.T) {
 	}
 }
 
-// Who may change whom, and to what. Cases A9 and A4 are named below.
+// The rules for changing members: by whom, which, and to what. Cases A9 and A4 are
+// named below.
 func TestTeamRules(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	mine, test := c.project("acct_1", live, "proj_mine"), c.project("acct_1", test, "proj_test")
@@ -143,7 +144,7 @@ func TestTeamRules(t *testing.T) {
 		{"owner", "PATCH", path("viewer"), `{"projects":["` + theirs + `"]}`, 400, "UNKNOWN_PROJECT"},
 		{"owner", "PATCH", "/v1/team/user_none", `{"role":"admin"}`, 404, "NOT_FOUND"},
 		{"owner", "DELETE", "/v1/team/user_none", "", 404, "NOT_FOUND"},
-		// Nobody makes, changes or removes who may do more than himself.
+		// Nobody makes, changes or removes a member who may do more than they may.
 		{"admin", "POST", "/v1/team", `{"email":"a@example.com","role":"owner"}`, 403, "scope_exceeds_caller"},
 		{"admin", "PATCH", path("admin"), `{"role":"owner"}`, 403, "scope_exceeds_caller"},
 		{"admin", "PATCH", path("owner"), `{"role":"viewer"}`, 403, "scope_exceeds_caller"},
@@ -160,7 +161,7 @@ func TestTeamRules(t *testing.T) {
 		{"owner", "PATCH", path("owner"), `{"role":"admin"}`, 200, ""},
 		{"narrow", "DELETE", path("narrow"), "", 409, "LAST_OWNER"},
 		{"narrow", "PATCH", path("narrow"), `{"role":"admin"}`, 409, "LAST_OWNER"},
-		{"owner", "PATCH", path("narrow"), `{"role":"viewer"}`, 403, "scope_exceeds_caller"}, // he is none any more
+		{"owner", "PATCH", path("narrow"), `{"role":"viewer"}`, 403, "scope_exceeds_caller"}, // the owner is none any more
 	} {
 		a := c.as(auth[tt.by], tt.method, tt.path, tt.body)
 		said := a.header.Get("X-Denied-Reason") == tt.reason
@@ -187,14 +188,14 @@ func TestTeamRules(t *testing.T) {
 	}
 }
 
-// Of owners who all go at once, one stays.
+// If all owners leave at once, one stays.
 func TestLastOwner(t *testing.T) {
 	for method, done := range map[string]int{"PATCH": 200, "DELETE": 204} {
 		c := newClocked(t, "standard", "")
 		ctx := context.Background()
 		c.stores = hesitant{c.stores}
 		if _, err := c.addUser(ctx, "invited@example.com", "", "", "acct_1", roleOwner); err != nil {
-			t.Fatal(err) // who cannot log in is no owner to rely on
+			t.Fatal(err) // an owner who cannot log in does not count
 		}
 		const owners = 8
 		var paths, auths []string
@@ -246,8 +247,8 @@ func (h hesitantMembers) OfAccount(ctx context.Context, account, after string, l
 	return members, err
 }
 
-// An account that adds an address which another account has made a user of
-// would let that one's people in: it does not get him.
+// An account that adds an address, of which another account has made a user,
+// would let that account's people in. So it does not get the user.
 func TestVouching(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	ctx := context.Background()
@@ -267,20 +268,20 @@ func TestVouching(t *testing.T) {
 	}
 	stolen := c.session("victim@example.com")
 	if a := c.as(owner, "POST", "/v1/team", victim); a.status != 409 || !strings.Contains(a.body, "USER_EXISTS") {
-		t.Errorf("another account adds him: %d %s", a.status, a.body)
+		t.Errorf("another account adds the user: %d %s", a.status, a.body)
 	}
 	if a := c.as(evil, "DELETE", "/v1/team/"+text(made.body, "id"), ""); a.status != 204 {
 		t.Errorf("remove: %d", a.status)
 	}
 	if a := c.as(owner, "POST", "/v1/team", victim); a.status != 409 {
-		t.Errorf("and after he has left there: %d %s", a.status, a.body)
+		t.Errorf("and after the user has left there: %d %s", a.status, a.body)
 	}
 	if a := c.as(evil, "POST", "/v1/team", victim); a.status != 201 || text(a.body, "invitation") != "" {
-		t.Errorf("back where he was made: %d %s", a.status, a.body)
+		t.Errorf("back where the user was made: %d %s", a.status, a.body)
 	}
 	user, err := c.addUser(ctx, "victim@example.com", "", "", "acct_1", roleEditor) // by the operator
 	if err != nil || user.Password != "" {
-		t.Errorf("the operator adds him: %v, password %q", err, user.Password)
+		t.Errorf("the operator adds the user: %v, password %q", err, user.Password)
 	}
 	if a := c.login("victim@example.com", secret); a.status != 401 {
 		t.Errorf("with the password of before: %d", a.status)
@@ -296,13 +297,13 @@ func TestVouching(t *testing.T) {
 	if a := c.do("POST", "/v1/auth/accept", string(b)); a.status != 204 {
 		t.Fatalf("accept: %d %s", a.status, a.body)
 	}
-	// He is where the operator has put him, and not where others have prepared a
-	// place for him.
+	// The user is where the operator has put them, and not where others have
+	// prepared a place for them.
 	if a := c.as(c.session("victim@example.com"), "GET", "/v1/whoami", ""); text(a.body, "account") != "acct_1" {
 		t.Errorf("logged in to another's account: %s", a.body)
 	}
 	if a := c.as(evil, "POST", "/v1/team", victim); a.status != 201 || text(a.body, "invitation") != "" {
-		t.Errorf("who made him vouches for him still: %d %s", a.status, a.body)
+		t.Errorf("the account that made the user vouches for them still: %d %s", a.status, a.body)
 	}
 	// The operator's people are known to be who they are.
 	if a := c.as(owner, "POST", "/v1/team", `{"email":"evil@example.com","role":"viewer"}`); a.status != 201 || text(a.body, "invitation") != "" {
@@ -310,7 +311,7 @@ func TestVouching(t *testing.T) {
 	}
 }
 
-// case A8: what a member loses, his sessions and his own keys lose within the
+// case A8: what a member loses, their sessions and their own keys lose within the
 // bound; a key of the account loses nothing.
 func TestMemberLoses(t *testing.T) {
 	dir := t.TempDir()

@@ -141,8 +141,8 @@ func TestDecidingOnTwoServers(t *testing.T) {
 	}
 }
 
-// A project that goes leaves nothing in it behind, whoever adds to it
-// meanwhile; and who changes two fields at once changes both.
+// A removed project leaves nothing in it behind, no matter who adds to it
+// meanwhile. Two servers that change two fields at once change both.
 func TestDocumentsOfTwoServers(t *testing.T) {
 	b := two(t)
 	in := tenant{"acct_1", live}
@@ -195,7 +195,7 @@ func TestDocumentsOfTwoServers(t *testing.T) {
 	}
 }
 
-// Of two owners who leave on two servers one stays.
+// If two owners leave at once on two servers, one stays.
 func TestLastOwnerOfTwoServers(t *testing.T) {
 	b := two(t)
 	for round := range 10 {

@@ -23,7 +23,7 @@ type traffic struct {
 
 	mu      sync.Mutex
 	answers map[string]map[int]int // by who asked: how many of each status
-	passed  map[string]time.Time   // by who asked: when he last did
+	passed  map[string]time.Time   // by who asked: when they last did
 	made    map[string]bool        // keys whose making was acknowledged: are they live
 	wrong   []string
 }
@@ -175,8 +175,8 @@ func (t *traffic) until(what string, ok func(n count) bool) {
 	}
 }
 
-// end ends the traffic, and checks that nobody was told or let do what he must
-// not, and that nothing acknowledged was lost.
+// end ends the traffic. It checks that no caller was told or let do what they
+// must not, and that nothing acknowledged was lost.
 func (t *traffic) end() {
 	t.t.Helper()
 	close(t.ended)

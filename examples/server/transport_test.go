@@ -103,8 +103,8 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// case S14: whoever logs out is logged out; who sends what cannot be told is
-// told so; a key is not touched.
+// case S14: a user who logs out is logged out; a request that cannot be
+// understood gets an answer that says so; a key is not touched.
 func TestLogout(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	c.person("o@example.com", roleOwner)
@@ -147,8 +147,8 @@ func fromApp(c *config) { c.origins = "https://app.example.com" }
 // session0 is a token that nobody has.
 func (c *clocked) session0() string { return tokenOf("sess_") }
 
-// case S15: while the store is down nobody hears that his session, his
-// password or his log-out is bad.
+// case S15: while the store is down, no user hears that their session, password
+// or log-out is bad.
 func TestStoreDown(t *testing.T) {
 	c := clockedOn(t, "sqlite:"+filepath.Join(t.TempDir(), "db"), "standard", "")
 	c.person("o@example.com", roleOwner)

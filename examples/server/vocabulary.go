@@ -35,7 +35,7 @@ const (
 // roles are those of customers.
 var roles = []string{roleOwner, roleAdmin, roleEditor, roleViewer}
 
-// operators is the account of those who run the service.
+// operators is the account of the operators of the service.
 const operators = "acct_operators"
 
 var plans = map[string]string{

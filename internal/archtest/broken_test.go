@@ -113,6 +113,8 @@ type (
 			"the surface is small", []string{fmt.Sprintf("the public packages export %d names", most+1)}},
 		{"surface of internal packages", "authz/internal/x/a.go", "// Package x …\npackage x\n\n// Names.\nconst (\n" + constants(most) + ")\n",
 			"the surface is small", nil},
+		{"somebody", "store/a.go", "package store\n\n// the other: this\nvar his = 1\n\n// f is for\n// Whoever asks.\nfunc f() { panic(`ask him`) }\n",
+			"people are they", []string{"store/a.go:7: \"Whoever\"", "store/a.go:4: \"his\"", "store/a.go:8: \"him\""}},
 	}
 	tried := map[string]bool{}
 	for _, tt := range tests {

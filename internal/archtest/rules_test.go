@@ -28,6 +28,7 @@ var rules = []rule{
 	{"response writers are not wrapped", writers},
 	{"tests do not sleep or skip", waits},
 	{"the surface is small", surface},
+	{"people are they", persons},
 }
 
 func TestTree(t *testing.T) {

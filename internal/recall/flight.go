@@ -16,8 +16,8 @@ type flight[V any] struct {
 	err  error
 }
 
-// join returns the flight for sum, and whether the caller is to fly it. Who
-// does calls land, whatever happens.
+// join returns the flight for sum, and whether the caller leads it. A leader reads the
+// store, and calls land whatever happens.
 func (f *flights[V]) join(sum [32]byte) (c *flight[V], lead bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -59,13 +59,13 @@ func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % numBuck
 func (f *freshness) Forget(id string) { raise(&f.buckets[bucket(id)], f.last.Add(1)) }
 
 // Gap implements store.Watcher: something may have changed.
-func (f *freshness) Gap() { f.miss() }
+func (f *freshness) Gap() { f.beginGap() }
 
 // Change is a Gap in which something has, nobody knows what.
-func (f *freshness) Change() { raise(&f.floor, f.miss()) }
+func (f *freshness) Change() { raise(&f.floor, f.beginGap()) }
 
-// miss returns the number of a gap that begins here.
-func (f *freshness) miss() uint64 {
+// beginGap records a gap that begins here, and returns its number.
+func (f *freshness) beginGap() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.last.Add(1)
@@ -137,10 +137,10 @@ func (f *freshness) holds(e *mark, now time.Time) bool {
 	return alive > 0 && int64(now.Sub(f.base)) < alive+int64(f.lease)
 }
 
-// outlasts reports whether e may be used at now if the store is down. A gap in
-// which something may have changed does not keep it from that: the stream breaks
-// with the store.
-func (f *freshness) outlasts(e *mark, now time.Time) bool {
+// holdsDuringOutage reports whether e may be used at now if the store is down. A gap
+// in which something may have changed does not prevent that, because the stream
+// breaks together with the store.
+func (f *freshness) holdsDuringOutage(e *mark, now time.Time) bool {
 	return f.outage > 0 && !f.changed(e) && f.floor.Load() <= e.number && now.Sub(f.held(e)) < f.outage
 }
 

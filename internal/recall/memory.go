@@ -26,7 +26,7 @@ type Config struct {
 	Logger  *slog.Logger
 }
 
-// The defaults of those who have a Memory.
+// The defaults of Config.
 const (
 	DefaultSize    = 65_536
 	DefaultLease   = 5 * time.Second
@@ -34,8 +34,8 @@ const (
 	DefaultTimeout = 2 * time.Second
 )
 
-// A Memory remembers what a store said about tokens, for as long as that is
-// sure to hold, and asks it once for all who ask at the same time. A V is what
+// A Memory caches what a store said about tokens, for as long as that is sure to hold.
+// Requests for the same token at the same time share one read of the store. A V is what
 // a token proves. Safe for concurrent use.
 type Memory[V any] struct {
 	config   Config
@@ -48,8 +48,8 @@ type Memory[V any] struct {
 }
 
 // New returns an empty memory. For Config.OutageLease, again asks the store
-// about a token that was verified before. Those who only call Get may leave it
-// nil: Get then asks as it was told to.
+// about a token that was verified before. An owner that only calls Get may leave it
+// nil: Get then asks by its own argument.
 func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) *Memory[V] {
 	c.MaxAge = cmp.Or(c.MaxAge, max(DefaultMaxAge, c.Lease))
 	m := &Memory[V]{config: c, verified: newCache[V](c.Size), refused: newCache[V](c.Size / 16)}
@@ -100,7 +100,7 @@ func (m *Memory[V]) Use(e *Entry[V], now time.Time) {
 }
 
 // Recall returns what is known and still holds about a verified token, or nil.
-// It asks nobody, unless what is known may outlast an outage.
+// It does not ask the store, unless the entry may outlive an outage.
 func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {
 	if len(token) > maxToken {
 		return nil
@@ -126,7 +126,7 @@ func (m *Memory[V]) recall(token string, sum *[32]byte, now time.Time, ask func(
 		return nil
 	}
 	if !m.fresh.holds(&e.mark, now) {
-		return m.outlast(token, e, now, ask)
+		return m.serveDuringOutage(token, e, now, ask)
 	}
 	return e
 }

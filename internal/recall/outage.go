@@ -9,8 +9,8 @@ import (
 )
 
 // An outage of the store begins with a read that fails and ends with one that
-// does not. In between nobody who is known waits for the store, so that one that
-// hangs holds up nobody: one read at a time finds out whether it is back.
+// succeeds. During an outage no known caller waits for the store, so a store that
+// hangs delays nobody: one read at a time probes whether it is back.
 type outage[V any] struct {
 	down, asking atomic.Bool
 	again        func(context.Context, string, *Entry[V]) error
@@ -21,9 +21,9 @@ type outage[V any] struct {
 	when time.Time // that was
 }
 
-// patience is how long a caller that begins such a read waits for it, so that a store
-// that is back is believed at once.
-const patience = 50 * time.Millisecond
+// probeTimeout bounds how long the caller that begins such a read waits for it. It
+// waits at all so that a store that is back is believed at once.
+const probeTimeout = 50 * time.Millisecond
 
 // reached notes how a read has ended.
 func (m *Memory[V]) reached(ctx context.Context, err error) {
@@ -48,18 +48,18 @@ func (o *outage[V]) tell(ctx context.Context, c *Config) {
 	switch {
 	case o.err != nil && !o.said && time.Since(o.when) >= quiet:
 		o.said, o.when = true, time.Now()
-		c.Logger.ErrorContext(ctx, "store lost: who is known goes on", slog.Any("err", o.err), slog.String("lease", c.OutageLease.String()))
+		c.Logger.ErrorContext(ctx, "store lost: known callers go on", slog.Any("err", o.err), slog.String("lease", c.OutageLease.String()))
 	case o.err == nil && o.said:
 		o.said = false
 		c.Logger.InfoContext(ctx, "store found again")
 	}
 }
 
-// outlast returns what may be used of a token instead of e, which is known but
-// holds no more: a new answer of the store, or e itself where there is none for
-// now; nil where it is refused, or e has ended.
-func (m *Memory[V]) outlast(token string, e *Entry[V], now time.Time, ask func(context.Context, *Entry[V]) error) *Entry[V] {
-	if !m.fresh.outlasts(&e.mark, now) {
+// serveDuringOutage returns the entry to use instead of e, which is known but no
+// longer holds. It returns a new answer of the store, or e itself if the store does
+// not answer now. It returns nil if the token is refused, or e has ended.
+func (m *Memory[V]) serveDuringOutage(token string, e *Entry[V], now time.Time, ask func(context.Context, *Entry[V]) error) *Entry[V] {
+	if !m.fresh.holdsDuringOutage(&e.mark, now) {
 		return nil
 	}
 	if m.outage.again != nil {
@@ -70,7 +70,7 @@ func (m *Memory[V]) outlast(token string, e *Entry[V], now time.Time, ask func(c
 		return m.holding(&e.sum, now)
 	}
 	now = now.Add(time.Since(began)) // the store may have hung
-	if !m.fresh.outlasts(&e.mark, now) || e.Expired(now) {
+	if !m.fresh.holdsDuringOutage(&e.mark, now) || e.Expired(now) {
 		return nil
 	}
 	return e
@@ -85,7 +85,7 @@ func (m *Memory[V]) ask(sum [32]byte, now time.Time, again func(context.Context,
 		if !m.outage.asking.CompareAndSwap(false, true) {
 			return false
 		}
-		most = min(most, patience)
+		most = min(most, probeTimeout)
 	}
 	answered := make(chan bool, 1)
 	go func() {

@@ -90,7 +90,7 @@ func TestEviction(t *testing.T) {
 	}
 }
 
-// Who asks at the same time shares one read, and its failure, which is not
+// Requests at the same time share one read, and its failure, which is not
 // remembered.
 func TestFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// However requests of a token come together, it is read once: also whoever has
+// However requests of a token come together, it is read once, also for a request that
 // found nothing just before the answer came.
 func TestOneRead(t *testing.T) {
 	for i := range 2000 {

@@ -38,26 +38,26 @@ func (m *Memory[V]) flush(ctx context.Context) {
 	}
 }
 
-// An ear is a freshness during one watch, which tells when it hears something.
-type ear struct {
+// A listener is a freshness during one watch. It calls onAlive at every sign of life.
+type listener struct {
 	*freshness
-	begun atomic.Bool
-	hears func()
+	begun   atomic.Bool
+	onAlive func()
 }
 
 // Gap implements store.Watcher. The first begins the watch.
-func (e *ear) Gap() {
-	if e.begun.Swap(true) {
-		e.freshness.Change()
+func (l *listener) Gap() {
+	if l.begun.Swap(true) {
+		l.freshness.Change()
 		return
 	}
-	e.freshness.Gap()
+	l.freshness.Gap()
 }
 
 // Alive implements store.Watcher.
-func (e *ear) Alive(at time.Time) {
-	e.freshness.Alive(at)
-	e.hears()
+func (l *listener) Alive(at time.Time) {
+	l.freshness.Alive(at)
+	l.onAlive()
 }
 
 // watch keeps the stream up. While it is down answers end with their lease.
@@ -72,7 +72,7 @@ func (m *Memory[V]) watch(ctx context.Context) {
 	wait := first
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := m.config.Changes.Watch(ctx, &ear{freshness: &m.fresh, hears: back})
+		err := m.config.Changes.Watch(ctx, &listener{freshness: &m.fresh, onAlive: back})
 		if ctx.Err() != nil {
 			return
 		}

@@ -162,7 +162,7 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		if !old.Grant.Equal(next.Grant) {
 			return nil, store.ErrConflict
 		}
-		// Whatever the caller has read there: it may have changed since.
+		// Not what the caller has read there, which may have changed since.
 		next.Account, next.Replaces, next.Family = account, id, cmp.Or(old.Family, id)
 		next.Owner, next.Environment, next.Plan = old.Owner, old.Environment, old.Plan
 		next.Addresses, next.Expires = old.Addresses, old.Expires

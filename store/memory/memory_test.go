@@ -42,7 +42,8 @@ func key(n int) store.Key {
 	return store.Key{ID: fmt.Sprintf("key_%d", n), Account: "acct_1", Digest: keyfmt.Digest{Sum: [32]byte{byte(n)}}}
 }
 
-// What a store cannot hold is refused in words, and is no answer about keys.
+// A store that is full refuses with an error of its own, which is no answer about
+// keys.
 func TestFull(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, memory.Config{MaxKeys: 2, MaxAccounts: 1})

@@ -52,8 +52,8 @@ func (l *listener) Alive(at time.Time) { l.add(event{call: "Alive", at: at}) }
 func (l *listener) Gap() { l.add(event{call: "Gap"}) }
 
 // wait waits for an event and reports whether it came.
-func (l *listener) wait(patience time.Duration, f func(event) bool) bool {
-	late := time.After(patience)
+func (l *listener) wait(timeout time.Duration, f func(event) bool) bool {
+	late := time.After(timeout)
 	for {
 		l.mu.Lock()
 		l.events = slices.Clone(l.calls)
@@ -70,8 +70,8 @@ func (l *listener) wait(patience time.Duration, f func(event) bool) bool {
 	}
 }
 
-func (l *listener) forgets(id string, patience time.Duration) bool {
-	return l.wait(patience, func(e event) bool { return e.call == "Forget" && e.id == id })
+func (l *listener) forgets(id string, timeout time.Duration) bool {
+	return l.wait(timeout, func(e event) bool { return e.call == "Forget" && e.id == id })
 }
 
 // ids returns what was forgotten so far.
@@ -100,7 +100,7 @@ func (s *suite) watch(forget ...func(id string)) (l *listener, stop func()) {
 	ctx, cancel := context.WithCancel(s.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Watch(ctx, l) }()
-	if !l.wait(s.patience, opens) || l.events[slices.IndexFunc(l.events, opens)].call != "Gap" {
+	if !l.wait(s.timeout, opens) || l.events[slices.IndexFunc(l.events, opens)].call != "Gap" {
 		cancel()
 		var calls []string
 		for _, e := range l.events {
@@ -116,8 +116,8 @@ func (s *suite) watch(forget ...func(id string)) (l *listener, stop func()) {
 			if !errors.Is(err, context.Canceled) {
 				s.errorf("a watch whose context was cancelled returns %v", err)
 			}
-		case <-time.After(s.patience):
-			s.errorf("a watch goes on %v after its context was cancelled", s.patience)
+		case <-time.After(s.timeout):
+			s.errorf("a watch goes on %v after its context was cancelled", s.timeout)
 		}
 	}
 }

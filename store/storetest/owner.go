@@ -146,7 +146,7 @@ func findAtOnce(s *suite) {
 			}
 		})
 	}
-	for n, late := 1, time.Now().Add(s.patience); torn.Load() == nil && (n <= 50 || reads.Load() < 50) && time.Now().Before(late); n++ {
+	for n, late := 1, time.Now().Add(s.timeout); torn.Load() == nil && (n <= 50 || reads.Load() < 50) && time.Now().Before(late); n++ {
 		give(n)
 	}
 	stop()

@@ -33,7 +33,7 @@ func ready(s *suite) {
 		s.must("Ready", r.Ready(s.Context()))
 	}
 	s.must("SetPlan", s.Accounts().SetPlan(s.Context(), mine, "other", ""))
-	if !l.forgets(mine, s.patience) {
+	if !l.forgets(mine, s.timeout) {
 		s.errorf("a change after Ready was not heard of")
 	}
 	if ids := l.ids(); slices.ContainsFunc(ids, func(id string) bool { return id != mine }) {

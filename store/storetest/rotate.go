@@ -141,7 +141,8 @@ func rotateTogether(s *suite) {
 	}
 }
 
-// Who rotates has read the key before, perhaps long before.
+// A caller who rotates a key may have read it long before. The successor takes its
+// fields from the stored key.
 func handOn(s *suite) {
 	s.accounts(mine, theirs)
 	s.users(1)

@@ -33,7 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) { run(t, checks(), open)
 func run(t *testing.T, checks []check, open func(t *testing.T) Backend) {
 	for _, c := range checks {
 		t.Run(fmt.Sprintf("rule %d: %s", c.rule, c.name), func(t *testing.T) {
-			c.run(&suite{tb: t, Backend: open(t), rule: c.rule, patience: 10 * time.Second})
+			c.run(&suite{tb: t, Backend: open(t), rule: c.rule, timeout: 10 * time.Second})
 		})
 	}
 }
@@ -58,8 +58,8 @@ type tb interface {
 type suite struct {
 	tb
 	Backend
-	rule     int
-	patience time.Duration // how long to wait for what must come
+	rule    int
+	timeout time.Duration // for an event that must come
 }
 
 // errorf reports a broken rule.

@@ -38,12 +38,12 @@ func (r *recorder) Fatalf(format string, args ...any) {
 }
 
 // failures runs one check over b, in a goroutine of its own that Fatalf ends.
-func failures(ctx context.Context, c check, b Backend, patience time.Duration) []string {
+func failures(ctx context.Context, c check, b Backend, timeout time.Duration) []string {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &recorder{ctx: ctx}
 	var wg sync.WaitGroup
-	wg.Go(func() { c.run(&suite{tb: r, Backend: b, rule: c.rule, patience: patience}) })
+	wg.Go(func() { c.run(&suite{tb: r, Backend: b, rule: c.rule, timeout: timeout}) })
 	wg.Wait()
 	return r.failures
 }
@@ -196,8 +196,8 @@ func textsIn(t reflect.Type) (n int) {
 	return n
 }
 
-// Who adds a method to an interface of package store has to say here what it
-// is: one that only reads, or a mutator that watchers hear of.
+// A new method of an interface of package store must be declared here: either it
+// only reads, or it is a mutator that watchers hear of.
 // case K11
 func TestEveryMutatorIsChecked(t *testing.T) {
 	silent := []string{

@@ -115,7 +115,7 @@ func takenUser(s *suite) {
 	}
 }
 
-// Who folds case or drops marks lets two people read each other's mail.
+// A store that folds case or drops marks would confuse the mail of two people.
 func email(s *suite) {
 	u := newUser(1)
 	u.Email = "mike@example.org"

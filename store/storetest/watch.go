@@ -149,7 +149,7 @@ func (m mutator) check(populate func(*suite) store.Key) check {
 		defer stop()
 		s.must(m.name, m.do(s, k))
 		for _, id := range m.want {
-			if !l.forgets(id, s.patience) {
+			if !l.forgets(id, s.timeout) {
 				s.fatalf("%s: watchers did not hear of %s; they heard of %q", m.name, id, l.ids())
 			}
 		}
@@ -218,15 +218,15 @@ func (r record) watchLife(s *suite) {
 	r.add(s, 1)
 	l, stop := s.watch()
 	defer stop()
-	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" }) {
-		s.fatalf("Alive was not called within %v", s.patience)
+	if !l.wait(s.timeout, func(e event) bool { return e.call == "Alive" }) {
+		s.fatalf("Alive was not called within %v", s.timeout)
 	}
 	now := time.Now()
-	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" && e.at.After(now) }) {
-		s.fatalf("Alive was not called again within %v", s.patience)
+	if !l.wait(s.timeout, func(e event) bool { return e.call == "Alive" && e.at.After(now) }) {
+		s.fatalf("Alive was not called again within %v", s.timeout)
 	}
 	s.must("Revoke", r.revoke(s, 0))
-	if !l.forgets(r.id(0), s.patience) {
+	if !l.forgets(r.id(0), s.timeout) {
 		s.errorf("a quiet watch did not hear of a change")
 	}
 	first := slices.IndexFunc(l.events, opens)
@@ -246,7 +246,7 @@ func (r record) touchSilent(s *suite) {
 	defer stop()
 	s.must("Touch", r.touch(s, 0))
 	s.must("Revoke", r.revoke(s, 1))
-	if !l.forgets(r.id(1), s.patience) {
+	if !l.forgets(r.id(1), s.timeout) {
 		s.fatalf("watchers did not hear of a revocation")
 	}
 	if slices.Contains(l.ids(), r.id(0)) {
@@ -263,7 +263,7 @@ func (r record) twoWatchers(s *suite) {
 	third, stopThird := s.watch()
 	stopThird()
 	s.must("Revoke", r.revoke(s, 0))
-	if !first.forgets(r.id(0), s.patience) || !second.forgets(r.id(0), s.patience) {
+	if !first.forgets(r.id(0), s.timeout) || !second.forgets(r.id(0), s.timeout) {
 		s.errorf("of two watchers not both heard of a change")
 	}
 	if slices.Contains(third.ids(), r.id(0)) {
@@ -292,13 +292,13 @@ func (r record) commitFirst(s *suite) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(s.patience / 10): // a store that publishes under its lock answers later
+		case <-time.After(s.timeout / 10): // a store that publishes under its lock answers later
 		}
 	}
 	l, stop := s.watch(read)
 	defer stop()
 	s.must("Revoke", r.revoke(s, 0))
-	if !l.forgets(r.id(0), s.patience) {
+	if !l.forgets(r.id(0), s.timeout) {
 		s.fatalf("watchers did not hear of a revocation")
 	}
 	mu.Lock()
@@ -322,8 +322,8 @@ func (r record) aliveLast(s *suite) {
 		s.must("Revoke", err)
 	}
 	last := slices.MaxFunc(committed, time.Time.Compare)
-	if !l.wait(s.patience, func(e event) bool { return e.call == "Alive" && e.at.After(last) }) {
-		s.fatalf("Alive was not called within %v of the last change", s.patience)
+	if !l.wait(s.timeout, func(e event) bool { return e.call == "Alive" && e.at.After(last) }) {
+		s.fatalf("Alive was not called within %v of the last change", s.timeout)
 	}
 	heard := map[string]bool{}
 	for _, e := range l.events {

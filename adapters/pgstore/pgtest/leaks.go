@@ -26,7 +26,7 @@ const left = `
 // Leaks returns an error that names every connection, lock and schema that the
 // tests have left behind. Connections may take a moment to close.
 func (s *Server) Leaks() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	c, err := s.connect(ctx)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Server) Leaks() error {
 	defer c.Close(ctx)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(s.settle)
+	late := time.After(s.closeTimeout)
 	for {
 		rows, _ := c.Query(ctx, left, s.schemas)
 		found, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -59,7 +59,7 @@ func (s *Server) Leaks() error {
 
 // present returns the schemas that there are.
 func (s *Server) present() ([]string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	c, err := s.connect(ctx)
 	if err != nil {

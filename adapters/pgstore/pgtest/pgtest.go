@@ -1,6 +1,6 @@
 // Package pgtest runs a private Postgres for tests: of the machine's binaries,
 // in a folder of its own under the temporary one, on a port of the loopback
-// interface that only who knows its password can use.
+// interface that needs its password.
 //
 //	var server *pgtest.Server
 //
@@ -48,7 +48,7 @@ type Server struct {
 	port               int
 	settings           []string
 	schemas            []string      // there from the start
-	settle             time.Duration // for which connections may take to close
+	closeTimeout       time.Duration // for connections to close, before Leaks reports them
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -58,8 +58,8 @@ type Server struct {
 	numbers atomic.Int64 // of the schemas given out
 }
 
-// patience is for how long the server may take on a machine that is busy.
-const patience = time.Minute
+// serverTimeout limits each wait for the server, also on a busy machine.
+const serverTimeout = time.Minute
 
 // Main runs the tests of a package with a server of their own, which it gives to
 // setup first, and returns the exit code. It is not 0 where tests have left
@@ -90,7 +90,7 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
-	s := &Server{dir: dir, bin: bin, password: rand.Text(), settings: c.Settings, settle: 10 * time.Second}
+	s := &Server{dir: dir, bin: bin, password: rand.Text(), settings: c.Settings, closeTimeout: 10 * time.Second}
 	if !c.Durable {
 		s.settings = append([]string{"fsync=off", "full_page_writes=off"}, s.settings...)
 	}

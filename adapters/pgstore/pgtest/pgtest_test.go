@@ -29,7 +29,7 @@ func TestLeaks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.settle = 100 * time.Millisecond
+	s.closeTimeout = 100 * time.Millisecond
 	err = s.Leaks()
 	for _, want := range []string{"a connection (idle), last query: SELECT pg_advisory_lock(7)", "an advisory lock", "the schema forgotten"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -37,7 +37,7 @@ func TestLeaks(t *testing.T) {
 		}
 	}
 	c.Close(t.Context())
-	s.settle = patience
+	s.closeTimeout = serverTimeout
 	if err := s.Exec(t.Context(), "DROP SCHEMA forgotten"); err != nil {
 		t.Fatal(err)
 	}

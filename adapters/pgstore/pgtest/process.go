@@ -51,7 +51,7 @@ func (s *Server) Restart() error {
 	if s.running() {
 		return errors.New("pgtest: the server runs")
 	}
-	late := time.Now().Add(patience)
+	late := time.Now().Add(serverTimeout)
 	for {
 		log, err := s.start(late)
 		if err == nil {
@@ -159,7 +159,7 @@ func (s *Server) signal(how syscall.Signal) error {
 	select {
 	case <-s.exited:
 		return nil
-	case <-time.After(patience):
+	case <-time.After(serverTimeout):
 		return errors.Join(errors.New("pgtest: the server did not end"), s.process.Process.Kill())
 	}
 }
@@ -167,7 +167,7 @@ func (s *Server) signal(how syscall.Signal) error {
 // Pause stops every process of the server, which then hangs: it accepts
 // connections, as the kernel does that for it, and answers nothing.
 func (s *Server) Pause() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	c, err := s.connect(ctx)
 	if err != nil {
@@ -205,7 +205,7 @@ func (s *Server) pause(pids ...int) error {
 	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	late := time.After(patience)
+	late := time.After(serverTimeout)
 	for _, pid := range s.paused {
 		for !stopped(pid) {
 			select {

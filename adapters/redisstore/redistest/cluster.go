@@ -84,7 +84,7 @@ func startMany(n int, password string, settings []string) ([]*Server, error) {
 func (cl *Cluster) meet() error {
 	first := redis.NewClient(cl.Masters[0].Options())
 	defer first.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	for i, master := range cl.Masters {
 		c := redis.NewClient(master.Options())

@@ -16,7 +16,7 @@ import (
 func (s *Server) Leaks() error { return s.leaks(10 * time.Second) }
 
 func (s *Server) leaks(moment time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	c := redis.NewClient(s.Options())
 	defer c.Close()

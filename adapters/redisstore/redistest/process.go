@@ -84,7 +84,7 @@ func (s *Server) log(out *bytes.Buffer) string {
 
 // wait asks f until it says yes.
 func (s *Server) wait(no string, f func(context.Context, *redis.Client) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	o := s.Options()
 	o.MaxRetries, o.Protocol = -1, 2 // a Sentinel is asked in the oldest way
@@ -140,7 +140,7 @@ func (s *Server) signal(how syscall.Signal) error {
 	select {
 	case <-s.exited:
 		return nil
-	case <-time.After(patience):
+	case <-time.After(serverTimeout):
 		return errors.Join(errors.New("redistest: the server did not end"), s.process.Process.Kill())
 	}
 }

@@ -1,7 +1,7 @@
 // Package redistest runs private Redis servers for tests: one alone, one with
 // a replica under Sentinels, and a cluster. They are the machine's binary, each
 // in a folder of its own under the temporary one, on ports of the loopback
-// interface that only who knows their password can use.
+// interface that needs their password.
 //
 //	server, err := redistest.Start(redistest.Config{})
 //	…
@@ -63,8 +63,8 @@ type Server struct {
 	exited  chan struct{} // closed when process is gone
 }
 
-// patience is how long things may take on a machine that is busy.
-const patience = time.Minute
+// serverTimeout limits each wait for a server, also on a busy machine.
+const serverTimeout = time.Minute
 
 // Start starts a server that is alone. Close it.
 func Start(c Config) (*Server, error) { return start(rand.Text(), false, c.settings()) }

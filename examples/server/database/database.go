@@ -30,7 +30,7 @@ type DB struct {
 
 	listen *pgx.ConnConfig // of the streams of changes; nil: as the pool's
 
-	places sync.Map // by number, each a chan struct{} that holds whoever is there: see Alone
+	places sync.Map // by number, each a chan struct{} that holds the caller inside: see Alone
 }
 
 // Pool returns the connections to Postgres, nil for SQLite.
@@ -153,9 +153,9 @@ func (t Tx) Lock(ctx context.Context, name string) error {
 // Alone runs f while nobody else runs one under the same name, in this process
 // or another. In Postgres f runs in the transaction that holds the lock: what
 // it writes with tx is committed with the lock's end, or never. A statement on
-// another connection could come true long after that, if only Postgres hung
-// meanwhile, when others have been let in. On SQLite, where there is one
-// process, tx is no transaction.
+// another connection could take effect long after that, when others hold the lock,
+// if Postgres hung meanwhile. On SQLite, where there is one process, tx is no
+// transaction.
 func (d *DB) Alone(ctx context.Context, name string, f func(tx Tx) error) error {
 	// Those with a place have one connection each, and there is another one for
 	// each, as f may need. Those under one name wait for the same place.

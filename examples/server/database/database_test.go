@@ -174,7 +174,7 @@ func TestPasswordIsNotTold(t *testing.T) {
 	}
 }
 
-// Who waits to be alone waits no longer than he likes.
+// A caller of Alone waits no longer than their context lasts.
 func TestAlone(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		ctx, hangUp := context.WithCancel(t.Context())

@@ -46,8 +46,8 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// Of several that find an empty database at once one makes the tables; and who
-// does it again, or in another way, comes to the same.
+// Of several servers that find an empty database at once, one makes the tables.
+// Doing it again, or in another way, has the same result.
 func TestMigrate(t *testing.T) {
 	ctx := t.Context()
 	url := databasetest.Postgres(t)

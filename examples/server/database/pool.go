@@ -34,9 +34,10 @@ func (p *pool) readOnly(err error) bool {
 	return true
 }
 
-// tries returns how often a statement that has found its connection ended may be
-// tried again: all of the pool may have, and "" stands for beginning a
-// transaction. What may have written is not tried again.
+// tries returns how often a statement may be tried again after its connection has
+// ended, since all connections of the pool may have ended. The statement "" stands
+// for beginning a transaction. A statement that may have written is not tried
+// again.
 func (p *pool) tries(statement string) int {
 	if p == nil || statement != "" && !strings.HasPrefix(statement, "SELECT ") {
 		return 0

@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS server_documents (
 
 CREATE TABLE IF NOT EXISTS server_people (
 	user    TEXT NOT NULL PRIMARY KEY,
-	account TEXT NOT NULL -- that has made him
+	account TEXT NOT NULL -- that has made them
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS server_access_requests (

@@ -9,8 +9,8 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// A refusal is an error that the sender is told. Another try of the same
-// report ends in the same, unless the status is 503.
+// A refusal is an error that the sender is told. Sending the same report again
+// gets the same refusal, unless the status is 503.
 type refusal struct {
 	status int
 	code   string

@@ -37,7 +37,7 @@ func (rc *Receiver) SetWork(d time.Duration) { rc.work = d }
 
 // Occupy takes all the room for large bodies, and waits less for it.
 func (rc *Receiver) Occupy() {
-	rc.patience = time.Millisecond
+	rc.roomTimeout = time.Millisecond
 	for range cap(rc.bodies) {
 		rc.bodies <- struct{}{}
 	}

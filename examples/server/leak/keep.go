@@ -24,8 +24,8 @@ var standard = room{reports: 1000, bytes: 64 << 20}
 // share returns the room of one network for reports that are not verified.
 func (r room) share() room { return room{r.reports / 10, r.bytes / 4} }
 
-// origin is what a network is counted as: of IPv4 the address, of IPv6 the
-// /64. It names nobody to those who read the table.
+// origin returns what a network is counted as: a keyed hash of the IPv4 address,
+// or of the /64 in IPv6. A reader of the table learns no address from it.
 func (rc *Receiver) origin(client netip.Addr) string {
 	mac := hmac.New(sha256.New, rc.secret)
 	mac.Write([]byte("origin " + ratelimit.AddrSubject(client)))
@@ -35,9 +35,9 @@ func (rc *Receiver) origin(client netip.Addr) string {
 // keep acknowledges a report that Run will handle; also one that waits already.
 // origin is the network of one that is not verified, else "".
 //
-// A network whose share is used up is refused, and sends the report again. Where
+// A network that has used up its share is refused, and sends the report again. If
 // the table is full, the oldest report of the network that takes the most room
-// makes place: so a flood pushes out itself, and never what is verified.
+// is dropped. So a flood pushes out itself, and never a verified report.
 func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte, origin string) error {
 	plain := bytes.Join([][]byte{[]byte(key), []byte(signature), body}, []byte("\n")) // headers hold no newline
 	id := sha256.Sum256(plain)
@@ -86,9 +86,9 @@ func (rc *Receiver) keep(ctx context.Context, key, signature string, body []byte
 	return errLater
 }
 
-// pushOut drops the oldest report that is not verified, of the network that
-// takes the most room: its reports, and its bytes in units of which there is room
-// for as many as for reports. errFull: there is none.
+// pushOut drops the oldest unverified report of the network that takes the most
+// room. Room is the number of reports plus the bytes, in units of which there is
+// room for as many as for reports. It returns errFull if there is no such report.
 func (rc *Receiver) pushOut(ctx context.Context, tx database.Tx) error {
 	now := rc.now().UnixMicro()
 	var id []byte

@@ -22,9 +22,9 @@ const (
 	maxKeys = 1 << 20          // bytes
 )
 
-// A keyring is the sender's public keys by identifier. What it has it keeps
-// through any outage of the source: with a key that was withdrawn meanwhile
-// nobody can do more than by publishing tokens, which gets them revoked too.
+// A keyring is the sender's public keys by identifier. It keeps its keys through
+// any outage of the source. That is safe even if a key is withdrawn meanwhile: its
+// holder can only have tokens revoked, which publishing the tokens does too.
 type keyring struct {
 	url    string
 	client *http.Client
@@ -40,9 +40,9 @@ type keyring struct {
 	err     error     // of the latest fetch
 }
 
-// find returns the key of an identifier, errSignature where the source has none
-// such, errSource where it does not answer. For one that is not here it asks
-// the source, but never more than once in that pause: keys are published
+// find returns the key of an identifier. It returns errSignature if the source has
+// no such key, and errSource if the source does not answer. If the keyring lacks
+// the key, find asks the source, but at most once per pause: keys are published
 // before they are used, so a list of that age tells which exist.
 func (k *keyring) find(ctx context.Context, id string) (*ecdsa.PublicKey, error) {
 	if key := k.get(id); key != nil {
@@ -71,8 +71,8 @@ func (k *keyring) wanted() bool {
 }
 
 // refresh fetches the keys if they are older than age and the latest try is
-// older than pause, and returns how the latest try ended. One caller fetches,
-// for all, whether or not it is still there at the end.
+// older than pause, and returns how the latest try ended. One caller fetches
+// for all, even if that caller has gone meanwhile.
 func (k *keyring) refresh(ctx context.Context, age time.Duration) error {
 	select {
 	case k.fetching <- struct{}{}:
@@ -104,8 +104,8 @@ func (k *keyring) refresh(ctx context.Context, age time.Duration) error {
 	return err
 }
 
-// fetch returns the ECDSA keys on P-256 that the source lists. One that is
-// anything else does not spoil the others.
+// fetch returns the ECDSA keys on P-256 that the source lists, and passes over
+// all others.
 func (k *keyring) fetch(ctx context.Context) (map[string]*ecdsa.PublicKey, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
 	if err != nil {

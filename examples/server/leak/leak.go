@@ -2,9 +2,9 @@
 // scanning partner program
 // (https://docs.github.com/en/code-security/secret-scanning/secret-scanning-partnership-program/secret-scanning-partner-program).
 //
-// Who reports is known by a signature over the body as it was sent. Nothing of
-// a report is looked up or answered before that has been verified, so that
-// nobody else learns which keys exist. While the public keys cannot be had,
+// A signature over the body, as it was sent, authenticates the reporter. Nothing
+// of a report is looked up or answered before the signature has been verified, so
+// that nobody else learns which keys exist. While the public keys cannot be had,
 // reports wait in the database, sealed: what they hold opens doors.
 package leak
 
@@ -51,8 +51,8 @@ type Config struct {
 	Addr func(*http.Request) netip.Addr
 
 	// Client fetches the keys, at most 120 times an hour. GitHub answers
-	// strangers 60 times, but whoever sends a token of his, as the Transport
-	// of this client may, 5,000 times. Default: a client without one.
+	// strangers 60 times, and clients that send one of its tokens 5,000 times.
+	// The Transport of this client may send one. Default: a client without one.
 	Client *http.Client
 
 	// Report is told of a leaked token and where it was found, and says
@@ -91,10 +91,10 @@ type Receiver struct {
 
 	pushedOut atomic.Int64 // reports, since Run has last said so
 
-	bodies   chan struct{} // holds one for each large body in memory
-	patience time.Duration // for room there
-	work     time.Duration // for a report while its sender waits
-	room     room          // for reports that wait
+	bodies      chan struct{} // holds one for each large body in memory
+	roomTimeout time.Duration // limits the wait for room there
+	work        time.Duration // for a report while its sender waits
+	room        room          // for reports that wait
 }
 
 // New returns a receiver. What waits is handled once
@@ -143,7 +143,7 @@ func New(c Config) (*Receiver, error) {
 		db: c.DB, seal: seal, report: c.Report, errors: c.Errors, log: c.Logger, now: c.Now,
 		keys: &keyring{url: c.KeysURL, client: c.Client, log: c.Logger, now: c.Now, fetching: make(chan struct{}, 1)},
 		addr: c.Addr, secret: c.Seal, early: c.Prefetch,
-		wake: make(chan struct{}, 1), bodies: make(chan struct{}, maxBodies), patience: patience, work: maxWork, room: standard,
+		wake: make(chan struct{}, 1), bodies: make(chan struct{}, maxBodies), roomTimeout: roomTimeout, work: maxWork, room: standard,
 	}, nil
 }
 

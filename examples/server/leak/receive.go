@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	smallBody = 64 << 10        // bytes; about what any other handler reads
-	maxBodies = 4               // larger ones, in memory at once
-	patience  = 5 * time.Second // for room for one of those
-	maxWork   = 8 * time.Second // while the sender waits
-	maxKeep   = 5 * time.Second // for the database to take a report
+	smallBody   = 64 << 10        // bytes; about what any other handler reads
+	maxBodies   = 4               // larger ones, in memory at once
+	roomTimeout = 5 * time.Second // for room for one of those
+	maxWork     = 8 * time.Second // while the sender waits
+	maxKeep     = 5 * time.Second // for the database to take a report
 )
 
 // ServeHTTP takes a report. Answers: 200 with the feedback list of GitHub's
@@ -85,16 +85,16 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) ([]verdict, 
 	return verdicts, err
 }
 
-// later keeps a report, also when all the time that its sender has was spent on
-// waiting for the keys, or he has gone.
+// later keeps a report, also when the sender's time has run out while waiting
+// for the keys, or the sender has gone.
 func (rc *Receiver) later(ctx context.Context, id, signature string, body []byte, origin string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxKeep)
 	defer cancel()
 	return rc.keep(ctx, id, signature, body, origin)
 }
 
-// verify returns nil for what the sender has signed, errSignature for what he
-// has not, and errSource where nobody can tell.
+// verify returns nil if the sender has signed the body, errSignature if not, and
+// errSource if nobody can tell.
 func (rc *Receiver) verify(ctx context.Context, id, signature string, body []byte) error {
 	der, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil {
@@ -110,9 +110,9 @@ func (rc *Receiver) verify(ctx context.Context, id, signature string, body []byt
 	return nil
 }
 
-// read returns the body, and a function to call when it is not needed any
-// more. Of large ones a few are in memory at once: anybody may send one, and
-// it has to be read whole to know from whom it is.
+// read returns the body, and a function to call when it is not needed any more.
+// Only a few large bodies are in memory at once: anybody may send one, and it has
+// to be read whole to verify its sender.
 func (rc *Receiver) read(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	done = func() {}
 	if r.ContentLength > maxBody {
@@ -121,7 +121,7 @@ func (rc *Receiver) read(w http.ResponseWriter, r *http.Request) (body []byte, d
 	in := http.MaxBytesReader(w, r.Body, maxBody)
 	var b bytes.Buffer
 	if _, err = io.CopyN(&b, in, smallBody); err == nil { // and there may be more
-		wait := time.NewTimer(rc.patience)
+		wait := time.NewTimer(rc.roomTimeout)
 		defer wait.Stop()
 		select {
 		case rc.bodies <- struct{}{}:

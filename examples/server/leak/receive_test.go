@@ -76,8 +76,8 @@ func TestGitHubSample(t *testing.T) {
 	}
 }
 
-// case T5: who does not sign learns nothing: the answers for tokens that exist
-// and for others are the same, and neither is looked up.
+// case T5: a sender without a signature learns nothing: the answers for tokens
+// that exist and for others are the same, and neither is looked up.
 func TestUnsigned(t *testing.T) {
 	key, stranger, p384 := newKey(t), newKey(t), p384Key(t)
 	src := newSource(t, map[string]string{"k1": encode(t, key.Public()), "p384": encode(t, p384.Public()), "broken": "no PEM"})
@@ -211,7 +211,7 @@ func TestOutage(t *testing.T) {
 }
 
 // A report that takes longer than its sender waits is acknowledged, and brought
-// to its end without him, even if the key is withdrawn meanwhile.
+// to its end without the sender, even if the key is withdrawn meanwhile.
 func TestSlowReport(t *testing.T) {
 	key := newKey(t)
 	src := newSource(t, map[string]string{"k1": encode(t, key.Public())})
@@ -248,7 +248,8 @@ func TestSlowReport(t *testing.T) {
 	eventually(t, "an empty table", func() bool { return s.rows(t) == 0 })
 }
 
-// Who waits for the keys for as long as he can is acknowledged all the same.
+// A sender that waits for the keys for as long as it can is acknowledged all the
+// same.
 func TestKeptWithoutTheSender(t *testing.T) {
 	key := newKey(t)
 	src := newSource(t, nil)

@@ -29,9 +29,8 @@ type match struct {
 // parse returns the matches of a body, one for each token: the first. It
 // refuses a body that is no array, or holds no token at all. An element without
 // a token, or of another type, is passed over, as are members that it does not
-// know: to refuse the report for it would leave the other leaked keys open. The
-// answer says of each token that it was handled, so nothing is claimed of the
-// rest.
+// know: refusing the report would leave the other leaked keys open. The answer
+// names each token that was handled, so it says nothing about the rest.
 func parse(body []byte) ([]match, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if open, err := d.Token(); err != nil || open != json.Delim('[') {

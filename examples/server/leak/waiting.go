@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	expiry = 7 * 24 * time.Hour
-	poll   = 10 * time.Second
-	lease  = time.Minute     // of a report to one process; then that has died
-	ending = 4 * time.Second // for its claim to end, though Run does; else it ends with the lease
+	expiry         = 7 * 24 * time.Hour
+	poll           = 10 * time.Second
+	lease          = time.Minute     // of a report to one process; then that has died
+	releaseTimeout = 4 * time.Second // for its claim to end, though Run does; else it ends with the lease
 )
 
 // Run handles the reports that wait, once their keys can be had, until ctx
@@ -104,7 +104,7 @@ func (rc *Receiver) alone(ctx context.Context, id, body []byte) error {
 	if why := (*refusal)(nil); err != nil && !errors.As(err, &why) {
 		end = `UPDATE server_leak_reports SET busy = 0`
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ending)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	_, bad := rc.db.Exec(ctx, end+` WHERE id = ?1 AND busy = ?2`, id, c.until.UnixMicro())
 	if bad != nil {
@@ -119,7 +119,7 @@ type claim struct {
 	until time.Time // zero: it has not begun
 }
 
-// hold begins a claim, or makes one last on that is half over.
+// hold begins a claim, or extends one that is half over.
 func (rc *Receiver) hold(ctx context.Context, c *claim) error {
 	if err := ctx.Err(); err != nil {
 		return err

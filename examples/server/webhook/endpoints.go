@@ -43,13 +43,13 @@ type Endpoint struct {
 
 // Add makes an endpoint for events of the kinds given, none meaning all, and
 // returns its signing secret, "whsec_…". The secret could be derived again but
-// is not: whoever has lost it adds another endpoint and removes this one.
+// is not: a customer who has lost it adds another endpoint and removes this one.
 func (s *Sender) Add(ctx context.Context, account, rawURL string, kinds []string, now time.Time) (Endpoint, string, error) {
 	if err := s.checkURL(rawURL); err != nil {
 		return Endpoint{}, "", err
 	}
 	kinds = slices.Compact(slices.Sorted(slices.Values(kinds)))
-	if len(kinds) > 32 || slices.ContainsFunc(kinds, func(k string) bool { return !plain(k, ".") }) {
+	if len(kinds) > 32 || slices.ContainsFunc(kinds, func(k string) bool { return !validID(k, ".") }) {
 		return Endpoint{}, "", fmt.Errorf("%w: want at most 32 kinds of events, such as key.created", ErrInvalid)
 	}
 	e := Endpoint{ID: keyfmt.NewID("whk_", now), URL: rawURL, Kinds: kinds, Created: now.UTC()}
@@ -120,8 +120,9 @@ func (s *Sender) checkURL(text string) error {
 	return nil
 }
 
-// plain reports whether s is 1 to 64 ASCII letters, digits, "_" or one of more.
-func plain(s, more string) bool {
+// validID reports whether s is 1 to 64 ASCII letters, digits, "_" or characters
+// in more.
+func validID(s, more string) bool {
 	return 0 < len(s) && len(s) <= 64 &&
 		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"+more) == ""
 }

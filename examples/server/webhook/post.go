@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const timeout = 10 * time.Second // of an attempt, from the look-up of the name to the end of the answer
+const attemptTimeout = 10 * time.Second // of an attempt, from the look-up of the name to the end of the answer
 
 // A failure is why an attempt failed. Its text is one of a few: what the
 // network said would tell the account's owner about ours, and could repeat the
@@ -38,7 +38,7 @@ func newClient(private bool) *http.Client {
 		dialer.Control = nil
 	}
 	return &http.Client{
-		Timeout:       timeout,
+		Timeout:       attemptTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,

@@ -16,7 +16,7 @@ const (
 	maxBody     = 64 << 10           // bytes
 	maxAttempts = 11                 // which delay stretches over 22 to 27 hours
 	longest     = 5 * time.Hour      // between two attempts
-	lease       = 3 * timeout        // of an endpoint to an attempt; then that has died with its process
+	lease       = 3 * attemptTimeout // of an endpoint to an attempt; then that has died with its process
 	keep        = 7 * 24 * time.Hour // of what is settled, so that it is not queued again
 )
 
@@ -42,7 +42,7 @@ type Event struct {
 // more is dropped, counted in [Endpoint].Dropped and reported as [ErrBacklog];
 // the endpoints that have room still get it.
 func (s *Sender) Enqueue(ctx context.Context, account string, e Event) error {
-	if !plain(e.ID, "-") || !plain(e.Kind, ".") {
+	if !validID(e.ID, "-") || !validID(e.Kind, ".") {
 		return fmt.Errorf("%w: want an event with an ID and a kind", ErrInvalid)
 	}
 	body, err := json.Marshal(struct {
@@ -120,18 +120,18 @@ func (s *Sender) due(ctx context.Context, c claim) (delivery, error) {
 	return d, err
 }
 
-// record settles a delivery that arrived. One that failed it postpones or
-// gives up, and with it all others of its endpoint if that is gone. All
+// record finishes a delivery that arrived. It postpones or gives up one that
+// failed, and gives up all others of the endpoint if that is gone. All
 // transactions change endpoints before deliveries, so that no two of them wait
 // for each other.
 func (s *Sender) record(ctx context.Context, d delivery, f *failure) error {
 	now := s.now()
 	at := now.UnixMicro()
 	return s.together(ctx, func(b *batch) {
-		const settle = `UPDATE server_deliveries SET due = NULL, settled = ?2, body = '', error = ?3 WHERE endpoint = ?1`
+		const finish = `UPDATE server_deliveries SET due = NULL, settled = ?2, body = '', error = ?3 WHERE endpoint = ?1`
 		if f == nil {
 			b.do(`UPDATE server_webhooks SET `+freed+`, failures = 0, delivered = ?3 WHERE id = ?1`, d.endpoint, d.until, at)
-			b.do(settle+` AND event = ?4`, d.endpoint, at, "", d.event)
+			b.do(finish+` AND event = ?4`, d.endpoint, at, "", d.event)
 			return
 		}
 		n := d.attempts + 1
@@ -142,10 +142,10 @@ func (s *Sender) record(ctx context.Context, d delivery, f *failure) error {
 		b.do(`UPDATE server_webhooks SET `+freed+`, failures = failures + 1, failed = ?3, error = ?4 WHERE id = ?1`, d.endpoint, d.until, at, f.text)
 		switch {
 		case f.gone:
-			b.do(settle+` AND due IS NOT NULL`, d.endpoint, at, f.text)
+			b.do(finish+` AND due IS NOT NULL`, d.endpoint, at, f.text)
 		case n >= maxAttempts:
-			b.do(settle+` AND due IS NOT NULL AND event = ?4`, d.endpoint, at, f.text, d.event)
-		default: // unless another attempt, made when this one was taken for dead, has settled it
+			b.do(finish+` AND due IS NOT NULL AND event = ?4`, d.endpoint, at, f.text, d.event)
+		default: // unless another attempt, made when this one was taken for dead, has finished it
 			b.do(`UPDATE server_deliveries SET attempts = ?3, due = ?4, error = ?5 WHERE endpoint = ?1 AND event = ?2 AND due IS NOT NULL`,
 				d.endpoint, d.event, n, now.Add(max(delay(n), f.wait)).UnixMicro(), f.text)
 		}

@@ -15,8 +15,8 @@ import (
 var slots = map[bool]int{false: 48, true: 16} // by whether it failed
 
 const (
-	poll      = time.Second     // for what another process has queued, and for what is due again
-	recording = 4 * time.Second // for what became of an attempt, though Run ends; else it is made again
+	poll          = time.Second     // for what another process has queued, and for what is due again
+	recordTimeout = 4 * time.Second // for what became of an attempt, though Run ends; else it is made again
 )
 
 // Run delivers until ctx ends and returns nil. Attempts under way are then cut
@@ -79,7 +79,7 @@ func (s *Sender) attempt(ctx context.Context, c claim) error {
 	if err == nil {
 		f = s.post(ctx, d)
 	}
-	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), recording)
+	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err == nil && (f == nil || ctx.Err() == nil) {
 		return s.record(record, d, f)

@@ -20,7 +20,7 @@ CREATE TABLE tollgate_server.documents (
 
 CREATE TABLE tollgate_server.people (
 	"user"  text COLLATE "C" NOT NULL PRIMARY KEY, -- in quotes: else it is the role of the connection
-	account text COLLATE "C" NOT NULL -- that has made him
+	account text COLLATE "C" NOT NULL -- that has made them
 );
 
 CREATE TABLE tollgate_server.access_requests (

@@ -17,15 +17,15 @@ func (once) Count(string, time.Time)                       {}
 func TestNothingStaysOfAnAttempt(t *testing.T) {
 	var throttle throttle
 	for _, subject := range []string{"a", "b", "c"} {
-		lanes := []lane{{once{}, subject}, {once{}, subject + "'"}}
-		turn, err := throttle.enter(lanes, time.Time{})
+		counters := []counter{{once{}, subject}, {once{}, subject + "'"}}
+		turn, err := throttle.enter(counters, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if n := len(throttle.flying); n != 2 {
 			t.Errorf("%d subjects on their way, want 2", n)
 		}
-		if _, err := throttle.enter(lanes, time.Time{}); err == nil {
+		if _, err := throttle.enter(counters, time.Time{}); err == nil {
 			t.Error("two at once where one may fail")
 		}
 		turn.fail(time.Time{})

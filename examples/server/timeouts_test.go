@@ -31,9 +31,9 @@ func (b *trickle) Read(p []byte) (int, error) {
 
 func (*trickle) Close() error { return nil }
 
-// A handler has all its patience once the body is there, however long that
-// took, and then no more.
-func TestPatience(t *testing.T) {
+// A handler has all of handlerTimeout once it has read the body, however long
+// that took, and then no more.
+func TestHandlerTimeout(t *testing.T) {
 	for _, seconds := range []int{0, 20} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &server{log: slog.New(slog.DiscardHandler)}
@@ -44,7 +44,7 @@ func TestPatience(t *testing.T) {
 				}
 				below, cancel := context.WithTimeout(r.Context(), time.Hour)
 				defer cancel()
-				want := began.Add(time.Duration(seconds)*time.Second + patience)
+				want := began.Add(time.Duration(seconds)*time.Second + handlerTimeout)
 				for _, ctx := range []context.Context{r.Context(), below} {
 					if until, ok := ctx.Deadline(); ctx == r.Context() && (!ok || !until.Equal(want)) {
 						t.Errorf("%d s: a deadline in %v", seconds, time.Until(until))
