@@ -62,7 +62,7 @@ var breakagesOfUpdates = []breakage{
 		return parts{Backend: b, admin: &revivingAdmin{KeyAdmin: b.KeyAdmin(), revived: map[string]bool{}}}
 	}},
 	{15, "an update writes what it has read", "an update racing a revocation does not bring a key back", func(b Backend) Backend {
-		return parts{Backend: b, admin: &rewritingAdmin{KeyAdmin: b.KeyAdmin(), live: map[string]bool{}, revoked: make(chan struct{})}}
+		return parts{Backend: b, admin: &rewritingAdmin{KeyAdmin: b.KeyAdmin(), live: map[string]bool{}, read: make(chan struct{}), revoked: make(chan struct{})}}
 	}},
 	{15, "a key is written back as it was read", "updates of different fields do not undo each other", func(b Backend) Backend {
 		return parts{Backend: b, admin: &wholeAdmin{KeyAdmin: b.KeyAdmin(), first: map[string]store.Key{}}}
@@ -290,11 +290,17 @@ type rewritingAdmin struct {
 	store.KeyAdmin
 	mu      sync.Mutex
 	live    map[string]bool
+	reads   sync.Once
+	read    chan struct{} // closed when the first update has read: the first revocation waits for it
 	once    sync.Once
 	revoked chan struct{} // closed by the first revocation
 }
 
 func (a *rewritingAdmin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
+	select {
+	case <-a.read:
+	case <-time.After(time.Second):
+	}
 	defer a.once.Do(func() { close(a.revoked) })
 	return a.KeyAdmin.Revoke(ctx, account, id, reason, now)
 }
@@ -304,9 +310,10 @@ func (a *rewritingAdmin) Update(ctx context.Context, account, id string, u store
 	if err != nil {
 		return store.Key{}, err
 	}
+	a.reads.Do(func() { close(a.read) })
 	select {
 	case <-a.revoked:
-	case <-time.After(100 * time.Millisecond):
+	case <-time.After(time.Second):
 	}
 	next, err := a.KeyAdmin.Update(ctx, account, id, u, now)
 	if errors.Is(err, store.ErrInactive) && !k.Ended(now) {
