@@ -107,10 +107,10 @@ func New(c Config) (*Store, error) {
 	}, nil
 }
 
-// Keys returns what requests need.
+// Keys returns the keys as requests read them.
 func (s *Store) Keys() store.Keys { return guard.Keys(keys{s}) }
 
-// KeyAdmin returns what the management of keys needs.
+// KeyAdmin returns the keys as their management reads and changes them.
 func (s *Store) KeyAdmin() store.KeyAdmin { return guard.KeyAdmin(admin{s}) }
 
 // Accounts returns the accounts.
@@ -119,7 +119,7 @@ func (s *Store) Accounts() store.Accounts { return guard.Accounts(accounts{s}) }
 // Users returns the users.
 func (s *Store) Users() store.Users { return guard.Users(users{s}) }
 
-// Memberships returns who belongs to which account.
+// Memberships returns the memberships of users in accounts.
 func (s *Store) Memberships() store.Memberships { return guard.Memberships(memberships{s}) }
 
 // Sessions returns the sessions.
@@ -128,7 +128,7 @@ func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 // Events returns the audit log.
 func (s *Store) Events() store.Events { return guard.Events(events{s}) }
 
-// Fingerprints returns those of the secrets.
+// Fingerprints returns the fingerprints of the secrets.
 func (s *Store) Fingerprints() store.Fingerprints { return guard.Fingerprints(fingerprints{s}) }
 
 // copied returns a copy of k that shares nothing mutable with it, its times
