@@ -1,7 +1,7 @@
-# What people type. The work is done by the scripts in tools/, which read the
-# modules from go.work and build each of them alone (GOWORK=off).
+# The commands that people type. The scripts in tools/ do the work. They read the
+# modules from go.work, and build each of them alone (GOWORK=off).
 .DEFAULT_GOAL := help
-.PHONY: help test quick run bench fuzz audit
+.PHONY: help setup test quick run bench fuzz audit
 
 BENCH    ?= .
 COUNT    ?= 1
@@ -12,7 +12,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 	@echo "variables: BENCH=$(BENCH) COUNT=$(COUNT) FUZZTIME=$(FUZZTIME) ARGS=$(ARGS)"
 
-test: ## install what is missing; gofmt, vet, linter and tests of every module
+setup: ## install what the tests need and this machine lacks
+	@tools/setup >/dev/null
+
+test: ## make setup; then gofmt, vet, linter and tests of every module
 	@tools/check
 
 quick: ## in between: gofmt, vet, build; tests of the root module with -short, no servers

@@ -57,6 +57,9 @@ func (c Config) check() error {
 		require(c.ManageKeys == "" || slices.Contains(c.Permissions, c.ManageKeys),
 			"ManageKeys: there is no permission %q: %s", c.ManageKeys, suggest.Names(c.ManageKeys, c.Permissions))
 	}
+	for i, role := range c.RoleNames {
+		require(!slices.Contains(c.RoleNames[:i], role), "RoleNames has %q twice", role)
+	}
 	errs = append(errs, c.checkPlans())
 
 	origins := http.NewCrossOriginProtection()

@@ -11,35 +11,39 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"medtwin.ai/tollgate/authn/login"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/suggest"
-	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 )
 
 // usage is what "help" prints, but for the flags of a command, which -h prints.
 const usage = `accounts add ID [flags]           add an account; ID is any text
 accounts list
-users add EMAIL ACCOUNT ROLE      make a person a member, and print an invitation to those without a password
+accounts plan ID [flags]          give an account a plan, or limits of its own
+accounts suspend ID               refuse an account until: accounts unsuspend ID
+users invite EMAIL ACCOUNT ROLE   print a token that makes the reader of that address a member
+users list [flags]
+users reset USER                  print a token with which a user chooses another password
+users suspend USER                keep a user out of all accounts until: users unsuspend USER
 keys create [flags]               make a key, and print it this once
 keys list [flags]
 keys rotate ID [flags]            make the successor of a key, and print it this once
 keys revoke ID [flags]            end a key for ever
-keys explain METHOD PATH          show what a request with a key would be answered; the key is read from standard input
-In a store without accounts, keys create and users add make the account that they name.
-Add -h to a command for its flags.
+keys explain METHOD PATH [flags]  show what a request with a key would be answered; the key is read from standard input
+keys outdated                     count the keys that are not under the newest pepper
+A USER is an id or an email address. In a store without accounts, keys create and users
+invite make the account that they name. Add -h to a command for its flags.
 `
 
 // Command runs what an operator does first, from the command line of a program:
-// "accounts add", "users add", "keys create" and the like; "help", "-h" and "--help"
+// "accounts add", "users invite", "keys create" and the like; "help", "-h" and "--help"
 // list them. It writes to out, and reports true if args were meant for it: a misspelt
 // command is an error, so that it does not start the server. It reports false if args
 // are empty or begin with something else, which is the program's own.
 //
 // Command acts on Config.Store, beside programs that serve from it: they hear of a
 // change as they hear of any other. In a store without accounts, "keys create" and
-// "users add" make the account that they name, so that one command makes the first key:
+// "users invite" make the account that they name, so that one command makes the first key:
 //
 //	keys create --account acme --name first --permissions read --projects p1
 //
@@ -104,11 +108,17 @@ func misspelt(arg string) error {
 
 // commands declare their flags and return what they do with them.
 var commands = map[string]map[string]func(*command) func() error{
-	"accounts": {"add": (*command).addAccount, "list": (*command).listAccounts},
-	"users":    {"add": (*command).addUser},
+	"accounts": {
+		"add": (*command).addAccount, "list": (*command).listAccounts, "plan": (*command).planAccount,
+		"suspend": setAccount(authz.Suspended), "unsuspend": setAccount(authz.Active),
+	},
+	"users": {
+		"invite": (*command).inviteUser, "list": (*command).listUsers, "reset": (*command).resetUser,
+		"suspend": setUser(authz.Suspended), "unsuspend": setUser(authz.Active),
+	},
 	"keys": {
 		"create": (*command).createKey, "list": (*command).listKeys, "rotate": (*command).rotateKey,
-		"revoke": (*command).revokeKey, "explain": (*command).explainKey,
+		"revoke": (*command).revokeKey, "explain": (*command).explainKey, "outdated": (*command).outdatedKeys,
 	},
 }
 
@@ -196,54 +206,6 @@ func (c *command) table(header string, rows func(row func(format string, args ..
 	return w.Flush()
 }
 
-func (c *command) addAccount() func() error {
-	name := c.flags.String("name", "", "`NAME` that people read; default: the id")
-	plan := c.flags.String("plan", "", "`PLAN` of the account; default: Config.DefaultPlan")
-	return func() error {
-		if err := c.take("ID"); err != nil {
-			return err
-		}
-		if _, known := c.config.Plans[*plan]; *plan != "" && !known {
-			return fmt.Errorf("--plan: there is no plan %q: %s", *plan, suggest.Names(*plan, slices.Sorted(maps.Keys(c.config.Plans))))
-		}
-		a := store.Account{ID: c.args[0], Name: *name, Plan: *plan, Status: authz.Active, Created: c.config.Now().UTC()}
-		if a.Name == "" {
-			a.Name = a.ID
-		}
-		err := c.config.Store.Accounts().Create(c.ctx, a)
-		if errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("there is an account %q already", a.ID)
-		}
-		if err == nil {
-			fmt.Fprintf(c.out, "account: %s\n", a.ID)
-		}
-		return err
-	}
-}
-
-func (c *command) listAccounts() func() error {
-	return func() error {
-		if err := c.take(); err != nil {
-			return err
-		}
-		if err := c.inhabited(); err != nil {
-			return err
-		}
-		return c.table("ID\tNAME\tSTATUS\tPLAN", func(row func(string, ...any)) error {
-			for after := ""; ; {
-				page, err := c.config.Store.Accounts().List(c.ctx, after, 100)
-				if err != nil || len(page) == 0 {
-					return err
-				}
-				for _, a := range page {
-					row("%s\t%s\t%s\t%s", a.ID, a.Name, a.Status, a.Plan)
-					after = a.ID
-				}
-			}
-		})
-	}
-}
-
 // errNoAccount is the answer of commands that need an account to a store without one.
 var errNoAccount = errors.New("this store holds no account: is this the right file or database? The first key makes one: keys create --account ID …")
 
@@ -256,13 +218,33 @@ func (c *command) inhabited() error {
 	return err
 }
 
-// account returns the account of that id; "" is the only account that there is.
-// It makes nothing, and returns errNoAccount if the store holds none.
+// called returns the ids of the accounts with that name.
+func (c *command) called(name string) (ids []string, err error) {
+	for after := ""; ; {
+		page, err := c.config.Store.Accounts().List(c.ctx, after, 100)
+		if err != nil || len(page) == 0 {
+			return ids, err
+		}
+		for _, a := range page {
+			if after = a.ID; a.Name == name {
+				ids = append(ids, a.ID)
+			}
+		}
+	}
+}
+
+// account returns the id of the account with that id or name; "" is the only account
+// that there is. It makes nothing, and returns errNoAccount if the store holds none.
 func (c *command) account(id string) (string, error) {
 	accounts := c.config.Store.Accounts()
 	if id != "" {
 		if _, err := accounts.Get(c.ctx, id); !errors.Is(err, store.ErrNotFound) {
 			return id, err
+		}
+		if called, err := c.called(id); err != nil || len(called) == 1 {
+			return strings.Join(called, ""), err
+		} else if len(called) > 1 {
+			return "", fmt.Errorf("%d accounts are called %q: name one by its id, %s", len(called), id, strings.Join(called, ", "))
 		}
 	}
 	some, err := accounts.List(c.ctx, "", 2)
@@ -279,7 +261,8 @@ func (c *command) account(id string) (string, error) {
 	return some[0].ID, nil
 }
 
-// firstAccount is account, but in a store without accounts it makes that of id.
+// firstAccount is account for a command that may be the first one: in a store without
+// accounts it makes the account id.
 func (c *command) firstAccount(id string) (string, error) {
 	found, err := c.account(id)
 	switch {
@@ -295,59 +278,7 @@ func (c *command) firstAccount(id string) (string, error) {
 	return id, nil
 }
 
-// roles says which of the default roles may do something here: without
-// Config.ReadOnly a viewer may not, and Config.Roles may know others.
-func (c *command) roles() string {
-	known := slices.DeleteFunc([]string{"owner", "admin", "editor", "viewer"}, func(role string) bool {
-		return len(c.config.Roles(store.Membership{Role: role})) == 0
-	})
-	if len(known) == 0 {
-		return "Config.Roles defines the roles, and none of the default ones"
-	}
-	return "of the default roles, these may do something: " + strings.Join(known, ", ")
-}
-
-func (c *command) addUser() func() error {
-	c.notes = "ROLE: " + c.roles() + "\n"
-	return func() error {
-		if err := c.take("EMAIL", "ACCOUNT", "ROLE"); err != nil {
-			return err
-		}
-		if c.config.User != nil {
-			return errors.New("the application has a login of its own (Config.User), and its people are added when they are first seen")
-		}
-		email, role := login.Email(c.args[0]), c.args[2]
-		if email == "" {
-			return fmt.Errorf("%q is not an email address", c.args[0])
-		}
-		if len(c.config.Roles(store.Membership{Role: role})) == 0 {
-			return fmt.Errorf("the role %q may do nothing (Config.Roles); %s", role, c.roles())
-		}
-		account, err := c.firstAccount(c.args[1])
-		if err != nil {
-			return err
-		}
-		now, users := c.config.Now().UTC(), c.config.Store.Users()
-		user, err := users.ByEmail(c.ctx, email)
-		if errors.Is(err, store.ErrNotFound) {
-			user = store.User{ID: keyfmt.NewID("user_", now), Email: email, Status: authz.Active, Created: now}
-			err = users.Create(c.ctx, user)
-		}
-		if err != nil {
-			return err
-		}
-		err = c.config.Store.Memberships().Put(c.ctx, store.Membership{User: user.ID, Account: account, Role: role, Created: now})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(c.out, "user: %s\n", user.ID)
-		if user.Password != "" {
-			return nil
-		}
-		token, err := c.logins.Invite(c.ctx, user.ID, now)
-		if err == nil {
-			fmt.Fprintf(c.out, "invitation: %s\nIt is shown this once, and lets its holder choose the password: send it to nobody but %s.\n", token, email)
-		}
-		return err
-	}
+// record writes what the command has done into the audit log.
+func (c *command) record(account, kind, subject, note string) {
+	c.Record(c.ctx, store.Event{Account: account, Actor: operator, Kind: kind, Subject: subject, Note: note})
 }

@@ -3,6 +3,7 @@ package tollgate_test
 import (
 	"bytes"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,7 +75,7 @@ func TestCommandHelp(t *testing.T) {
 		{"of a command", "keys create -h", "keys create [flags]               make a key, and print it this once\nflags:\n"},
 		{"of a command without flags", "accounts list -h", "accounts list\n"},
 		{"example", "keys explain -h", "echo KEY | PROGRAM keys explain GET /v1/projects/p1\n"},
-		{"roles", "users add -h", "ROLE: of the default roles, these may do something: owner, admin, editor, viewer\n"},
+		{"roles", "users invite -h", "ROLE is one of owner, admin, editor, viewer.\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,14 +94,14 @@ func TestCommandHelpRoles(t *testing.T) {
 		want   string
 	}{
 		{"no permission is read-only", func(c *tollgate.Config) { c.ReadOnly = nil },
-			"ROLE: of the default roles, these may do something: owner, admin, editor\n"},
+			"ROLE is one of owner, admin, editor.\n"},
 		{"other roles", func(c *tollgate.Config) { c.Roles = func(store.Membership) []authz.Grant { return nil } },
-			"ROLE: Config.Roles defines the roles, and none of the default ones\n"},
+			"name those of the application in Config.RoleNames.\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, run := newCommand(t, tt.change)
-			if got, err := run("users", "add", "-h"); err != nil || !strings.Contains(got, tt.want) {
+			if got, err := run("users", "invite", "-h"); err != nil || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, %v, want %q", got, err, tt.want)
 			}
 		})
@@ -112,7 +113,7 @@ func TestCommandMisspelt(t *testing.T) {
 	_, run := newCommand(t)
 	tests := []struct{ name, args, want string }{
 		{"singular key", "key list", `there is no command "key": did you mean "keys"?`},
-		{"singular user", "user add bob@example.com acme viewer", `there is no command "user": did you mean "users"?`},
+		{"singular user", "user invite bob@example.com acme viewer", `there is no command "user": did you mean "users"?`},
 		{"singular account", "account list", `there is no command "account": did you mean "accounts"?`},
 		{"alone", "kesy", `there is no command "kesy": did you mean "keys"?`},
 		{"another case", "Keys list", `there is no command "Keys": did you mean "keys"?`},
@@ -132,8 +133,8 @@ func TestCommandMisspelt(t *testing.T) {
 func TestCommandNoAccount(t *testing.T) {
 	_, run := newCommand(t)
 	for _, args := range []string{
-		"accounts list", "keys list", "keys list --account acme", "keys rotate key_1", "keys rotate key_1 --account acme",
-		"keys revoke key_1", "keys revoke key_1 --account acme", "accounts list",
+		"accounts list", "keys list", "keys list --account acme", "keys rotate key_1", "keys revoke key_1",
+		"accounts plan acme --plan large", "accounts suspend acme", "accounts list",
 	} {
 		t.Run(args, func(t *testing.T) {
 			want := "this store holds no account: is this the right file or database? The first key makes one: keys create --account ID …"
@@ -143,7 +144,7 @@ func TestCommandNoAccount(t *testing.T) {
 		})
 	}
 	t.Run("adding a person makes it", func(t *testing.T) {
-		if _, err := run("users", "add", "ann@example.com", "acme", "owner"); err != nil {
+		if _, err := run("users", "invite", "ann@example.com", "acme", "owner"); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := run("keys", "list"); err != nil || !strings.HasPrefix(got, "ID") {
@@ -154,8 +155,13 @@ func TestCommandNoAccount(t *testing.T) {
 
 // An operator's first steps on an empty store.
 func TestCommandStory(t *testing.T) {
-	_, run := newCommand(t)
-	var id, successor string
+	g, run := newCommand(t)
+	var id, successor, invitation string
+	accept := func(token string) {
+		if _, err := g.Logins().Accept(t.Context(), token, "glacier mango tutor velvet", netip.Addr{}, g.Config().Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	steps := []struct {
 		name string
 		args func() []string
@@ -171,7 +177,16 @@ func TestCommandStory(t *testing.T) {
 		{"revoked", func() []string { return []string{"keys", "list"} }, `revoked`},
 		{"second account", func() []string { return []string{"accounts", "add", "other", "--plan", "large"} }, `account: other`},
 		{"its plan", func() []string { return []string{"accounts", "list"} }, `(?m)^other +other +active +large`},
-		{"person", func() []string { return []string{"users", "add", "Ann@Example.com", "other", "viewer"} }, `(?s)user: user_\S+\ninvitation: \S+\n.*ann@example.com`},
+		{"person", func() []string { return []string{"users", "invite", "Ann@Example.com", "other", "viewer"} }, `(?s)invitation: \S+\n.*ann@example.com`},
+		{"who accepts", func() []string { accept(invitation); return []string{"users", "list"} }, `user_\S+ +ann@example.com +"" +other +viewer +active`},
+		{"forgotten password", func() []string { return []string{"users", "reset", "Ann@example.com"} }, `(?s)reset: \S+\n.*ann@example.com`},
+		{"suspended person", func() []string { return []string{"users", "suspend", "ann@example.com"} }, `user_\S+ is suspended`},
+		{"kept out", func() []string { return []string{"users", "list", "--account", "other"} }, `suspended`},
+		{"let in", func() []string { return []string{"users", "unsuspend", "ann@example.com"} }, `user_\S+ is active`},
+		{"plan", func() []string { return []string{"accounts", "plan", "other", "--limits", "7-M"} }, `other: large, 7-M \(was large\)`},
+		{"suspended", func() []string { return []string{"accounts", "suspend", "other"} }, `other is suspended`},
+		{"no longer", func() []string { return []string{"accounts", "unsuspend", "other"} }, `other is active`},
+		{"outdated", func() []string { return []string{"keys", "outdated"} }, `0 keys are not under pepper p1 yet`},
 		{"key of a person", func() []string {
 			return create("--account", "other", "--owner", "ann@example.com", "--environment", "test")
 		}, `key: acme_test_`},
@@ -184,12 +199,16 @@ func TestCommandStory(t *testing.T) {
 		if m := made.FindStringSubmatch(out); m != nil {
 			id, successor = m[1], m[1]
 		}
+		if _, token, ok := strings.Cut(out, "invitation: "); ok {
+			invitation, _, _ = strings.Cut(token, "\n")
+		}
 	}
 }
 
 // Errors say what to do.
 func TestCommandMistakes(t *testing.T) {
-	_, run := newCommand(t)
+	g, run := newCommand(t)
+	g.Handle("GET /projects/{id}", need("projects.get", "read"), http.NotFoundHandler())
 	out, err := run(create("--account", "acme")...)
 	if err != nil {
 		t.Fatal(err)
@@ -212,18 +231,24 @@ func TestCommandMistakes(t *testing.T) {
 		{"misspelt environment", create("--environment", "tset"), `there is no environment "tset": did you mean "test"?`},
 		{"expiry", create("--expires", "soon"), `--expires: "soon" is neither a span such as 30d or 12h nor a time such as 2027-01-31T00:00:00Z`},
 		{"expiry in the past", create("--expires", "2026-01-01T00:00:00Z"), "the expiry must lie in the future"},
-		{"owner", create("--owner", "bob@example.com"), `--owner: "bob@example.com" is no member of account "acme": add that person first, with: users add bob@example.com acme ROLE`},
-		{"owner by id", create("--owner", "user_1"), `add that person first, with: users add EMAIL acme ROLE`},
+		{"owner", create("--owner", "bob@example.com"), `--owner: "bob@example.com" is no member of account "acme": add that person first, with: users invite bob@example.com acme ROLE`},
+		{"owner by id", create("--owner", "user_1"), `add that person first, with: users invite EMAIL acme ROLE`},
 		{"unknown account", create("--account", "amce"), `there is no account "amce": correct the id ("accounts list"), or add it with: accounts add amce`},
 		{"account twice", []string{"accounts", "add", "acme"}, `there is an account "acme" already`},
 		{"unknown plan", []string{"accounts", "add", "new", "--plan", "standart"}, `there is no plan "standart": did you mean "standard"?`},
-		{"not an address", []string{"users", "add", "bob", "acme", "viewer"}, `"bob" is not an email address`},
-		{"unknown role", []string{"users", "add", "bob@example.com", "acme", "boss"}, `the role "boss" may do nothing (Config.Roles); of the default roles, these may do something: owner, admin, editor, viewer`},
-		{"role left out", []string{"users", "add", "bob@example.com", "acme"}, "want EMAIL ACCOUNT ROLE"},
-		{"foreign key", []string{"keys", "revoke", "key_1"}, `account "acme" has no key "key_1": keys list --account acme`},
+		{"not an address", []string{"users", "invite", "bob", "acme", "viewer"}, `"bob" is not an email address`},
+		{"unknown role", []string{"users", "invite", "bob@example.com", "acme", "boss"}, `the role "boss" may do nothing in the account "acme" (Config.Roles); ROLE is one of owner, admin, editor, viewer`},
+		{"role left out", []string{"users", "invite", "bob@example.com", "acme"}, "want EMAIL ACCOUNT ROLE"},
+		{"foreign key", []string{"keys", "revoke", "key_1"}, `no account has a key "key_1": keys list --account ACCOUNT`},
 		{"grace", []string{"keys", "rotate", id, "--grace", "800h"}, "a grace of 800h0m0s; it may be 0 to 168h0m0s"},
 		{"key as an argument", []string{"keys", "revoke", key}, "an argument is a key, and arguments are in the history of the shell"},
 		{"key as a flag", []string{"keys", "create", "--name=" + key}, "revoke that key, and name keys by their id"},
+		{"unknown endpoint", create("--endpoints", "projects.gte"), `--endpoints: there is no route "projects.gte": did you mean "projects.get"?`},
+		{"addresses", create("--addresses", "home"), `--addresses: "home" is neither a prefix such as 192.0.2.0/24 nor an address`},
+		{"plan of a key", create("--plan", "standart"), `there is no plan "standart": did you mean "standard"?`},
+		{"limits", []string{"accounts", "plan", "acme", "--limits", "lots"}, "--limits: "},
+		{"nothing to change", []string{"accounts", "plan", "acme"}, "want --plan, --limits or both"},
+		{"nobody", []string{"users", "reset", "bob@example.com"}, `there is no user "bob@example.com": users list`},
 		{"half a question", []string{"keys", "explain", "GET"}, "want METHOD PATH, and the key on standard input"},
 	}
 	for _, tt := range tests {
@@ -254,7 +279,7 @@ func TestCommandMistakes(t *testing.T) {
 			c.User = func(*http.Request) (*tollgate.User, error) { return nil, nil }
 		})
 		want := "the application has a login of its own (Config.User)"
-		if _, err := run("users", "add", "bob@example.com", "acme", "viewer"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := run("users", "invite", "bob@example.com", "acme", "viewer"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 		want = `"bob" is no member of account "acme": members are added when the application's login (Config.User) first names them`

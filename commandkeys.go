@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -36,6 +37,9 @@ func (c *command) createKey() func() error {
 	permissions := c.flags.String("permissions", "", "comma-separated: "+strings.Join(c.config.Permissions, ", ")+`, or "*" for all; required`)
 	expires := c.flags.String("expires", "", "`WHEN` it ends: a time (2027-01-31T00:00:00Z) or a span from now (30d, 12h); default: never")
 	owner := c.flags.String("owner", "", "email address or `ID` of the member whose rights bound the key; default: it is the account's own")
+	endpoints := c.flags.String("endpoints", "*", "comma-separated `IDS` of the routes that it is limited to, as in \"projects.*, reports.get\"")
+	addresses := c.flags.String("addresses", "", "comma-separated `PREFIXES` that it may be used from, as in 192.0.2.0/24; default: anywhere")
+	plan := c.flags.String("plan", "", "a `PLAN` of its own; default: the account's")
 	scopes := make(map[string]*string, len(c.config.Resources))
 	for _, kind := range c.config.Resources {
 		flag := kind
@@ -49,8 +53,17 @@ func (c *command) createKey() func() error {
 			return err
 		}
 		now := c.config.Now()
-		spec := apikey.Spec{Name: *name, Environment: *environment, Grant: c.model.Everything()}
+		spec := apikey.Spec{Name: *name, Environment: *environment, Grant: c.model.Everything(), Plan: *plan}
+		if err := c.checkPlan(*plan, ""); err != nil {
+			return err
+		}
 		var err error
+		if spec.Grant.Endpoints, err = c.endpoints(*endpoints); err != nil {
+			return err
+		}
+		if spec.Addresses, err = networks(*addresses); err != nil {
+			return fmt.Errorf("--addresses: %w", err)
+		}
 		if spec.Grant.Permissions, err = c.permissions(*permissions); err != nil {
 			return err
 		}
@@ -83,8 +96,49 @@ func (c *command) createKey() func() error {
 		if err != nil {
 			return err
 		}
+		c.record(id, "key.created", key.ID, key.Name)
 		return c.show(key, token)
 	}
+}
+
+// endpoints reads ids of declared routes, or patterns for some. A gate whose routes are
+// all on another router takes what is given.
+func (c *command) endpoints(text string) (authz.Set, error) {
+	given := set(text)
+	var known []string
+	for _, route := range c.Table() {
+		if route.Public == "" && !route.Need.Person {
+			known = append(known, route.Need.ID)
+		}
+	}
+	for _, id := range given.Items() {
+		prefix, pattern := strings.CutSuffix(id, "*")
+		if len(known) > 0 && !slices.ContainsFunc(known, func(k string) bool {
+			return k == id || pattern && strings.HasSuffix(prefix, ".") && strings.HasPrefix(k, prefix)
+		}) {
+			return given, fmt.Errorf("--endpoints: there is no route %q: %s; a pattern such as projects.* names several", id, suggest.Names(id, known))
+		}
+	}
+	if !given.IsAll() && len(given.Items()) == 0 {
+		return given, errors.New(`--endpoints is empty: leave it out for all routes`)
+	}
+	return given, nil
+}
+
+// networks reads prefixes and addresses; "" is none.
+func networks(text string) (all []netip.Prefix, err error) {
+	for _, item := range set(text).Items() {
+		p, err := netip.ParsePrefix(item)
+		if err != nil {
+			a, bad := netip.ParseAddr(item)
+			if bad != nil || a.Zone() != "" {
+				return nil, fmt.Errorf("%q is neither a prefix such as 192.0.2.0/24 nor an address", item)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
 }
 
 // show prints a key that cannot be had again.
@@ -119,8 +173,8 @@ func (c *command) person(ref string) (string, error) {
 	return user.ID, err
 }
 
-// isMember returns an error if a user, whom the command line calls ref, is no member of
-// the account. No user is one.
+// isMember returns an error if a user is no member of the account. ref is what the
+// command line calls the user. It returns nil if user is "".
 func (c *command) isMember(account, user, ref string) error {
 	if user == "" {
 		return nil
@@ -132,7 +186,7 @@ func (c *command) isMember(account, user, ref string) error {
 	case c.config.User != nil:
 		return fmt.Errorf("--owner: %q is no member of account %q: members are added when the application's login (Config.User) first names them", ref, account)
 	}
-	return fmt.Errorf("--owner: %q is no member of account %q: add that person first, with: users add %s %s ROLE", ref, account, cmp.Or(login.Email(ref), "EMAIL"), account)
+	return fmt.Errorf("--owner: %q is no member of account %q: add that person first, with: users invite %s %s ROLE", ref, account, cmp.Or(login.Email(ref), "EMAIL"), account)
 }
 
 // set reads "a, b", or "*" for everything.
@@ -216,64 +270,101 @@ func standing(k store.Key, now time.Time) string {
 }
 
 func (c *command) rotateKey() func() error {
-	account := c.accountFlag(c.account)
 	grace := c.flags.Duration("grace", 24*time.Hour, "how `LONG` the old key lives on from the first use of the new one, 168h at most in all; 0 ends it now")
 	return func() error {
-		if err := c.take("ID"); err != nil {
-			return err
-		}
-		id, err := account()
+		old, err := c.key("ID")
 		if err != nil {
 			return err
 		}
-		key, token, err := c.keys.Rotate(c.ctx, authn.Operator(id), c.args[0], *grace, c.config.Now())
+		key, token, err := c.keys.Rotate(c.ctx, authn.Operator(old.Account), old.ID, *grace, c.config.Now())
 		if err != nil {
-			return c.named(err, id)
+			return fmt.Errorf("%s: %w", old.ID, err)
 		}
+		c.record(key.Account, "key.rotated", old.ID, "its successor is "+key.ID)
 		return c.show(key, token)
 	}
 }
 
 func (c *command) revokeKey() func() error {
-	account := c.accountFlag(c.account)
 	reason := c.flags.String("reason", "", "`WHY`, for the record")
 	return func() error {
-		if err := c.take("ID"); err != nil {
-			return err
-		}
-		id, err := account()
+		key, err := c.key("ID")
 		if err != nil {
 			return err
 		}
-		if err := c.keys.Revoke(c.ctx, authn.Operator(id), c.args[0], *reason, c.config.Now()); err != nil {
-			return c.named(err, id)
+		if err := c.keys.Revoke(c.ctx, authn.Operator(key.Account), key.ID, *reason, c.config.Now()); err != nil {
+			return fmt.Errorf("%s: %w", key.ID, err)
 		}
-		fmt.Fprintf(c.out, "%s is revoked\n", c.args[0])
+		if key.Revoked.IsZero() { // else it was before
+			c.record(key.Account, "key.revoked", key.ID, *reason)
+		}
+		fmt.Fprintf(c.out, "%s is revoked\n", key.ID)
 		return nil
 	}
 }
 
-// named says which key an error is about.
-func (c *command) named(err error, account string) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("account %q has no key %q: keys list --account %[1]s", account, c.args[0])
+// outdatedKeys says when an old pepper can go.
+func (c *command) outdatedKeys() func() error {
+	return func() error {
+		if err := c.take(); err != nil {
+			return err
+		}
+		newest := c.config.Secrets.Newest()
+		n, err := c.config.Store.KeyAdmin().Outdated(c.ctx, newest, c.config.Now())
+		if err == nil {
+			fmt.Fprintf(c.out, "%d keys are not under pepper %s yet\n", n, newest)
+		}
+		return err
 	}
-	return fmt.Errorf("%s: %w", c.args[0], err)
+}
+
+// key finds the key whose id the only argument is, in whatever account it is.
+func (c *command) key(name string) (store.Key, error) {
+	if err := c.take(name); err != nil {
+		return store.Key{}, err
+	}
+	return c.keyAt(c.args[0])
+}
+
+func (c *command) keyAt(id string) (store.Key, error) {
+	if err := c.inhabited(); err != nil {
+		return store.Key{}, err
+	}
+	for after := ""; ; {
+		page, err := c.config.Store.Accounts().List(c.ctx, after, 100)
+		if err != nil {
+			return store.Key{}, err
+		}
+		for _, a := range page {
+			after = a.ID
+			if key, err := c.config.Store.KeyAdmin().Get(c.ctx, a.ID, id); !errors.Is(err, store.ErrNotFound) {
+				return key, err
+			}
+		}
+		if len(page) == 0 {
+			return store.Key{}, fmt.Errorf("no account has a key %q: keys list --account ACCOUNT", id)
+		}
+	}
 }
 
 // explainKey asks the code that serves what it would answer.
 func (c *command) explainKey() func() error {
 	c.notes = "example: echo KEY | PROGRAM keys explain GET /v1/projects/p1\n" +
 		"Without the pipe it asks for the key, which then stays out of the history of the shell.\n"
+	id := c.flags.String("id", "", "`ID` of the key, instead of the key on standard input")
 	return func() error {
 		if len(c.args) != 2 {
-			return errors.New("want METHOD PATH, and the key on standard input")
+			return errors.New("want METHOD PATH, and the key on standard input or its id with --id")
 		}
 		u, err := url.Parse(c.args[1])
 		if err != nil || !strings.HasPrefix(u.Path, "/") {
 			return fmt.Errorf("%q is not a path such as /v1/projects", c.args[1])
 		}
-		key, err := c.keyOnInput()
+		find := c.keyOnInput
+		if *id != "" {
+			find = func() (store.Key, error) { return c.keyAt(*id) }
+		}
+		key, err := find()
 		if err != nil {
 			return err
 		}
@@ -304,6 +395,9 @@ func (c *command) explainKey() func() error {
 		fmt.Fprintf(c.out, "route: %s (%s)\n%s", route.Pattern, route.Need.ID, p.Rights.Explain(q))
 		if len(key.Addresses) > 0 {
 			fmt.Fprintf(c.out, "only from %v; 403 from elsewhere\n", key.Addresses)
+		}
+		if kinds := route.Need.CheckedByHandler; len(kinds) > 0 {
+			fmt.Fprintf(c.out, "what it shows or touches is limited to the key's scope: %s\n", strings.Join(kinds, ", "))
 		}
 		return nil
 	}

@@ -2,6 +2,7 @@ package tollgate
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/problem"
@@ -45,6 +47,10 @@ type Config struct {
 	// every permission, editor every one but "admin", viewer ReadOnly, each
 	// within the scope of the membership; any other role holds nothing.
 	Roles func(store.Membership) []authz.Grant
+	// RoleNames are the roles that members can be given, strongest first. The first is
+	// that of the owners: only they make and unmake owners, and one of them stays.
+	// Default: those of owner, admin, editor and viewer to which Roles gives grants.
+	RoleNames []string
 	// ManageKeys is the permission to manage the keys of the account and of its
 	// other members. Default: "admin" if that is one of Permissions, else nobody
 	// but the operator may.
@@ -76,8 +82,12 @@ type Config struct {
 	// Authenticators recognise further credentials of the Authorization header,
 	// such as JWTs. Default: keys and sessions alone.
 	Authenticators []authn.Authenticator
+	// Verifiers know the keys of other systems by their hashes, under a name that is
+	// stored with every imported key until its first use: see apikey.Manager.Import.
+	// Default: no key is imported.
+	Verifiers map[string]apikey.Verifier
 	// PasswordWords are words that no password may be made of, such as the name of
-	// the application; Prefix is one anyway. Default: none.
+	// the application. Prefix is always one of them. Default: none besides.
 	PasswordWords []string
 	// TrustedProxies may set X-Forwarded-For. Default: none, and a warning if
 	// the header arrives.
@@ -92,6 +102,15 @@ type Config struct {
 	// Retention is for how long records are kept that have ended. Default: 30 days
 	// for sessions, 400 days for keys and events.
 	Retention Retention
+
+	// Middleware wraps the handlers of Handle and Public: behind the gate, where
+	// authn.FromContext names the caller, for metrics and logs. It must not wrap the
+	// http.ResponseWriter, which would hide Flush and Hijack. Default: none.
+	Middleware func(http.Handler) http.Handler
+	// OnEvent hears of every event of [Gate.Record] once it is stored, also of one that
+	// is recorded twice; webhooks are sent from here. It must not wait for the network.
+	// Default: nobody hears.
+	OnEvent func(context.Context, store.Event) error
 
 	// Errors writes refusals. Default: problem.Write, RFC 9457.
 	Errors problem.Writer
@@ -168,4 +187,14 @@ func (c Config) roles(m *authz.Model) func(store.Membership) []authz.Grant {
 		maps.Copy(g.Scope, member.Scope)
 		return []authz.Grant{g}
 	}
+}
+
+// roleNames returns Config.RoleNames or its default.
+func (c Config) roleNames() []string {
+	if len(c.RoleNames) > 0 {
+		return slices.Clone(c.RoleNames)
+	}
+	return slices.DeleteFunc([]string{"owner", "admin", "editor", "viewer"}, func(role string) bool {
+		return len(c.Roles(store.Membership{Role: role})) == 0
+	})
 }

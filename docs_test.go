@@ -1,6 +1,7 @@
 package tollgate_test
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,5 +67,61 @@ func TestArchitectureListsThePath(t *testing.T) {
 	slices.Sort(crossed)
 	if d := cmp.Diff(listed, slices.Compact(crossed)); d != "" {
 		t.Errorf("files in docs/architecture.md and on the path of a request (-listed +crossed):\n%s", d)
+	}
+}
+
+// docs/security-cases.md lists every case that a test names, with tests that exist. Cases
+// without a test are of what is not built yet.
+func TestSecurityCasesListTests(t *testing.T) {
+	page := string(must(os.ReadFile("docs/security-cases.md")))
+	named, tests := map[string]bool{}, map[string]bool{}
+	naming := regexp.MustCompile(`\b[cC]ases? ((?:[KASJLT][0-9]+(?:, | and |,? case )?)+)`)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		text := string(must(os.ReadFile(path)))
+		if !strings.HasSuffix(path, "_test.go") && !strings.Contains(path, "storetest/") {
+			return nil
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)\w*)`).FindAllStringSubmatch(text, -1) {
+			tests[m[1]] = true
+		}
+		for _, m := range naming.FindAllStringSubmatch(text, -1) {
+			for _, name := range regexp.MustCompile(`[KASJLT][0-9]+`).FindAllString(m[1], -1) {
+				named[name] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| ([KASJLT][0-9]+) \| .+ \| (.+) \|$`).FindAllStringSubmatch(page, -1)
+	listed := map[string]bool{}
+	for _, row := range rows {
+		listed[row[1]] = true
+		if row[2] == "later" {
+			if named[row[1]] {
+				t.Errorf("%s: a test names it, and the page says later", row[1])
+			}
+			continue
+		}
+		for _, m := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(row[2], -1) {
+			if !tests[m[1]] {
+				t.Errorf("%s: there is no test %s", row[1], m[1])
+			}
+		}
+		if !named[row[1]] {
+			t.Errorf("%s: no test names it", row[1])
+		}
+	}
+	for name := range named {
+		if !listed[name] {
+			t.Errorf("a test names case %s, which the page does not have", name)
+		}
+	}
+	if len(rows) < 120 {
+		t.Errorf("got %d cases, want all", len(rows))
 	}
 }

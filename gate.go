@@ -2,8 +2,6 @@ package tollgate
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -29,10 +27,13 @@ type Gate struct {
 	limits limits
 	errors problem.Writer // logs at debug level, too
 
-	misused loglimit.Log // logs mistakes in the set-up that only requests show
-	started time.Time
-	running atomic.Bool // Run has been called
-	warned  atomic.Bool // the log says that it has not
+	misused   loglimit.Log                  // logs mistakes in the set-up that only requests show
+	failed    loglimit.Log                  // logs handlers that could not do their work
+	abandoned loglimit.Log                  // the same, after the client had gone
+	tasks     []func(context.Context) error // of Background
+	started   time.Time
+	running   atomic.Bool // Run has been called
+	warned    atomic.Bool // the log says that it has not
 }
 
 // A Guard decides the requests of one route. Adapters for routers use it;
@@ -132,32 +133,12 @@ func (s *served) Value(key any) any {
 // String keeps what the context carries out of logs.
 func (s *served) String() string { return "tollgate: context of a request" }
 
-// Refuse writes the answer to err, an error of [Guard.Check], [Gate.Identify] or
-// authz.CheckResource, and logs it under the request id of the answer.
-func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	r = problem.Identify(r)
-	switch {
-	case errors.Is(err, ratelimit.ErrExceeded), errors.Is(err, ratelimit.ErrUnavailable):
-		g.errors(w, r, ratelimit.Problem(err))
-	case errors.Is(err, ratelimit.ErrNoSubject):
-		g.misused.Write(r.Context(), g.config.Now(), slog.LevelError, "an authenticator returned a principal without Account and Subject: nobody can be charged",
-			slog.String("request_id", problem.RequestID(r.Context())))
-		g.errors(w, r, ratelimit.Problem(err))
-	case errors.Is(err, authz.ErrNoPathValue):
-		g.misused.Write(r.Context(), g.config.Now(), slog.LevelError,
-			"the route is misdeclared: its router does not set the path value that the need names; correct the name in From, or call r.SetPathValue before the gate",
-			slog.String("request_id", problem.RequestID(r.Context())), slog.String("pattern", r.Pattern), slog.Any("err", err))
-		g.errors(w, r, authz.Problem(err))
-	case errors.Is(err, authz.ErrMethod):
-		g.misused.Write(r.Context(), g.config.Now(), slog.LevelWarn, "a route was called with a method that its need does not allow: if the route changes something, require a permission that is not read-only, or say ReadOnly",
-			slog.String("request_id", problem.RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern))
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		g.errors(w, r, authz.Problem(err))
-	case authz.Refuses(err):
-		g.errors(w, r, authz.Problem(err))
-	default:
-		g.auth.Refuse(w, r, err)
-	}
+// Config returns the configuration of the gate, with its defaults, for packages that
+// build on a gate. Changing it changes nothing.
+func (g *Gate) Config() Config {
+	c := g.config
+	c.RoleNames = c.roleNames() // not in New: Config.Roles may be a function that uses the gate
+	return c
 }
 
 // Model returns the vocabulary of the gate: permissions and kinds of resource.

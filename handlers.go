@@ -6,7 +6,6 @@ import (
 	"regexp"
 
 	"medtwin.ai/tollgate/authn"
-	"medtwin.ai/tollgate/authn/password"
 )
 
 // SessionCookie is the name of the cookie that holds a session, if it is not in
@@ -15,9 +14,6 @@ const SessionCookie = "__Host-sess"
 
 // The methods below are for the handlers that log people in and out: see also
 // Gate.Logins and Gate.Sessions.
-
-// Passwords judges and hashes passwords as Gate.Logins does.
-func (g *Gate) Passwords() *password.Hasher { return g.passwords }
 
 // ClientAddr returns the address of the client, by which failures are counted.
 // Config.TrustedProxies may name it in X-Forwarded-For.

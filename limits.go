@@ -25,7 +25,7 @@ type limits struct {
 func newLimits(c Config) (l limits, err error) {
 	l.perKey = c.LimitPerKey
 	if c.Limits == nil {
-		c.Limits = ratelimit.NewMemory(0) // one table: names and subjects tell what is counted
+		c.Limits = ratelimit.NewMemory(0) // all limiters share it: their names keep the counters apart
 	}
 	limiter := func(name string) *ratelimit.Limiter { // gates of other prefixes may share c.Limits
 		made, bad := ratelimit.New(ratelimit.Config{Name: c.Prefix + "/" + name, Store: c.Limits, Logger: c.Logger, Now: c.Now})
@@ -76,8 +76,8 @@ func charge(d ratelimit.Decision, err error) (ratelimit.Decision, error) {
 	return d, err
 }
 
-// peek returns the plan's state without charging it, or none if it is unknown: the
-// request is refused either way.
+// peek returns the state of the plan, and charges nothing. If the state is unknown it
+// returns none: the request is refused in any case, only without these headers.
 func (l *limits) peek(ctx context.Context, p *authn.Principal, now time.Time) ratelimit.Decision {
 	if l.plans == nil {
 		return ratelimit.Decision{Allowed: true}
@@ -115,7 +115,7 @@ func besides(p *authn.Principal) string {
 		return "user\x00" + p.User // no account and environment make this name
 	}
 	if p.Account != "" {
-		return p.Account + "/" + p.Environment // also of a key with a plan of its own
+		return p.Account + "/" + p.Environment // also for a key with a plan of its own
 	}
 	return p.Subject
 }

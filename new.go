@@ -48,7 +48,7 @@ func New(c Config) (*Gate, error) {
 		return nil, err
 	}
 	var err error
-	g := &Gate{config: c, errors: problem.Logged(c.Errors, c.Logger), misused: loglimit.Log{Logger: c.Logger}, started: c.Now(), routes: routes{ids: map[string]string{}, patterns: map[string]string{}}}
+	g := &Gate{config: c, errors: problem.Logged(c.Errors, c.Logger), misused: loglimit.Log{Logger: c.Logger}, failed: loglimit.Log{Logger: c.Logger}, abandoned: loglimit.Log{Logger: c.Logger}, started: c.Now(), routes: routes{ids: map[string]string{}, patterns: map[string]string{}}}
 	if g.model, err = authz.NewModel(authz.ModelConfig{Permissions: c.Permissions, ReadOnly: c.ReadOnly, Kinds: c.Resources}); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (g *Gate) assemble() error {
 	}
 	g.keys, err = apikey.New(apikey.Config{
 		Store: c.Store, Model: g.model, Roles: c.Roles, Manage: c.ManageKeys, Fresh: fresh,
-		Formats: formats, Peppers: c.Secrets, Quota: c.MaxKeys, OutageLease: c.OutageLease, Logger: c.Logger,
+		Formats: formats, Peppers: c.Secrets, Quota: c.MaxKeys, Verifiers: c.Verifiers, OutageLease: c.OutageLease, Logger: c.Logger,
 	})
 	if err != nil {
 		return err

@@ -63,14 +63,14 @@ func (g *Gate) Handle(pattern string, need authz.Need, h http.Handler) {
 	rest := slices.DeleteFunc(p.wildcards, func(name string) bool { // the guard reads the others
 		return slices.Contains(slices.Collect(maps.Values(need.From)), name)
 	})
-	g.add(guard.declared, &route{wildcards: rest, guard: guard, handler: guard.Wrap(h)})
+	g.add(guard.declared, &route{wildcards: rest, guard: guard, handler: guard.Wrap(g.inside(h))})
 }
 
 // unchecked returns an error for every wildcard that is called like a resource of
 // the gate, {project} or {project_id} for "projects", of which need says nothing: it
 // would be open to every key, whatever the key is limited to.
 func (g *Gate) unchecked(p pattern, need authz.Need) (errs []error) {
-	if need.Anyone { // nothing is asked of keys
+	if need.Anyone || need.Person && need.Permission == "" { // no grant is asked about
 		return nil
 	}
 	for _, name := range p.wildcards {
@@ -85,8 +85,8 @@ func (g *Gate) unchecked(p pattern, need authz.Need) (errs []error) {
 	return errs
 }
 
-// callsFor reports whether a wildcard is called like an id of a kind of resource:
-// the kind itself or its singular, alone or with "id" behind.
+// callsFor reports whether the name of a wildcard suggests that it is the id of a
+// kind of resource: it is the kind or its singular, perhaps followed by "id".
 func callsFor(wildcard, kind string) bool {
 	name := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(wildcard, "ID"), "_id"))
 	singular := strings.TrimSuffix(kind, "s")
@@ -94,6 +94,14 @@ func callsFor(wildcard, kind string) bool {
 		singular = stem + "y"
 	}
 	return name == kind || name == singular
+}
+
+// inside returns h within Config.Middleware.
+func (g *Gate) inside(h http.Handler) http.Handler {
+	if wrap := g.config.Middleware; wrap != nil {
+		return wrap(h)
+	}
+	return h
 }
 
 // Public declares a route of the gate that anyone may call, without
@@ -112,7 +120,7 @@ func (g *Gate) Public(pattern, reason string, h http.Handler) {
 	if err := errors.Join(errs...); err != nil {
 		panic(fmt.Sprintf("tollgate: %s: %v", pattern, err))
 	}
-	g.add(authz.Route{Pattern: pattern, Method: p.method, Public: reason}, &route{wildcards: p.wildcards, handler: anonymous(h)})
+	g.add(authz.Route{Pattern: pattern, Method: p.method, Public: reason}, &route{wildcards: p.wildcards, handler: anonymous(g.inside(h))})
 }
 
 // anonymous hides the caller of another request from h, if r was made on the context
@@ -178,7 +186,7 @@ func (g *Gate) add(declared authz.Route, rt *route) {
 	g.record(declared)
 }
 
-// record notes a declaration that holds, and where it stands.
+// record adds a valid declaration to the routes, with the line that made it.
 func (g *Gate) record(r authz.Route) {
 	at := caller()
 	if r.Public == "" {
@@ -190,8 +198,8 @@ func (g *Gate) record(r authz.Route) {
 	g.routes.table = append(g.routes.table, r)
 }
 
-// registered is how http.ServeMux says where a pattern comes from: from this
-// package, always.
+// registered matches what http.ServeMux says about the line that registered a
+// pattern, which is always a line of this package.
 var registered = regexp.MustCompile(`pattern ("(?:[^"\\]|\\.)*") \(registered at [^)]*\)`)
 
 // located replaces the places in a message of http.ServeMux by lines of the
@@ -207,13 +215,14 @@ func (rs *routes) located(message, at string) string {
 	})
 }
 
-// caller returns the line outside this package that is being executed.
+// caller returns the line outside this package and portal that is being executed.
 func caller() string {
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "medtwin.ai/tollgate.") || !more {
+		ours := strings.HasPrefix(f.Function, "medtwin.ai/tollgate.") || strings.HasPrefix(f.Function, "medtwin.ai/tollgate/portal.")
+		if !ours || !more {
 			return fmt.Sprintf("%s:%d", f.File, f.Line)
 		}
 	}
@@ -261,7 +270,7 @@ func (g *Gate) Match(r *http.Request) (authz.Route, authz.Request, bool) {
 // A route is a declared route of the gate's own mux.
 type route struct {
 	declared  authz.Route
-	wildcards []string // of a single segment, but for those that the guard reads
+	wildcards []string // those of one segment whose values the guard does not read
 	guard     *Guard   // nil: public
 	handler   http.Handler
 	missing   func(http.ResponseWriter, *http.Request)

@@ -14,6 +14,10 @@ import (
 	"medtwin.ai/tollgate/ratelimit"
 )
 
+// keepInvitations is how long an invitation that nobody accepted is kept after it has
+// expired, so that its team sees that it did.
+const keepInvitations = 30 * day
+
 // Run does the work in the background until ctx ends, and then returns ctx's
 // error: it hears of revocations, records last uses, and deletes what has long
 // expired. The caller owns the goroutine: go gate.Run(ctx).
@@ -25,9 +29,10 @@ func (g *Gate) Run(ctx context.Context) error {
 		Sessions: g.config.Store.Sessions(), KeepSessions: keep.Sessions,
 		Keys: g.config.Store.KeyAdmin(), KeepKeys: keep.Keys,
 		Events: g.config.Store.Events(), KeepEvents: keep.Events,
+		Invitations: g.config.Store.Invitations(), KeepInvitations: keepInvitations,
 		Logger: g.config.Logger,
 	}
-	tasks := []func(context.Context) error{g.keys.Run, g.sessions.Run, pruner.Run}
+	tasks := append([]func(context.Context) error{g.keys.Run, g.sessions.Run, pruner.Run}, g.tasks...)
 	if g.users != nil {
 		tasks = append(tasks, g.users.memory.Run)
 	}
@@ -42,6 +47,10 @@ func (g *Gate) Run(ctx context.Context) error {
 	running.Wait()
 	return ctx.Err()
 }
+
+// Background adds a task to the work of [Gate.Run], such as sending mail. It must return
+// soon after its context ends. Add all tasks before calling Run.
+func (g *Gate) Background(task func(context.Context) error) { g.tasks = append(g.tasks, task) }
 
 // startGrace is how long a gate may serve before Run is called: programs start
 // both at the same time.

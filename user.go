@@ -167,7 +167,7 @@ func (u *users) meet(ctx context.Context, who User, now time.Time) error {
 		return nil
 	case err == nil: // with the scope that it has
 		m.Role = who.Role
-		defer u.memory.Forget(who.ID) // what is remembered of the former role
+		defer u.memory.Forget(who.ID) // the cached rights are those of the former role
 		return u.store.Memberships().Put(ctx, m)
 	case !errors.Is(err, store.ErrNotFound):
 		return err

@@ -10,34 +10,37 @@ import (
 	"medtwin.ai/tollgate/internal/request"
 )
 
-// maxCredential bounds the header before anything else looks at it. The
-// longest credential by far is a JWT.
+// maxCredential is the size in bytes of the largest header that is read. Larger
+// ones are refused before anything is parsed, hashed or cached. A JWT, which is
+// by far the longest credential, fits.
 const maxCredential = 8 << 10
 
-// A Credential is what a request carries. It prints redacted.
+// A Credential is what a request carries to say who makes it. It prints
+// redacted, under every verb of package fmt.
 type Credential struct {
 	Scheme      string // lower case: "bearer", "session"
 	Cookie      bool   // it came in a cookie, not in a header
-	Environment string // X-Environment: where the request asks to act; "": it does not say
-	// MemoryOnly asks an [Authenticator] that remembers for an answer from memory:
-	// [ErrNotRemembered] if it has none. Nobody writes to the principal then: it
-	// is shared. See [Principal.Clone].
+	Environment string // the header X-Environment; "" if the request has none
+	// MemoryOnly asks an [Authenticator] that caches for an answer from its
+	// cache. Without one the answer is [ErrNotRemembered] or [ErrStale]. The
+	// principal of such an answer is shared between requests, so nobody writes
+	// to it: see [Principal.Clone].
 	MemoryOnly bool
 
 	token   string
 	request *http.Request
-	resolve func(*http.Request) netip.Addr
+	resolve func(*http.Request) netip.Addr // see Config.ClientAddr
 }
 
-// NewCredential makes a credential, for tests and for callers that have no
-// HTTP request.
+// NewCredential returns a credential for tests, and for callers that have no
+// HTTP request. It has no address: see [Credential.At].
 func NewCredential(scheme, token string) Credential {
 	return Credential{Scheme: lower(scheme), token: token}
 }
 
-// Address returns the address of the client: the zero Addr if nobody can tell.
-// It resolves the address anew at each call, which only credentials that are
-// bound to addresses need.
+// Address returns the address of the client, or the zero Addr if it is unknown.
+// It resolves the address at each call, because only credentials that are bound
+// to addresses need it.
 func (c Credential) Address() netip.Addr {
 	if c.resolve == nil {
 		return netip.Addr{}
@@ -45,21 +48,31 @@ func (c Credential) Address() netip.Addr {
 	return c.resolve(c.request)
 }
 
-// At returns c as it is if sent from addr, for tests.
+// At returns a copy of c that was sent from addr. It is for tests.
 func (c Credential) At(addr netip.Addr) Credential {
 	c.resolve = func(*http.Request) netip.Addr { return addr }
 	return c
 }
 
-// Reveal returns the token. It belongs in no log and no error.
+// Reveal returns the token. Do not put it into a log or an error.
 func (c Credential) Reveal() string { return c.token }
 
-// Format redacts the token under every verb.
+// Format redacts the token under every verb. It implements [fmt.Formatter],
+// which takes precedence over all other ways in which package fmt prints a
+// value.
 func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.Scheme+" [redacted]") }
 
-// read takes the credential from the Authorization header (RFC 9110 §11.6.2,
-// RFC 6750 §2.1) or, only where there is none, from the cookie of that name.
-// Nothing else is ever read: no query string, no form field.
+// read returns the credential of the Authorization header (RFC 9110 §11.6.2,
+// RFC 6750 §2.1). If a request has no such header, it returns the credential of
+// the cookie with that name; "" means that no cookie is read. No query string
+// and no form field is read, because those end up in logs and histories.
+//
+// A header that is present decides alone. If it is malformed, the request is
+// refused even if it also has a good cookie: the caller chose the header, and
+// must not act as somebody else without noticing.
+//
+// The header map is indexed by the canonical name and not read by Get, which
+// returns the first of several values and hides the others.
 func read(h http.Header, cookie string) (Credential, error) {
 	var c Credential
 	if v := h["X-Environment"]; len(v) > 0 {
@@ -81,14 +94,17 @@ func read(h http.Header, cookie string) (Credential, error) {
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	c.Scheme, c.token = lower(scheme), strings.TrimLeft(token, " ")
+	// Nothing else passes on to a hash or a cache: no space, no NUL, no byte
+	// outside of ASCII.
 	if !token68(c.token) {
 		return c, ErrRejected
 	}
 	return c, nil
 }
 
-// fromCookie takes the one cookie of that name. Two of them are not one: a
-// page on a sibling host may have planted the second.
+// fromCookie returns the credential of the cookie with that name. Two cookies
+// of one name are refused, because a page on a sibling host may have planted
+// one of them, and a browser does not say which one is its own (RFC 6265 §5.4).
 func (c Credential) fromCookie(lines []string, name string) (Credential, error) {
 	found := 0
 	for _, line := range lines {
@@ -96,6 +112,9 @@ func (c Credential) fromCookie(lines []string, name string) (Credential, error) 
 			return c, ErrRejected
 		}
 		for part := range strings.SplitSeq(line, ";") {
+			// Everything before the "=" must be the name. A name that merely
+			// resembles it, such as one that begins with a no-break space, is
+			// another cookie.
 			if value, ok := strings.CutPrefix(request.Trim(part), name+"="); ok {
 				c.token = value
 				found++
@@ -112,7 +131,8 @@ func (c Credential) fromCookie(lines []string, name string) (Credential, error) 
 	return c, nil
 }
 
-// lower spares the usual spellings the allocation.
+// lower returns the scheme in lower case. It spares the usual spellings an
+// allocation.
 func lower(scheme string) string {
 	switch scheme {
 	case "Bearer", "bearer":
@@ -123,7 +143,8 @@ func lower(scheme string) string {
 	return request.Lower(scheme)
 }
 
-// token68 reports whether s is in the alphabet of RFC 9110 §11.2.
+// token68 reports whether s is a token68 of RFC 9110 §11.2. It looks at single
+// bytes, so it accepts ASCII only.
 func token68(s string) bool {
 	for i := range len(s) {
 		if !alphabet68[s[i]] {

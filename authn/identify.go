@@ -10,12 +10,14 @@ import (
 	"medtwin.ai/tollgate/internal/request"
 )
 
-// Identify returns the caller of r, and writes and logs nothing: see
-// [Middleware.Refuse]. The principal may be shared: do not modify it. nil without
-// an error is an anonymous request. An error that this package does not name means
-// that a store could not tell.
+// Identify returns the caller of r. It writes and logs nothing: see
+// [Middleware.Refuse]. A nil principal without an error is an anonymous
+// request. The principal may be shared with other requests, so do not modify
+// it.
 //
-// The order is that of cost: the credential, the memory of verified ones, the
+// An error that this package does not name means that a store could not answer.
+//
+// The order is that of cost: the credential, the cache of verified ones, the
 // limit on failures of the client's address, and only then a store.
 func (m *Middleware) Identify(r *http.Request, now time.Time) (*Principal, error) {
 	c, err := read(r.Header, m.config.Cookie)
@@ -29,10 +31,10 @@ func (m *Middleware) Identify(r *http.Request, now time.Time) (*Principal, error
 	case err == nil && c.Cookie:
 		err = m.sameOrigin(r)
 	}
-	if err == ErrCrossOrigin { // the page that made the request is not at the client's address
+	if err == ErrCrossOrigin { // not counted: the page that made the request is not at the client's address
 		return nil, err
 	}
-	if err == ErrMissing { // nothing was tried, so nothing is counted
+	if err == ErrMissing { // not counted: the client tried nothing
 		if m.config.AllowAnonymous {
 			return nil, nil
 		}
@@ -43,14 +45,18 @@ func (m *Middleware) Identify(r *http.Request, now time.Time) (*Principal, error
 		if known != nil {
 			return known, nil
 		}
-		if stale { // a caller who was known a moment ago is not held up by others
+		if stale { // it was known a moment ago, so failures of others do not delay it
 			return m.verify(r.Context(), c, nil, now)
 		}
 	}
 	return m.lookUp(r.Context(), c, err, now)
 }
 
-// user asks the application who is logged in: ErrMissing if nobody is.
+// user asks the application who is logged in. It returns ErrMissing if nobody
+// is.
+//
+// The application answers before the origin is checked, because a request that
+// nobody is logged in for is anonymous and not forged.
 func (m *Middleware) user(r *http.Request, c Credential, now time.Time) (*Principal, error) {
 	p, err := m.config.User(r, c.Environment, now)
 	switch {
@@ -68,10 +74,14 @@ func (m *Middleware) user(r *http.Request, c Credential, now time.Time) (*Princi
 	return p, nil
 }
 
-// remembered asks from memory. A principal that may not be used from the
-// client's address, or in the environment asked for, is left to lookUp, which
-// knows the reason. stale means that the credential is known, and has to be looked
-// up again.
+// remembered asks the caches. It returns nil if the credential is in none of
+// them, and also if the principal may not be used from the address of the
+// client or in the environment of the request: then lookUp finds the reason.
+// stale means that the credential is known but has to be read again.
+//
+// m.known ends at the first authenticator that has no cache. So no credential
+// is accepted here that an authenticator without a cache, asked first, would
+// refuse.
 func (m *Middleware) remembered(ctx context.Context, c Credential, now time.Time) (p *Principal, stale bool) {
 	c.MemoryOnly = true
 	for _, a := range m.known {
@@ -81,15 +91,22 @@ func (m *Middleware) remembered(ctx context.Context, c Credential, now time.Time
 		case errors.Is(err, ErrStale):
 			return nil, true
 		case !errors.Is(err, ErrNotRemembered) && !errors.Is(err, ErrNotMine):
-			return nil, false // it may mean to refuse what another one remembers
+			return nil, false // the next one must not accept what this one may refuse
 		}
 	}
 	return nil, false
 }
 
-// lookUp handles credentials that are malformed (see err) or not cached. Few
-// per address are looked up at once, because failures count only afterwards;
-// the rest wait, and then meet the limit.
+// lookUp handles credentials that are not in a cache, and those that could not
+// be read (err is the reason).
+//
+// A failure is counted only after the look-up. Without a bound, a burst of
+// guesses would all be looked up before the first of them counts. So m.cold
+// lets a few of one address through at once. The others wait, and find the
+// failures counted when their turn comes: the burst exceeds the limit by no
+// more than the few.
+//
+// Outages are charged to nobody.
 func (m *Middleware) lookUp(ctx context.Context, c Credential, err error, now time.Time) (*Principal, error) {
 	if m.config.Failures == nil {
 		return m.verify(ctx, c, err, now)
@@ -110,7 +127,9 @@ func (m *Middleware) lookUp(ctx context.Context, c Credential, err error, now ti
 	return p, err
 }
 
-// verify asks the authenticators, unless the credential could not be read.
+// verify asks the authenticators in order, unless err says that the credential
+// could not be read. The first one that recognizes the credential decides, so
+// no other can accept what it refuses.
 func (m *Middleware) verify(ctx context.Context, c Credential, err error, now time.Time) (*Principal, error) {
 	if err != nil {
 		return nil, err
@@ -133,8 +152,10 @@ func (m *Middleware) verify(ctx context.Context, c Credential, err error, now ti
 	return nil, ErrRejected
 }
 
-// admits reports why p may not be used as c is sent: from where, or in which
-// environment.
+// admits returns the reason why p may not be used for a request: the address
+// that it comes from, or the environment that it asks for. It runs on every
+// request, also if p comes from a cache: what is cached is the list, not the
+// verdict.
 func (p *Principal) admits(c Credential) error {
 	if len(p.Addresses) > 0 && !p.Admits(c.Address()) {
 		return ErrAddress
@@ -145,8 +166,8 @@ func (p *Principal) admits(c Credential) error {
 	return nil
 }
 
-// Caller returns what decisions on p's request go by. A nil Principal is an
-// anonymous caller.
+// Caller returns what the rights of p are decided with. A nil Principal is an
+// anonymous caller, who has no rights.
 func (p *Principal) Caller(now time.Time) authz.Caller {
 	if p == nil {
 		return authz.Caller{Now: now}
@@ -154,7 +175,8 @@ func (p *Principal) Caller(now time.Time) authz.Caller {
 	return authz.Caller{Rights: p.Rights, Environment: p.Environment, Proved: p.Proved, Now: now}
 }
 
-// callersFault tells refusals from outages, which are charged to nobody.
+// callersFault reports whether err is a refusal. Everything else is an outage,
+// which is charged to nobody.
 func callersFault(err error) bool {
 	return errors.Is(err, ErrRejected) || errors.Is(err, ErrMissing) ||
 		errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrAddress) ||

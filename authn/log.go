@@ -9,8 +9,12 @@ import (
 )
 
 // note logs that a request was refused, or that its credential could not be
-// verified. It names the client by Config.ClientAddr, and by "remote" the peer
-// of the connection, which behind a proxy is the proxy.
+// verified. Refusals and outages have rate limits of their own, so that a flood
+// of refusals cannot hide an outage.
+//
+// The line has the client by Config.ClientAddr. It also has the peer of the
+// connection as "remote", which behind a proxy is the proxy. It has no part of
+// the credential: a mistyped key is almost a key.
 func (m *Middleware) note(r *http.Request, err error, now time.Time) {
 	l, level, text := &m.refused, slog.LevelInfo, "request refused"
 	if _, throttled := err.(*ThrottledError); !throttled && !callersFault(err) {

@@ -19,42 +19,43 @@ const (
 	KindSession
 	// KindOperator is trusted code: see [Operator].
 	KindOperator
-	// KindUser is a person whom the application itself has logged in: see
+	// KindUser is a person who is logged in with the application: see
 	// [Config.User].
 	KindUser
 )
 
-// A Principal is who is calling. Authenticators share one between requests
-// and never change it; handlers get a copy.
+// A Principal is who is calling. An Authenticator may give one Principal to
+// many requests at once, so nobody changes it. A handler gets a copy.
 type Principal struct {
 	Kind        Kind
 	ID          string // of the credential: "key_…"; safe to log
-	Account     string // who is charged and whose data may be seen
-	User        string // who acts; "" for an account's own key
-	Environment string // "live", "test"
+	Account     string // whose data it is, and who is charged
+	User        string // who acts; "" for a key of the account itself
+	Environment string // "live" or "test"; which one the data is of
 	Expires     time.Time
 	Proved      time.Time // when the person last logged in; zero for a key
 
-	// For the limiter: whose counters these are, and what decides the plan
-	// (ratelimit.Assignment).
-	Subject     string // account and environment
-	Family      string // of a key: it and those it was rotated from and into; else ""
+	// What the limiter goes by: Subject names the counters, and the other
+	// fields choose the plan (ratelimit.Assignment).
+	Subject     string // account and environment: a new key has no counter of its own
+	Family      string // of a key: the id of the first key of its rotations; else ""
 	KeyPlan     string
 	AccountPlan string
 	Limits      string
 
 	Rights    *authz.Rights
-	Addresses []netip.Prefix // where it may be used from; empty: anywhere
+	Addresses []netip.Prefix // the addresses it may be used from; empty: all
 }
 
-// Operator is the principal of trusted code: a command line, a set-up script,
-// the application itself. It may do everything in one account.
+// Operator returns the principal of trusted code, such as a command line, a
+// set-up script or the application itself. It may do everything in one account.
+// No credential stands for it, so no request can be made by it.
 func Operator(account string) *Principal {
 	return &Principal{Kind: KindOperator, ID: "operator", Account: account}
 }
 
-// Clone returns a copy that shares nothing with p that can be changed: Rights
-// are immutable.
+// Clone returns a copy that shares nothing with p that can be changed. It
+// shares the Rights, which are immutable.
 func (p *Principal) Clone() Principal {
 	c := *p
 	if len(c.Addresses) > 0 {
@@ -63,20 +64,22 @@ func (p *Principal) Clone() Principal {
 	return c
 }
 
-// Person reports whether p is a person who has logged in, here or with the
-// application's own login.
+// Person reports whether p is a person who is logged in, with Tollgate or with
+// the application.
 func (p *Principal) Person() bool {
 	return p != nil && (p.Kind == KindSession || p.Kind == KindUser)
 }
 
-// Private reports whether the answer to r must not be cached by intermediaries: p is
-// a person, or came from a cookie.
+// Private reports whether caches between here and the client must not keep the
+// answer to r. They must not if p is a person, or if r carried no Authorization
+// header: the credential was then in a cookie, of which a shared cache knows
+// nothing.
 func (p *Principal) Private(r *http.Request) bool {
 	return p.Person() || p != nil && len(r.Header["Authorization"]) == 0
 }
 
-// Admits reports whether the principal may be used from addr. An unknown
-// address is admitted only where every address is.
+// Admits reports whether p may be used from addr. If p is bound to addresses,
+// an unknown address (the zero Addr) is not admitted.
 func (p *Principal) Admits(addr netip.Addr) bool {
 	for _, a := range p.Addresses {
 		if a.Contains(addr) {

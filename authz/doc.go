@@ -1,25 +1,67 @@
-// Package authz answers "may they?". It is pure: a [Grant] is data, deciding
-// is a function of [Rights] and a [Request], and the middleware only reads the
-// rights that authentication left on the request.
+// Package authz answers the question whether a caller may do something. It is
+// pure: a [Grant] is data, and a decision is a function of [Rights] and a
+// [Request]. The middleware only reads the rights that authentication has left
+// on the request.
+//
+// # Grants, layers, rights
 //
 // A grant is one set for each dimension: permissions, endpoints, environments,
-// and the ids of every kind of resource. A request lies in the grant when each
-// set holds what it asks. A layer is a union of grants: what the credential was
-// given, or what its owner may do today. A request is allowed if the account's
-// status permits it and if in every layer a single grant contains the whole
-// request. So a layer can only narrow, and two grants are never mixed to make a
-// third. The zero value of everything denies, "*" is the only way to say all,
-// and what this release does not know voids its grant. [Rights.Delegate] lets a
-// caller hand out only what lies in one grant of every layer, now and later.
+// and the ids of each kind of resource. A grant contains a request if each set
+// contains what the request asks for in that dimension. In JSON it looks like
+// this:
 //
-// Every route declares its [Need] where it is registered, on a tollgate.Gate or
-// with [Protect]; an invalid one panics there, at start-up. Handlers that learn
-// more ids later ask [CheckResource], and filter lists by [Visible]; both decide
-// under the route's need. Package authztest finds handlers that forget to.
+//	{
+//	  "v": 1,
+//	  "permissions": ["read"],
+//	  "scope": {"projects": ["p1", "p2"]},
+//	  "endpoints": ["projects.*", "data.get"],
+//	  "environments": ["live"]
+//	}
 //
-// A denial is 403, decided on ids before anything is looked up, and therefore
-// the same for ids that exist and ids that do not. 404 is for what is missing or
-// another account's: handlers answer both with a problem of status 404 alone,
-// byte for byte. 401 also tells a person who has all rights that the route needs
-// a more recent login.
+// This grant contains reading project p1 through the endpoint "projects.get" in
+// the environment "live". It does not contain writing p1, which is outside of
+// its permissions. It does not contain reading p3, which is outside of its
+// scope. It does not contain listing members, which is another endpoint.
+//
+// A layer is a union of grants. One layer is what the credential was given. If
+// a person owns the credential, another layer is what that person may do today.
+//
+// Rights are a stack of layers. A request is allowed if the status of the
+// account permits it, and if in every layer a single grant contains the whole
+// request. Three things follow:
+//
+//   - A further layer only narrows.
+//   - Two grants are never mixed to make a third.
+//   - An empty layer denies everything.
+//
+// # Denial by default
+//
+// The zero value of every type denies. "*" is the only way to say all, and it
+// is never an element of a list. What this release does not know, such as a
+// member of a grant that a newer release has written, voids the grant that says
+// it: it may have been meant as a restriction. Names are compared byte by byte.
+//
+// # Handing out
+//
+// [Rights.Delegate] lets a caller hand out only a grant that lies within one
+// grant of every layer of theirs. Grants are compared set by set, and not by
+// trying requests. So what was handed out stays within its maker's rights for
+// routes and resources that do not exist yet.
+//
+// # Routes
+//
+// Every route declares its [Need] when it is registered, on a tollgate.Gate or
+// with [Protect]. An invalid need panics there, at start-up. A handler that
+// learns of further ids later asks [CheckResource], and it filters lists by
+// [Visible]. Both decide under the need of the route. Package authztest finds
+// handlers that forget to ask.
+//
+// # Answers
+//
+// A denial is 403. It is decided on ids before anything is looked up. So it is
+// the same for ids that exist and ids that do not, and tells nobody which do.
+// 404 is for what is missing and for what is another account's. Handlers answer
+// both with a problem of status 404 alone, byte for byte the same. 401 goes to
+// anonymous callers, and to people who have all rights that the route needs but
+// not a recent login.
 package authz

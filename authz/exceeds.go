@@ -2,10 +2,11 @@ package authz
 
 import "strings"
 
-// detail returns what a client is told about a denial. A caller who hands out
-// too much learns the dimension, and which part of their own request was too
-// much, but nothing of what anybody holds. Names longer than any that an
-// application gives are left out: they may be a credential in the wrong place.
+// detail returns the text that a client gets about a denial. A caller who hands
+// out too much is told the dimension, and which part of their own request is
+// too much. They are told nothing of what anybody holds. Names longer than
+// those that applications give are left out, because they may be a credential
+// in the wrong place.
 func (d *Decision) detail() string {
 	text := details[d.Code]
 	if d.Code != "scope_exceeds_caller" || d.Layer == "status" || d.Dimension == "" {
@@ -21,12 +22,12 @@ func (d *Decision) detail() string {
 	return text + "."
 }
 
-// repeatable reports whether all names are short and plain enough to be told to
-// the caller who sent them.
+// repeatable reports whether all names are short and harmless enough to be
+// repeated to the caller who sent them.
 func repeatable(names []string) bool {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/*"
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/*"
 	for _, name := range names {
-		if name == "" || len(name) > 32 || strings.Trim(name, plain) != "" {
+		if name == "" || len(name) > 32 || strings.Trim(name, safe) != "" {
 			return false
 		}
 	}

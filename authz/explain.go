@@ -5,9 +5,19 @@ import (
 	"strings"
 )
 
-// Explain tells in several lines how [Rights.Decide] answers q: the verdict,
-// the status, every layer with what each of its grants lacks, and the proof of
-// identity. It is for operators, shows what the caller holds, and may change.
+// Explain returns several lines about how [Rights.Decide] answers q: the
+// verdict, the status, each layer with what each of its grants lacks, and the
+// proof of identity. It is for operators, because it shows what the caller
+// holds. The form may change. For example:
+//
+//	denied: out_of_scope
+//	status active: yes
+//	credential: no
+//	  grant 1 lacks scope.projects "p2", has "p1"
+//	owner: yes
+//	  grant 1 holds it all
+//
+// The key of that caller is limited to project p1, and its owner may do more.
 func (r *Rights) Explain(q Request) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -20,6 +30,8 @@ func (r *Rights) Explain(q Request) string {
 		line("nothing was given: there are no layers")
 		return b.String()
 	}
+	// The functions below are those that decide, so the explanation cannot
+	// differ from the decision.
 	c, about := q.compile(r.model), q.ids()
 	line("status %s: %s", r.status, verdict(r.status.refuses(&c) == ""))
 	for i := range r.layers {
@@ -44,12 +56,16 @@ func (r *Rights) Explain(q Request) string {
 	}
 	if c.recent != 0 {
 		age := c.age(q.Now, q.Proved)
-		d := c.stale(age)
-		line("proof: wanted %s ago at most, was %s: %s", d.Wanted, d.Held, verdict(age <= c.recent))
+		if d := c.stale(age); c.recent == anyAge {
+			line("proof: wanted of a person: %s", verdict(age <= c.recent))
+		} else {
+			line("proof: wanted %s ago at most, was %s: %s", c.recent, d.Held, verdict(age <= c.recent))
+		}
 	}
 	return b.String()
 }
 
+// verdict returns a yes or no in words.
 func verdict(ok bool) string {
 	if ok {
 		return "yes"
@@ -57,7 +73,8 @@ func verdict(ok bool) string {
 	return "no"
 }
 
-// lacks is firstMismatch, but for all that is missing and in words; nil is nothing.
+// lacks returns everything in which the grant does not contain q, in words.
+// firstMismatch stops at the first.
 func (c *compiledGrant) lacks(q *compiledRequest, ids *ids, environment string) []string {
 	var all []string
 	add := func(dimension, wanted string, held Set) {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// MarshalJSON writes the grant, with its version. What was read from a newer
-// release, or without a version, is written as it was read, so that it keeps
-// denying here and keeps its meaning there.
+// MarshalJSON writes the grant with its version. A grant that a newer release
+// wrote, or one without a version, is written as it was read. So it keeps
+// denying here, and keeps its meaning there.
 func (g Grant) MarshalJSON() ([]byte, error) {
 	if g.foreign != nil {
 		return g.foreign, nil
@@ -18,14 +18,15 @@ func (g Grant) MarshalJSON() ([]byte, error) {
 	if g.Scope == nil {
 		g.Scope = map[string]Set{}
 	}
-	type plain Grant // without this method
-	return json.Marshal(plain(g))
+	type fields Grant // has no method MarshalJSON
+	return json.Marshal(fields(g))
 }
 
-// UnmarshalJSON reads a grant. Unknown members and versions, and a missing one, are
-// no error: a record that a newer release wrote is a denial, not an outage. They are
-// remembered, [Model.Rights] denies, and [Model.Validate] names them. Names
-// are case-sensitive and may not repeat.
+// UnmarshalJSON reads a grant. Unknown members, unknown versions and a missing
+// version are no errors, because a record that a newer release wrote is a
+// denial and not an outage. They are remembered: [Model.Rights] denies, and
+// [Model.Validate] names them. Names of members are case-sensitive and may not
+// repeat, so that no two readers understand a grant differently.
 func (g *Grant) UnmarshalJSON(data []byte) error {
 	*g = Grant{}
 	if !json.Valid(data) {
@@ -39,16 +40,19 @@ func (g *Grant) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("authz: grant: %w", err)
 	}
+	// The version comes first, because it says what the other members mean.
 	for _, m := range all {
 		if m.name == "v" && m.value != "null" {
 			if g.Version, err = strconv.Atoi(m.value); err != nil {
-				g.Version = -1 // a version of a kind not known yet
+				g.Version = -1 // a version of a form that is not known yet
 			}
 		}
 	}
 	if g.Version != 0 && g.Version != Version {
-		return g.keep(data) // its members may have other shapes
+		return g.keep(data) // its members may have another form
 	}
+	// Only the exact names below are known. Each set is read strictly: a wrong
+	// type is an error, and never an empty or a full set.
 	var unknown bool
 	for _, m := range all {
 		var err error
@@ -69,19 +73,21 @@ func (g *Grant) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("authz: grant: member %q: %w", m.name, err)
 		}
 	}
+	// What is understood stays readable, for explanations. The grant still
+	// denies, because known reports false.
 	if unknown || g.Version == 0 {
 		return g.keep(data)
 	}
 	return nil
 }
 
-// keep remembers the record in the form in which json.Marshal will write it.
+// keep remembers the JSON in the form in which json.Marshal will write it.
 func (g *Grant) keep(data []byte) (err error) {
 	g.foreign, err = json.Marshal(json.RawMessage(data))
 	return err
 }
 
-// unknown returns the names of the members this release does not know.
+// unknown returns the names of the members that this release does not know.
 func (g Grant) unknown() (names []string) {
 	all, _ := members(string(g.foreign), nil)
 	for _, m := range all {
@@ -94,6 +100,7 @@ func (g Grant) unknown() (names []string) {
 	return names
 }
 
+// readScope reads the member "scope".
 func readScope(text string) (map[string]Set, error) {
 	if text == "null" {
 		return nil, nil

@@ -9,23 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// Grants are read here from valid JSON, and not by a decoder: whatever is not
-// remembered is read from a store at the cost of reading its grant. What is
-// read are parts of the text, which is allocated once.
+// A grant is read here by hand and not by package json. Every key that is not
+// cached is read from a store, so reading its grant is part of what a request
+// costs. The functions return parts of the text, which is allocated once. They
+// are called with valid JSON only.
 
+// errMalformed says that the text is not JSON at all.
 var errMalformed = errors.New("malformed JSON")
 
-// A member of a JSON object: its name, and its value as it stands there.
+// A member is one member of a JSON object: its name, and the text of its value.
 type member struct{ name, value string }
 
-// members appends the members of a JSON object to all, sorted by name. Decoding
-// into a struct would match names in any case, and let the last of two win.
+// members appends the members of a JSON object to all, sorted by name. Package
+// json would match names in any letter case, and would let the last of two
+// equal ones win.
 func members(text string, all []member) ([]member, error) {
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), "{")
 	if !ok {
 		return nil, fmt.Errorf("want an object, have %s", brief(text))
 	}
-	// The text is valid, so a name, a colon and a value follow one another.
+	// The text is valid, so a name, a colon and a value follow each other.
 	for rest = strings.TrimSpace(rest); rest[0] != '}'; {
 		var m member
 		m.name, rest = cutValue(rest)
@@ -46,13 +49,14 @@ func members(text string, all []member) ([]member, error) {
 	return all, nil
 }
 
-// items returns the items of a JSON list of strings.
+// items returns the strings of a JSON list. Anything else in the list is an
+// error: a number or a nested list is never taken for a name.
 func items(text string) ([]string, error) {
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), "[")
 	if !ok {
 		return nil, fmt.Errorf("have %s", brief(text))
 	}
-	list := make([]string, 0, min(1+strings.Count(rest, ","), 16)) // they may be within the names
+	list := make([]string, 0, min(1+strings.Count(rest, ","), 16)) // an upper bound: a comma may be part of a name
 	for rest = strings.TrimSpace(rest); rest[0] != ']'; {
 		var item string
 		item, rest = cutValue(rest)
@@ -66,14 +70,18 @@ func items(text string) ([]string, error) {
 	return list, nil
 }
 
-// cutValue returns the first value in the inside of an object or list, and what
-// follows it, from the colon, comma or bracket on.
+// cutValue returns the first value of the inside of an object or list, and the
+// rest of the text from the colon, comma or bracket on.
+//
+// It finds the end of the value by counting brackets outside of strings. That
+// is enough because the text is valid JSON: its brackets match, and a quote
+// that belongs to a string is escaped.
 func cutValue(text string) (value, rest string) {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case quoted && c == '\\':
-			i++ // whatever it escapes
+			i++ // skips what is escaped
 		case c == '"':
 			quoted = !quoted
 		case quoted:
@@ -85,10 +93,10 @@ func cutValue(text string) (value, rest string) {
 			return strings.TrimSpace(text[:i]), text[i:]
 		}
 	}
-	return strings.TrimSpace(text), "" // not in valid JSON
+	return strings.TrimSpace(text), "" // does not happen in valid JSON
 }
 
-// unquote returns what a JSON string says; another value is an error.
+// unquote returns the text of a JSON string. Another value is an error.
 func unquote(text string) (string, error) {
 	if text[0] != '"' {
 		return "", fmt.Errorf("have %s", brief(text))
@@ -96,12 +104,12 @@ func unquote(text string) (string, error) {
 	if strings.IndexByte(text, '\\') < 0 && utf8.ValidString(text) {
 		return text[1 : len(text)-1], nil
 	}
-	var s string // only here, as it is allocated
+	var s string // only this path allocates
 	err := json.Unmarshal([]byte(text), &s)
 	return s, err
 }
 
-// brief returns the beginning of some JSON, for messages.
+// brief returns the beginning of a text, for messages.
 func brief(text string) string {
 	text = strings.TrimSpace(text)
 	if len(text) > 20 {

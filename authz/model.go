@@ -7,8 +7,8 @@ import (
 	"medtwin.ai/tollgate/internal/suggest"
 )
 
-// Bounds of a model: permissions are one bit each of a word, and few kinds
-// keep a compiled grant small.
+// Bounds of a model. A permission is one bit of a word, and few kinds keep a
+// compiled grant small.
 const (
 	maxPermissions = 64
 	maxKinds       = 8
@@ -16,27 +16,28 @@ const (
 
 // A ModelConfig is the vocabulary of an application.
 type ModelConfig struct {
-	// Permissions are independent of each other: "write" does not imply
-	// "read". A name is words of [a-z][a-z0-9_-]* with "." or ":" between, such as
-	// "notes:read". From 1 to 64.
+	// Permissions are 1 to 64 names, such as "notes:read". A name consists of
+	// words of [a-z][a-z0-9_-]* with "." or ":" between them. Permissions are
+	// independent: "write" does not imply "read".
 	Permissions []string
 	// ReadOnly names the permissions that change nothing. A route that changes
-	// things cannot be declared with one of them. Default: none.
+	// something cannot be declared with one of them. Default: none.
 	ReadOnly []string
-	// Kinds are the kinds of resource that a grant can be scoped to, such as
-	// "projects": names match [a-z][a-z0-9_]*. At most 8; default: none.
+	// Kinds are at most 8 kinds of resource that a grant can be limited to,
+	// such as "projects". A name matches [a-z][a-z0-9_]*. Default: none.
 	Kinds []string
 }
 
-// A Model is a closed vocabulary: what it does not name is denied. It is
-// immutable.
+// A Model is a closed vocabulary: whatever it does not name is denied. It is
+// immutable, and safe for concurrent use.
 type Model struct {
 	permissions  map[string]uint64 // one bit each
 	readOnlyBits uint64            // the bits of the read-only permissions
-	kinds        map[string]int8   // index in a compiled grant's scope, plus one
+	kinds        map[string]int8   // the index in compiledGrant.scope, plus one
 }
 
-// NewModel returns the model of a vocabulary, or all its mistakes.
+// NewModel returns the model of a vocabulary, or one error with all of its
+// mistakes.
 func NewModel(c ModelConfig) (*Model, error) {
 	m := &Model{permissions: map[string]uint64{}, kinds: map[string]int8{}}
 	var errs []error
@@ -56,6 +57,8 @@ func NewModel(c ModelConfig) (*Model, error) {
 		if _, ok := m.permissions[p]; ok {
 			fail("permission %q twice", p)
 		}
+		// A mistake above makes NewModel fail, so the bit of an invalid name is
+		// never used.
 		m.permissions[p] = 1 << i
 	}
 	for _, p := range c.ReadOnly {
@@ -68,6 +71,7 @@ func NewModel(c ModelConfig) (*Model, error) {
 		}
 		m.readOnlyBits |= bit
 	}
+	// Index 0 stands for a kind that the model does not have.
 	for i, k := range c.Kinds {
 		if !isWord(k) {
 			fail("kind %q: want [a-z][a-z0-9_]*", k)
@@ -83,9 +87,10 @@ func NewModel(c ModelConfig) (*Model, error) {
 	return m, nil
 }
 
-// Everything returns the grant that allows all that m can express, with
-// resources and endpoints that do not exist yet. A kind that a later release
-// adds is not in it.
+// Everything returns the grant that allows everything that m can express,
+// including resources and endpoints that do not exist yet. It does not include
+// a kind that a later release adds. Use it for the owner of an account, and
+// narrow a copy of it for other roles.
 func (m *Model) Everything() Grant {
 	g := Grant{
 		Version:      Version,

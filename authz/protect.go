@@ -12,25 +12,36 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// ErrNotAuthenticated is returned if nothing has authenticated the request: the
+// ErrNotAuthenticated says that nothing has authenticated the request. The
 // route is misdeclared.
 var ErrNotAuthenticated = errors.New("authz: nobody has authenticated the request: put authentication around Protect, as in auth.Wrap(authz.Protect(model, need, h))")
 
-// Protect returns a handler that serves only requests that meet need, for routers
-// that exist. Authentication goes around it, a limiter goes into it:
-// auth.Wrap(authz.Protect(model, need, limiter.Wrap(h))).
+// Protect returns a handler that serves only requests that meet need. It is for
+// routers that already exist. Authentication goes around it, and a limiter
+// inside:
 //
-// The router must set the path values that need.From names, as [http.ServeMux] does.
-// Protect decides for the caller found by the innermost authentication around it; a
-// request made on the context of another one must be authenticated first. Read-only
-// permissions allow safe methods alone, unless the need says ReadOnly. Protect panics
-// on an invalid need. A request that arrives without authentication or without its
-// path values is answered with 500 and logged, because the route is misdeclared.
+//	auth.Wrap(authz.Protect(model, need, limiter.Wrap(h)))
+//
+// That order has reasons. Without authentication around it, Protect does not
+// know who calls. A limiter inside charges only requests that are allowed, and
+// it charges what the need says they cost.
+//
+// The router must set the path values that need.From names, as [http.ServeMux]
+// does. A request that arrives without authentication or without its path
+// values is answered with 500 and logged, because the route is misdeclared: it
+// is never let through.
+//
+// Protect decides by the caller that the innermost authentication around it has
+// found. So a request made on the context of another one must be authenticated
+// first. Read-only permissions allow safe methods only, unless the need says
+// ReadOnly. Protect panics if the need is invalid.
 func Protect(m *Model, need Need, h http.Handler) http.Handler {
 	return Guard{Model: m}.Protect(need, h)
 }
 
-// A Guard is [Protect] with what that leaves at its defaults.
+// A Guard is [Protect] with the settings that Protect leaves at their defaults.
+// The zero value of every field but Model is the safe choice: refusals are
+// answered in the form of RFC 9457, and misdeclared routes are logged.
 type Guard struct {
 	// Model is the vocabulary of the needs. Required.
 	Model *Model
@@ -41,7 +52,7 @@ type Guard struct {
 	Logger *slog.Logger
 }
 
-// Protect is the function of that name, with what g says.
+// Protect is the function Protect with the settings of g.
 func (g Guard) Protect(need Need, h http.Handler) http.Handler {
 	if g.Model == nil {
 		panic("authz: Protect: the model is nil")
@@ -59,6 +70,8 @@ func (g Guard) Protect(need Need, h http.Handler) http.Handler {
 	refuse := problem.Logged(g.Errors, g.Logger)
 	log := loglimit.Log{Logger: g.Logger}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Nothing of the handler runs, and nothing is looked up, before this
+		// has decided.
 		a, err := rq.check(r)
 		switch {
 		case err == nil:
@@ -84,7 +97,7 @@ type admitted struct {
 	request request.Identity
 }
 
-// Value implements context.Context.
+// Value implements [context.Context].
 func (a *admitted) Value(key any) any {
 	switch key.(type) {
 	case request.AccessKey:
@@ -95,10 +108,11 @@ func (a *admitted) Value(key any) any {
 	return a.Context.Value(key)
 }
 
-// CostOf implements request.Coster.
+// CostOf implements request.Coster. A request that a handler makes on this
+// context is another request: that this one is free does not make it free.
 func (a *admitted) CostOf(r *http.Request) int {
 	cost := a.access.requirement.Cost()
-	if cost < 0 && request.Identify(r) != a.request { // that was free, not this one
+	if cost < 0 && request.Identify(r) != a.request { // this one is free, not that one
 		return 1
 	}
 	return cost
@@ -124,11 +138,12 @@ func (q *Requirement) check(r *http.Request) (*Access, error) {
 	return &a, nil
 }
 
-// errAnonymous: the route needs a caller and the request has none.
+// errAnonymous says that the route needs a caller and the request has none.
 var errAnonymous = errors.New("authz: the request is anonymous")
 
-// callerOf returns who makes the request of ctx, and false if nobody has found
-// out. An anonymous caller has no rights.
+// callerOf returns who makes the request of ctx. ok is false if nothing has
+// authenticated the request, which is different from an anonymous caller, who
+// has no rights.
 func callerOf(ctx context.Context) (*Caller, bool) {
 	c, ok := ctx.Value(request.CallerKey{}).(*Caller)
 	return c, ok && c != nil

@@ -2,42 +2,49 @@ package authz
 
 import "fmt"
 
-// Rights are the layers of one principal, compiled: immutable, shared. A nil
-// *Rights denies everything. So does a copy: a handler that writes other rights
-// over those of its caller, which the cache holds, does not widen them.
+// Rights are the layers of one principal, compiled. They are immutable, and
+// requests share them. A nil *Rights denies everything.
+//
+// A copy of Rights denies everything too. The cache holds the Rights of a
+// caller, and a handler could write *caller.Rights = other. Because of the
+// field self, that would not widen anybody's rights.
 type Rights struct {
-	self   *Rights // where they were compiled to
+	self   *Rights // where Model.Rights has put them; differs in a copy
 	model  *Model
 	status Status
 	layers []layer
 }
 
-// A layer is a union of grants: one of them must hold the whole request.
+// A layer is a union of grants. One of them must contain the whole request.
 type layer struct {
 	name   string
 	grants []compiledGrant
 	void   int // how many grants were invalid
 }
 
-// A compiledGrant is a [Grant] as decisions read it.
+// A compiledGrant is a [Grant] in the form that decisions read.
 type compiledGrant struct {
-	grant        Grant // as given, to say what was held
-	permissions  uint64
-	endpoints    Set      // without patterns
-	prefixes     []string // the patterns
+	grant       Grant // as given, for explanations
+	permissions uint64
+	endpoints   Set      // without patterns
+	prefixes    []string // the patterns
+	// An environment is a name like any other: the model has no list of them.
 	environments Set
-	scope        []Set // by the model's kinds
+	scope        []Set // by the index of the kind in the model
 }
 
-// Rights compiles the layers of a principal whose account has status s: first
-// what the credential was given, then what its owner may do. A grant that
-// [Model.Validate] refuses is void: an unknown anything may have been meant as
-// a restriction. No layers, or an empty one, deny everything.
+// Rights compiles the layers of a principal whose account has status s. The
+// first layer is what the credential was given, and the second what its owner
+// may do. A grant that [Model.Validate] refuses is void, because what it says
+// beyond the vocabulary may have been meant as a restriction. No layers, or an
+// empty one, deny everything.
 func (m *Model) Rights(s Status, layers ...[]Grant) *Rights {
 	r := &Rights{model: m, status: s, layers: make([]layer, len(layers))}
 	for i, grants := range layers {
 		l := layer{name: layerName(i), grants: make([]compiledGrant, 0, len(grants))}
 		for _, g := range grants {
+			// A void grant is counted, so that Explain can tell an operator why
+			// it does not help.
 			if m.Validate(g) != nil {
 				l.void++
 				continue
@@ -50,8 +57,8 @@ func (m *Model) Rights(s Status, layers ...[]Grant) *Rights {
 	return r
 }
 
-// Layers returns the grants that count, by layer: what was void is not among
-// them. It is for showing; the copy is the caller's.
+// Layers returns the grants of each layer, without those that are void. It is
+// for showing them. The caller may change the copy.
 func (r *Rights) Layers() [][]Grant {
 	if r == nil {
 		return nil
@@ -66,6 +73,7 @@ func (r *Rights) Layers() [][]Grant {
 	return layers
 }
 
+// layerName returns the name of a layer in decisions.
 func layerName(i int) string {
 	switch i {
 	case 0:
@@ -76,7 +84,10 @@ func layerName(i int) string {
 	return fmt.Sprintf("layer %d", i+1)
 }
 
-// compile returns a valid grant as decisions read it.
+// compile returns a valid grant in the form that decisions read: permissions as
+// bits, kinds as indices, and endpoints separated into ids and prefixes.
+// Compiling takes longer than deciding. It happens once for each principal,
+// when the key or session is read, and not for each request.
 func (m *Model) compile(g Grant) compiledGrant {
 	c := compiledGrant{
 		grant:        g.clone(),
@@ -84,6 +95,8 @@ func (m *Model) compile(g Grant) compiledGrant {
 		scope:        make([]Set, len(m.kinds)),
 	}
 	c.endpoints, c.prefixes = splitEndpoints(g.Endpoints)
+	// All becomes the bits of the permissions of today. A later release
+	// compiles the grant anew.
 	for p, bit := range m.permissions {
 		if g.Permissions.Has(p) {
 			c.permissions |= bit

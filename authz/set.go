@@ -9,27 +9,32 @@ import (
 	"unicode/utf8"
 )
 
-// star is everything in JSON, and as the id of a [Resource] the whole kind.
+// star means everything in JSON, and the whole kind as the id of a [Resource].
 // It is never an item of a set.
 const star = "*"
 
-// A Set is a finite set of names or everything; the zero Set is empty. Sets
-// are immutable. In JSON it is "*" or a list of names.
+// A Set is a finite set of names, or everything. The zero Set is empty. Sets
+// are immutable, so they can be shared between grants and requests without a
+// copy. In JSON a Set is "*" or a list of names.
+//
+// Everything is a value of its own, and not a name. So no list of names,
+// however it came about, ever becomes everything.
 type Set struct {
 	all   bool
 	items []string // sorted, distinct
 }
 
-// All returns the set of everything, what does not exist yet included.
+// All returns the set of everything, including what does not exist yet.
 func All() Set { return Set{all: true} }
 
-// Of returns the set of the items. "*" is not a name: Of("*") is not [All], it
-// holds nothing, and [Model.Validate] reports it.
+// Of returns the set of the items. "*" is not a name: Of("*") is not [All] and
+// contains nothing, and [Model.Validate] reports it. So text that comes from a
+// request never becomes everything.
 func Of(items ...string) Set {
 	return sorted(slices.Clone(items))
 }
 
-// sorted is Of for a list that it may keep.
+// sorted is Of for a list that the set may keep.
 func sorted(items []string) Set {
 	if len(items) == 0 {
 		return Set{}
@@ -38,7 +43,9 @@ func sorted(items []string) Set {
 	return Set{items: slices.Compact(items)}
 }
 
-// Has reports whether x is in s. "" is in no set, and "*" only in [All].
+// Has reports whether s contains x. No set contains "", so a resource without
+// an id is in no scope. Only [All] contains "*", so the whole of a kind is in
+// no list of ids.
 func (s Set) Has(x string) bool {
 	if s.all {
 		return x != ""
@@ -46,7 +53,7 @@ func (s Set) Has(x string) bool {
 	if x == "" || x == star {
 		return false
 	}
-	if len(s.items) <= 8 { // nearly always; equality is cheaper than order
+	if len(s.items) <= 8 { // nearly always, and then comparing for equality is faster
 		return slices.Contains(s.items, x)
 	}
 	_, ok := slices.BinarySearch(s.items, x)
@@ -56,11 +63,11 @@ func (s Set) Has(x string) bool {
 // IsAll reports whether s is everything.
 func (s Set) IsAll() bool { return s.all }
 
-// Items returns the names in s, sorted; none for [All].
+// Items returns the names in s, sorted. It returns none for [All].
 func (s Set) Items() []string { return slices.Clone(s.items) }
 
-// Within reports whether everything in s is in o, now and later: All is only
-// within All.
+// Within reports whether o contains everything that s contains, now and later.
+// All is only within All: a list that has every name of today is smaller.
 func (s Set) Within(o Set) bool {
 	if s.all || o.all {
 		return o.all
@@ -78,7 +85,7 @@ func (s Set) Equal(o Set) bool {
 	return s.all == o.all && slices.Equal(s.items, o.items)
 }
 
-// String returns "*" or the names, at most eight of them: it is for messages.
+// String returns "*" or the names, at most eight of them. It is for messages.
 func (s Set) String() string {
 	if s.all {
 		return star
@@ -104,7 +111,7 @@ func (s Set) check() error {
 	return nil
 }
 
-// union returns what is in s or o.
+// union returns what is in s or in o.
 func (s Set) union(o Set) Set {
 	switch {
 	case s.all || len(o.items) == 0 && !o.all:
@@ -115,7 +122,8 @@ func (s Set) union(o Set) Set {
 	return Of(slices.Concat(s.items, o.items)...)
 }
 
-// intersect returns what is in s and o.
+// intersect returns what is in both s and o. Everything is the neutral element,
+// so a layer that allows all ids leaves those of the others.
 func (s Set) intersect(o Set) Set {
 	switch {
 	case s.all:
@@ -126,8 +134,8 @@ func (s Set) intersect(o Set) Set {
 	return s.except(func(x string) bool { return !o.Has(x) })
 }
 
-// except returns s without the names for which f is true; everything is not
-// made of names.
+// except returns s without the names for which f returns true. It leaves
+// everything as it is, which does not consist of names.
 func (s Set) except(f func(string) bool) Set {
 	left := Set{all: s.all}
 	for _, x := range s.items {
@@ -152,8 +160,8 @@ func (s Set) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s.items)
 }
 
-// UnmarshalJSON reads "*" or a list of names; null is the empty set. "*"
-// within a list, an empty name and every other form are errors.
+// UnmarshalJSON reads "*" or a list of names. null is the empty set. "*" in a
+// list, an empty name and every other form are errors.
 func (s *Set) UnmarshalJSON(data []byte) error {
 	if !json.Valid(data) {
 		return fmt.Errorf("authz: set: %w", errMalformed)

@@ -2,17 +2,18 @@ package authz
 
 import "fmt"
 
-// A Status is the state of an account. The zero Status is not valid and
-// denies everything.
+// A Status is the state of an account. It is checked before any grant, so no
+// grant can make up for it. The zero Status is not valid, and denies
+// everything: a record without a status opens nothing.
 type Status uint8
 
 const (
 	// Active accounts do what their grants allow.
 	Active Status = iota + 1
-	// ReadOnly accounts look at what they have and change nothing but through
-	// routes whose need says Suspended.
+	// ReadOnly accounts may read. They change something only through routes
+	// whose need says Suspended.
 	ReadOnly
-	// Suspended accounts reach only routes whose need says Suspended.
+	// Suspended accounts use only routes whose need says Suspended.
 	Suspended
 )
 
@@ -26,9 +27,11 @@ func (s Status) String() string {
 	return statuses[s]
 }
 
+// valid reports whether s is one of the three.
 func (s Status) valid() bool { return Active <= s && s <= Suspended }
 
-// refuses returns the code with which s refuses q, or "".
+// refuses returns the code with which s refuses q, or "". An invalid status
+// refuses everything.
 func (s Status) refuses(q *compiledRequest) string {
 	switch {
 	case s == Active, s == ReadOnly && (!q.writes || q.suspended), s == Suspended && q.suspended:
@@ -39,7 +42,7 @@ func (s Status) refuses(q *compiledRequest) string {
 	return "account_suspended"
 }
 
-// ParseStatus is the reverse of [Status.String].
+// ParseStatus returns the status with that text: see [Status.String].
 func ParseStatus(text string) (Status, error) {
 	for s := Active; s.valid(); s++ {
 		if statuses[s] == text {

@@ -8,14 +8,22 @@ import (
 	"strings"
 )
 
-// Validate returns every mistake in g, joined: what m does not know, what is not a
-// name, and an empty set of permissions, endpoints or environments, which would allow
-// nothing. Route ids are only checked for their form: a grant may outlive a route.
+// Validate returns every mistake in g in one error:
+//
+//   - what m does not know.
+//   - items of a set that are not names.
+//   - an empty set of permissions, endpoints or environments, which would allow
+//     nothing.
+//
+// Ids of routes are checked for their form only, because a grant may outlive a
+// route.
 func (m *Model) Validate(g Grant) error {
 	var errs []error
 	fail := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("authz: grant: "+format, args...))
 	}
+	// each checks the names of a set. why returns what is wrong with a name, or
+	// "".
 	each := func(dimension string, s Set, why func(string) string) {
 		if err := s.check(); err != nil {
 			fail("%s: %w", dimension, err)
@@ -27,6 +35,7 @@ func (m *Model) Validate(g Grant) error {
 			}
 		}
 	}
+	// some is each for a set that must not be empty.
 	some := func(dimension string, s Set, why func(string) string) {
 		if !s.all && len(s.items) == 0 {
 			fail("%s: none, so nothing is allowed", dimension)
@@ -41,7 +50,7 @@ func (m *Model) Validate(g Grant) error {
 		for _, name := range g.unknown() {
 			fail("member %q is not known to this release", name)
 		}
-		return errors.Join(errs...) // the rest may have other shapes
+		return errors.Join(errs...) // the other members may have another form
 	}
 	some("permissions", g.Permissions, func(x string) string {
 		if m.permissions[x] == 0 {
@@ -55,6 +64,8 @@ func (m *Model) Validate(g Grant) error {
 		}
 		return ""
 	})
+	// Environments and ids are the application's own, so every name is
+	// accepted.
 	well := func(string) string { return "" }
 	some("environments", g.Environments, well)
 	for _, kind := range slices.Sorted(maps.Keys(g.Scope)) {
@@ -77,10 +88,10 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-// isPermission reports whether s is words of [a-z][a-z0-9_-]* with dots or colons
-// between.
+// isPermission reports whether s consists of words of [a-z][a-z0-9_-]* with
+// dots or colons between them.
 func isPermission(s string) bool {
-	first := true // of a word
+	first := true // no letter of the present word has been seen
 	for i := range len(s) {
 		switch c := s[i]; {
 		case 'a' <= c && c <= 'z':
@@ -95,7 +106,8 @@ func isPermission(s string) bool {
 	return !first
 }
 
-// isID reports whether s is words with dots between, the form of route ids.
+// isID reports whether s consists of words with dots between them, which is the
+// form of route ids.
 func isID(s string) bool {
 	for word := range strings.SplitSeq(s, ".") {
 		if !isWord(word) {

@@ -3,12 +3,14 @@ module medtwin.ai/tollgate/examples
 go 1.26.0
 
 require (
+	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/go-chi/chi/v5 v5.2.1
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jub0bs/cors v0.9.0
 	github.com/redis/go-redis/v9 v9.5.5
 	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
+	github.com/wneessen/go-mail v0.8.1
 	medtwin.ai/tollgate v0.0.0
 	medtwin.ai/tollgate/adapters/pgstore v0.0.0
 	medtwin.ai/tollgate/adapters/redisstore v0.0.0

@@ -8,32 +8,33 @@ import (
 	"iter"
 )
 
-// A Digest is what is stored in a token's place: its HMAC-SHA-256 (RFC 2104)
-// under the pepper of that id, or its SHA-256 where the id is "". A digest is
-// not a token and does not parse as one. It prints and marshals without its sum.
+// A Digest is what is stored instead of a token: its HMAC-SHA-256 (RFC 2104)
+// under the pepper with that id, or its SHA-256 if the id is "". A digest does
+// not parse as a token, so it opens nothing. It prints and marshals without its
+// sum.
 type Digest struct {
 	Pepper string
 	Sum    [sha256.Size]byte
 }
 
-// Format writes the pepper's id and nothing of the sum, whatever the verb: a
-// digest opens no door, but it tells people apart.
+// Format writes the id of the pepper under every verb, and nothing of the sum:
+// a sum opens nothing, but it identifies a key.
 func (d Digest) Format(w fmt.State, _ rune) { io.WriteString(w, "digest "+d.Pepper) }
 
-// MarshalText returns what Format writes, in JSON too.
+// MarshalText returns what Format writes. Package json uses it too.
 func (d Digest) MarshalText() ([]byte, error) { return []byte("digest " + d.Pepper), nil }
 
-// A Keyring makes the digests of tokens: under its newest pepper for what is
-// stored, under all of them for what is looked up. It is safe for concurrent
-// use and never changes.
+// A Keyring makes the digests of tokens: one under its newest pepper to store,
+// and one under each pepper to look up. It is immutable, and safe for
+// concurrent use.
 type Keyring struct {
-	peppers []*keyed // newest first; pointers, so that printing shows none
+	peppers []*keyed // newest first; pointers, so that printing a Keyring shows no secret
 	root    func() []byte
-	made    string // the secrets file, if it did not exist before
+	made    string // the path of the secrets file, if OpenKeyring made it
 }
 
-// NewKeyring returns a keyring over copies of the peppers given. Ids are
-// unique, and a secret too short or too plain to be random is refused; the
+// NewKeyring returns a keyring with copies of the peppers. The ids must differ.
+// A secret that is too short, or too regular to be random, is refused. The
 // error names every mistake.
 func NewKeyring(newest Pepper, older ...Pepper) (*Keyring, error) {
 	k := &Keyring{}
@@ -56,10 +57,10 @@ func NewKeyring(newest Pepper, older ...Pepper) (*Keyring, error) {
 	return k, nil
 }
 
-// InsecureUnpeppered returns a keyring whose digests are plain SHA-256. Tokens
-// are too random to be guessed from those, but anyone who can write to the
-// database can then plant a key of their own. What Derive returns is new in every
-// process.
+// InsecureUnpeppered returns a keyring whose digests are plain SHA-256. Nobody
+// can guess a token from its digest, because tokens are random. But anybody who
+// can write to the database can store the digest of a token of their own, and
+// use that. What Derive returns differs in every process.
 func InsecureUnpeppered() *Keyring {
 	return &Keyring{peppers: []*keyed{newKeyed(Pepper{})}, root: sealed(GeneratePepper(rootID).Secret)}
 }
@@ -67,8 +68,9 @@ func InsecureUnpeppered() *Keyring {
 // Digest returns the digest of t under the newest pepper.
 func (k *Keyring) Digest(t Token) Digest { return k.peppers[0].digest(t) }
 
-// Candidates yields the digests under which t may be stored, newest pepper
-// first, each made only when it is asked for.
+// Candidates yields the digests under which t may be stored, that of the newest
+// pepper first. Each is computed only when it is asked for, so a token under
+// the newest pepper costs one HMAC.
 func (k *Keyring) Candidates(t Token) iter.Seq[Digest] {
 	return func(yield func(Digest) bool) {
 		for _, p := range k.peppers {

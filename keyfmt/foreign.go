@@ -1,14 +1,15 @@
 package keyfmt
 
-// maxForeign is more than any token of a Format has, and than the keys of other
-// systems have: those of GitHub are 93 characters.
+// maxForeign is more than any token of a Format has, and more than the keys of
+// other systems have: those of GitHub have 93 characters.
 const maxForeign = 128
 
-// Foreign returns the token that another system made and that s spells, or an
-// error that wraps [ErrMalformed]: it has 1 to 128 characters of RFC 9110
-// §11.2, which are all that a header carries as a credential. It has no
-// checksum, nobody here knows how random it is or which part is secret, and so
-// its hint is "…" alone.
+// Foreign returns s as the token of another system. The token has 1 to 128
+// characters of a token68 (RFC 9110 §11.2), which are all that a header can
+// carry as a credential. Otherwise the error wraps [ErrMalformed].
+//
+// A foreign token has no checksum, and it is unknown which part of it is
+// secret. So its hint is "…" alone.
 func Foreign(s string) (Token, error) {
 	if len(s) == 0 || len(s) > maxForeign {
 		return Token{}, errLength
@@ -23,8 +24,8 @@ func Foreign(s string) (Token, error) {
 	return t, nil
 }
 
-// mark reports whether c is one of the characters of a token68 that are no
-// digits of ours.
+// mark reports whether c is a character of a token68 that is not in our
+// alphabet.
 func mark(c byte) bool {
 	switch c {
 	case '-', '.', '_', '~', '+', '/', '=':

@@ -5,11 +5,12 @@ import (
 	"hash/crc32"
 )
 
-// Generate returns a new token from crypto/rand. It panics on the zero
-// Format, whose tokens nothing could parse.
+// Generate returns a new token from crypto/rand. It panics on the zero Format,
+// because nothing could parse such a token.
 func (f Format) Generate() Token { return f.generate(rand.Read) }
 
-// generate draws from read, which fills its argument and never fails.
+// generate is Generate with a source of random bytes. read fills its argument
+// and never fails, as crypto/rand.Read does.
 func (f Format) generate(read func([]byte) (int, error)) Token {
 	if f.prefix == "" {
 		panic("keyfmt: Generate on the zero Format")
@@ -25,9 +26,10 @@ func (f Format) generate(read func([]byte) (int, error)) Token {
 	return newToken(string(b))
 }
 
-// sample appends a character for every random byte until b has end bytes.
-// Bytes of 248 and more are passed over: 256 is no multiple of 62, and taking
-// them modulo 62 would favour the first eight characters.
+// sample appends a character for each random byte until b has end bytes. It
+// passes over bytes of 248 and more: 256 is no multiple of 62, and the
+// remainders of those bytes would make the first eight characters more likely
+// than the others.
 func sample(b, random []byte, end int) []byte {
 	const fair = 256 / 62 * 62
 	for _, r := range random {
@@ -41,8 +43,8 @@ func sample(b, random []byte, end int) []byte {
 	return b
 }
 
-// appendSum appends sum in base 62: six digits, zero padded, the most
-// significant first.
+// appendSum appends sum in base 62: six digits with leading zeros, the most
+// significant one first.
 func appendSum(b []byte, sum uint32) []byte {
 	var d [sumLen]byte
 	for i := sumLen - 1; i >= 0; i-- {

@@ -8,20 +8,24 @@ import (
 	"sync"
 )
 
-// keyed makes the digests of one pepper. A hash in use belongs to one
-// goroutine and takes several allocations to make, so they are pooled.
+// A keyed makes the digests under one pepper. Only one goroutine can use a hash
+// at a time, and making one takes several allocations. So hashes are kept in a
+// pool.
 type keyed struct {
 	id     string
 	secret func() []byte
 	pool   sync.Pool // of *hasher
 }
 
+// A hasher is a hash with room for what goes in and comes out, so that a digest
+// allocates nothing.
 type hasher struct {
 	hash.Hash
-	buf [maxForeign]byte // the token, then its digest
+	buf [maxForeign]byte // the token, and then its digest
 }
 
-// newKeyed copies the secret of p; without one the digest is plain SHA-256.
+// newKeyed copies the secret of p. Without a secret, the digest is plain
+// SHA-256.
 func newKeyed(p Pepper) *keyed {
 	secret := slices.Clone(p.Secret)
 	k := &keyed{id: p.ID, secret: sealed(secret)}
@@ -34,6 +38,7 @@ func newKeyed(p Pepper) *keyed {
 	return k
 }
 
+// digest returns the digest of t. It leaves nothing of t in the pool.
 func (k *keyed) digest(t Token) Digest {
 	h := k.pool.Get().(*hasher)
 	h.Reset()
@@ -41,7 +46,7 @@ func (k *keyed) digest(t Token) Digest {
 	h.Write(h.buf[:n])
 	h.Sum(h.buf[:0])
 	d := Digest{Pepper: k.id, Sum: [sha256.Size]byte(h.buf[:])}
-	clear(h.buf[:max(n, sha256.Size)]) // the pool outlives the token
+	clear(h.buf[:max(n, sha256.Size)]) // the pool lives longer than the token
 	k.pool.Put(h)
 	return d
 }

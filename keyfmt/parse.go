@@ -6,7 +6,8 @@ import (
 	"unsafe"
 )
 
-// Preallocated, so that refusing costs no more than accepting.
+// These are allocated once, so that refusing a token costs no more than
+// accepting it.
 var (
 	errLength   = fmt.Errorf("%w: length", ErrMalformed)
 	errPrefix   = fmt.Errorf("%w: prefix", ErrMalformed)
@@ -16,9 +17,9 @@ var (
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-const noDigit = 0x80 // above every digit, so that digits can be checked by or-ing
+const noDigit = 0x80 // greater than every digit, so that or-ing digits shows whether all are valid
 
-// digits maps a byte to its place in the alphabet.
+// digits maps a byte to its index in the alphabet.
 var digits = func() (d [256]byte) {
 	for i := range d {
 		d[i] = noDigit
@@ -29,9 +30,12 @@ var digits = func() (d [256]byte) {
 	return d
 }()
 
-// Parse returns the token that s spells, all of it, or an error that wraps
-// [ErrMalformed] and repeats nothing of s. It looks at the length first and
-// allocates nothing.
+// Parse returns s as a token, or an error that wraps [ErrMalformed] and
+// contains nothing of s. s must be exactly one token. Parse looks at the length
+// first, so a large text costs nothing. It allocates nothing.
+//
+// It is not constant in time, and does not have to be: prefix and checksum are
+// no secrets.
 func (f Format) Parse(s string) (Token, error) {
 	n := len(f.prefix)
 	if n == 0 || len(s) != n+bodyLen {
@@ -48,7 +52,7 @@ func (f Format) Parse(s string) (Token, error) {
 		return Token{}, errAlphabet
 	}
 	n += randomLen
-	sum := uint64(0) // 62^6 > 2^32: what does not fit is a mismatch like any other
+	sum := uint64(0) // 62^6 > 2^32: a checksum that is too large differs like any other
 	for i := n; i < len(s); i++ {
 		sum = sum*62 + uint64(digits[s[i]])
 	}
@@ -58,9 +62,9 @@ func (f Format) Parse(s string) (Token, error) {
 	return newToken(s), nil
 }
 
-// crc returns sum, the CRC-32 (IEEE) of what came before s, continued over s.
-// crc32.Update neither keeps nor changes its argument, so that the copy of a
-// conversion to []byte can be saved.
+// crc continues sum, the CRC-32 (IEEE) of what came before s, over s.
+// crc32.Update neither keeps nor changes its argument. So the bytes of the
+// string can be used without a copy.
 func crc(sum uint32, s string) uint32 {
 	return crc32.Update(sum, crc32.IEEETable, unsafe.Slice(unsafe.StringData(s), len(s)))
 }

@@ -10,28 +10,30 @@ import (
 )
 
 const (
-	minSecret   = 32 // bytes: as much as the digest has
-	minDistinct = 8  // different bytes; 32 random ones never have fewer
+	minSecret   = 32 // bytes; as many as the digest has
+	minDistinct = 8  // different bytes; 32 random bytes never have fewer
 	maxPepperID = 32
 )
 
-// A Pepper is the key of the digests: a secret that is kept apart from the
-// database, so that a dump of the database proves nothing about any token. It
-// prints, logs and marshals as its id alone. Do not keep one in an unexported
-// field of a struct that gets printed: package fmt asks no methods there.
+// A Pepper is the key of digests: a secret that is kept apart from the
+// database. Without it, a copy of the database proves nothing about any token.
+// It prints, logs and marshals as its id alone.
+//
+// Do not put one into an unexported field of a struct that is printed: package
+// fmt cannot call methods there, and prints the bytes.
 type Pepper struct {
-	ID     string // stored beside every digest: 1 to 32 of [a-z0-9-]
+	ID     string // stored with every digest: 1 to 32 of [a-z0-9-]
 	Secret []byte // 32 random bytes or more
 }
 
-// GeneratePepper returns a pepper of 32 bytes from crypto/rand.
+// GeneratePepper returns a pepper with 32 bytes of crypto/rand.
 func GeneratePepper(id string) Pepper {
 	p := Pepper{ID: id, Secret: make([]byte, minSecret)}
 	rand.Read(p.Secret) // never fails
 	return p
 }
 
-// check reports what is wrong with p, all of it.
+// check returns everything that is wrong with p in one error.
 func (p Pepper) check() error {
 	var errs []error
 	if len(p.ID) < 1 || len(p.ID) > maxPepperID ||
@@ -54,14 +56,14 @@ func (p Pepper) check() error {
 	return errors.Join(errs...)
 }
 
-// String returns the id and no secret: "pepper 2026-01".
+// String returns the id without the secret, such as "pepper 2026-01".
 func (p Pepper) String() string { return "pepper " + p.ID }
 
-// Format writes what String returns, whatever the verb.
+// Format writes what String returns, under every verb.
 func (p Pepper) Format(w fmt.State, _ rune) { io.WriteString(w, p.String()) }
 
-// LogValue returns what String does.
+// LogValue returns what String returns.
 func (p Pepper) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
-// MarshalText returns what String does, to JSON as well.
+// MarshalText returns what String returns. Package json uses it too.
 func (p Pepper) MarshalText() ([]byte, error) { return []byte(p.String()), nil }

@@ -14,24 +14,25 @@ import (
 	"strings"
 )
 
-// rootID names the line of a secrets file that everything but digests is derived
-// from.
+// rootID names the line of a secrets file that has the root secret. Everything
+// but digests is derived from it.
 const rootID = "root"
 
-// OpenKeyring reads a secrets file, or creates it if it is missing (mode 0600).
-// Without the file, nothing in the database opens anything: keep a backup of it
-// apart from the database, and give the same file to every process that uses the
-// database.
+// OpenKeyring reads a secrets file, and creates it with mode 0600 if it is
+// missing. Without the file, nothing in the database opens anything. So keep a
+// backup of it, apart from the database. All processes that use a database need
+// the same file.
 //
-// The file has lines of an id and a secret of 32 bytes or more in hex:
+// Each line of the file has an id, and a secret of 32 bytes or more in hex:
 //
 //	2027 5f1c…     the newest pepper, which new digests are made with
 //	2026 91ab…     an older one, which old keys are found by until they are used
 //	root 77d0…     what all other secrets are derived from; it stays for ever
 //
-// To replace a pepper, add a line under the others in the file of every process;
-// then move it to the top; remove old ones when store.KeyAdmin.Outdated counts
-// none. Errors name the line and what to do.
+// To replace a pepper, add a line below the others in the file of every
+// process, and restart them. Then move the line to the top. Remove an old line
+// when store.KeyAdmin.Outdated counts no keys under it. Errors name the line,
+// and say what to do.
 func OpenKeyring(path string) (*Keyring, error) {
 	text, err := os.ReadFile(path)
 	made := errors.Is(err, fs.ErrNotExist)
@@ -60,9 +61,10 @@ func OpenKeyring(path string) (*Keyring, error) {
 	return k, nil
 }
 
-// Discard removes the secrets file if OpenKeyring has just made it: for a database
-// that was used under other secrets, whose file is missing. A backup must not
-// mistake the new one for it.
+// Discard removes the secrets file if OpenKeyring has just made it. Call it if
+// the database turns out to have been used under other secrets, whose file is
+// missing. Otherwise a backup might save the new file in the place of the right
+// one.
 func (k *Keyring) Discard() error {
 	if k.made == "" {
 		return nil
@@ -70,7 +72,7 @@ func (k *Keyring) Discard() error {
 	return os.Remove(k.made)
 }
 
-// parseSecrets reads the text of a secrets file.
+// parseSecrets returns the keyring of the text of a secrets file.
 func parseSecrets(text string) (*Keyring, error) {
 	var peppers []Pepper
 	var root []byte
@@ -102,12 +104,13 @@ func parseSecrets(text string) (*Keyring, error) {
 	return k, nil
 }
 
-// makeSecrets creates the file unless another process did so first. The link
-// makes it appear whole or not at all.
+// makeSecrets creates the file, unless another process has created it
+// meanwhile. It writes a temporary file and links it, so the file appears with
+// all of its content or not at all.
 func makeSecrets(path string) error {
 	p, root := GeneratePepper("new"), GeneratePepper(rootID)
 	sum := sha256.Sum256(p.Secret)
-	p.ID = hex.EncodeToString(sum[:4]) // so that two files never name different peppers alike
+	p.ID = hex.EncodeToString(sum[:4]) // so that no two files give one id to different peppers
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
 	if err != nil {
@@ -123,38 +126,40 @@ func makeSecrets(path string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) { // a rename would overwrite
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) { // a rename would overwrite the file of another process
 		return err
 	}
-	if d, err := os.Open(dir); err == nil { // its name must survive a loss of power as well
+	if d, err := os.Open(dir); err == nil { // the name must survive a loss of power too
 		d.Sync()
 		d.Close()
 	}
 	return nil
 }
 
-// sealed hides secret in a closure: package fmt prints struct fields under every
-// verb, but not what a function captures.
+// sealed hides a secret in a closure. Package fmt prints the fields of structs
+// under every verb, but nothing that a function has captured.
 func sealed(secret []byte) func() []byte { return func() []byte { return secret } }
 
-// Derive returns 32 bytes for one purpose (HKDF, RFC 5869, of the root secret):
-// the same for the same purpose and secrets file, for ever. The root of a keyring
-// that NewKeyring made is its oldest pepper.
+// Derive returns 32 bytes for one purpose, by HKDF (RFC 5869) from the root
+// secret. They are always the same for the same purpose and secrets file, and
+// tell nothing about those of other purposes. The root of a keyring made by
+// NewKeyring is its oldest pepper.
 func (k *Keyring) Derive(purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, k.root(), nil, "tollgate "+purpose, 32)
-	if err != nil { // only for lengths that a hash cannot have
+	if err != nil { // only for a length that HKDF cannot produce
 		panic(err)
 	}
 	return key
 }
 
-// Newest returns the id of the pepper that new digests are made with; "" if that
-// is none: see InsecureUnpeppered.
+// Newest returns the id of the pepper that new digests are made with. It is ""
+// if there is none: see InsecureUnpeppered.
 func (k *Keyring) Newest() string { return k.peppers[0].id }
 
-// Fingerprints returns a fingerprint of each pepper, by id, and of the root, under
-// "root". They reveal nothing without the root, so a store may keep them: see
-// store.CheckSecrets. It is nil for InsecureUnpeppered.
+// Fingerprints returns a fingerprint of each pepper by its id, and one of the
+// root under "root". They are made under a key derived from the root, and
+// reveal nothing without it, so a store may keep them: see store.CheckSecrets.
+// It returns nil for InsecureUnpeppered.
 func (k *Keyring) Fingerprints() map[string][32]byte {
 	if k.Newest() == "" {
 		return nil
@@ -166,6 +171,8 @@ func (k *Keyring) Fingerprints() map[string][32]byte {
 	return prints
 }
 
+// fingerprint returns the HMAC of an id and its secret. The id cannot contain
+// NUL, so no two pairs give the same text.
 func (k *Keyring) fingerprint(id string, secret []byte) [32]byte {
 	mac := hmac.New(sha256.New, k.Derive("fingerprints"))
 	fmt.Fprintf(mac, "%s\x00%s", id, secret)

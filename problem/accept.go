@@ -9,16 +9,16 @@ import (
 	"medtwin.ai/tollgate/internal/request"
 )
 
-// Accepted reports whether the Accept header of r asks for RFC 9457: whether it
-// names application/problem+json with a weight above 0. A [Writer] with
-// another form asks this, to leave such requests to [Write].
+// Accepted reports whether the Accept header of r asks for the form of RFC
+// 9457: whether it names application/problem+json with a weight above 0. A
+// [Writer] with another form calls it, and leaves such requests to [Write].
 func Accepted(r *http.Request) bool {
 	return slices.ContainsFunc(r.Header["Accept"], acceptsProblem)
 }
 
 // acceptsProblem reports whether an Accept header (RFC 9110 §12.5.1) names
-// application/problem+json itself with a weight above 0. Wildcards are no
-// wish for it: most clients send them without looking.
+// application/problem+json itself with a weight above 0. Wildcards do not
+// count: most clients send them, and do not mean this form.
 func acceptsProblem(accept string) bool {
 	for item := range strings.SplitSeq(accept, ",") {
 		media, params, _ := strings.Cut(item, ";")
@@ -29,8 +29,8 @@ func acceptsProblem(accept string) bool {
 	return false
 }
 
-// weighs reports whether the parameters of a media range hold no weight, or
-// one above 0 (RFC 9110 §12.4.2).
+// weighs reports whether the parameters of a media range have no weight, or one
+// above 0 (RFC 9110 §12.4.2).
 func weighs(params string) bool {
 	for param := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(request.Trim(param), "=")

@@ -6,11 +6,12 @@ import (
 	"net/http"
 )
 
-// RequestIDs gives every request an id and sends it as X-Request-Id. It goes
-// around everything else. The id is made here, or is the one that
-// [WithRequestID] has put on the context, and never taken from the client; where
-// RequestIDs nest, the outer one makes it. A request that a handler makes on the
-// context of its own request has the same id.
+// RequestIDs gives every request an id, and sends it as X-Request-Id. Put it
+// around everything else. The id is new, or the one that [WithRequestID] has
+// put on the context. It is never taken from the client, who could otherwise
+// write into logs or pretend to be another request. If RequestIDs are nested,
+// the outer one makes the id. A request that a handler makes on the context of
+// its own request has the same id.
 func RequestIDs(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = Identify(r)
@@ -19,9 +20,9 @@ func RequestIDs(next http.Handler) http.Handler {
 	})
 }
 
-// Identify returns r with a request id: r itself if it has one. Code that logs
-// a refusal before it is written calls it first, so that the log and the
-// answer hold the same id.
+// Identify returns a request with an id: r itself if it has one. Code that logs
+// a refusal before it is written calls Identify first, so that the log and the
+// answer have the same id.
 func Identify(r *http.Request) *http.Request {
 	if RequestID(r.Context()) != "" {
 		return r
@@ -29,8 +30,9 @@ func Identify(r *http.Request) *http.Request {
 	return r.WithContext(WithRequestID(r.Context(), newID()))
 }
 
-// WithRequestID returns a context with a request id, for an application that has
-// one of its own, such as the id of a trace. Clients and logs see it.
+// WithRequestID returns a context with a request id. It is for an application
+// that has ids of its own, such as those of traces. Clients and logs see the
+// id.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return &identified{ctx, id}
 }
@@ -48,7 +50,7 @@ func RequestID(ctx context.Context) string {
 type idKey struct{}
 
 // identified is a context with an id. It is its own value, which saves an
-// allocation over context.WithValue.
+// allocation compared with context.WithValue.
 type identified struct {
 	context.Context
 	id string
@@ -62,12 +64,13 @@ func (i *identified) Value(key any) any {
 	return i.Context.Value(key)
 }
 
-// newID returns 80 random bits in 16 characters of a-z2-7: short enough to be
-// read out on the telephone.
+// newID returns 80 random bits as 16 characters of a-z2-7, which can be read
+// out on the telephone. 256 is a multiple of 32, so every character is equally
+// likely.
 func newID() string {
 	const letters = "abcdefghijklmnopqrstuvwxyz234567"
 	var id [16]byte
-	rand.Read(id[:]) // never fails
+	rand.Read(id[:]) // it never fails: see crypto/rand
 	for i, b := range id {
 		id[i] = letters[b%32]
 	}

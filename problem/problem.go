@@ -1,4 +1,4 @@
-// Package problem writes error answers as RFC 9457 describes them. An application
+// Package problem writes error answers in the form of RFC 9457. An application
 // with a form of its own gives the other packages a [Writer].
 package problem
 
@@ -15,45 +15,53 @@ import (
 )
 
 // A Problem is what a client is told about a request that failed. What is
-// written repeats nothing of the request and nothing of the cause.
+// written repeats nothing of the request, and nothing of the cause.
 type Problem struct {
 	Status     int           // 400 to 599; anything else is 500
-	Code       string        // for programs, in snake_case: "missing_permission"; "": by the status
-	Detail     string        // one sentence for people; "": by the status
-	Type       string        // URI reference of RFC 9457 §3.1.1; "": omitted, which means about:blank
-	Retry      time.Duration // when the same request may pass, rounded up to seconds; 0: not said
-	Permission string        // the one that was missing; "": not said
+	Code       string        // for programs, in snake_case: "missing_permission"; "": follows from the status
+	Detail     string        // one sentence for people; "": follows from the status
+	Type       string        // URI reference (RFC 9457 §3.1.1); "": left out, which means about:blank
+	Retry      time.Duration // the time until the same request may pass, rounded up to seconds; 0: unknown
+	Permission string        // the permission that was missing; "": none, or unknown
 	Violated   []string      // names of the limits that were exceeded
-	Challenge  string        // WWW-Authenticate of a 401; "": what the header holds, else a plain Bearer challenge
+	Challenge  string        // WWW-Authenticate of a 401; "": what the header has, else a plain Bearer challenge
 	RequestID  string        // set by Prepare
 
-	// Cause is the error behind the problem, for logs and for a Writer that
-	// tells causes apart. It is never shown to clients. nil: none is known.
+	// Cause is the error behind the problem. It is for logs, and for a Writer
+	// that answers causes differently. No client sees it. nil means that none
+	// is known.
 	Cause error `json:"-"`
 }
 
-// Write is the default [Writer]: it answers r with p in the form of RFC 9457,
-// with the code, the request id and what else p holds as extension members
+// Error returns the code and the detail, so that a function can return a *Problem as its
+// error. It says nothing of Cause.
+func (p *Problem) Error() string {
+	full := p.withDefaults()
+	return "problem: " + full.Code + ": " + full.Detail
+}
+
+// Write is the default [Writer]. It answers r with p in the form of RFC 9457.
+// The code, the request id and the other fields of p are extension members
 // (§3.2). Nothing may have been written to w before.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	p = Prepare(w, r, p)
 	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(p.Status)
-	w.Write(p.body()) // net/http drops it for HEAD
+	w.Write(p.body()) // net/http drops it if the method is HEAD
 }
 
 const mediaType = "application/problem+json"
 
-// Prepare does what is common to all forms of an answer, so that a [Writer] only
-// chooses the body. It sets the headers below and returns p with its defaults
-// and its request id filled in. Afterwards the Writer sets the Content-Type,
-// writes the header with the status of the Problem that was returned, and
-// writes a body; or it calls [Write], which prepares once more to no effect.
+// Prepare does what all forms of an answer have in common, so that a [Writer]
+// chooses the body only. It sets the headers below, and returns p with its
+// defaults and its request id. Afterwards the Writer sets Content-Type, writes
+// the header with the status of the returned Problem, and writes a body. Or it
+// calls [Write], which may prepare a second time.
 //
 // Every answer has X-Request-Id, Cache-Control: no-store and
 // X-Content-Type-Options: nosniff. A 401 has WWW-Authenticate (RFC 9110
-// §15.5.2). A 403 has X-Denied-Reason, the code, and X-Required-Permission
-// where a permission was missing. Retry sets Retry-After.
+// §15.5.2). A 403 has X-Denied-Reason with the code and, if a permission was
+// missing, X-Required-Permission. Retry sets Retry-After.
 func Prepare(w http.ResponseWriter, r *http.Request, p Problem) Problem {
 	p = p.withDefaults()
 	p.RequestID = cmp.Or(RequestID(r.Context()), p.RequestID)
@@ -65,18 +73,18 @@ func Prepare(w http.ResponseWriter, r *http.Request, p Problem) Problem {
 	}
 
 	h := w.Header()
-	// They would describe the content that this one replaces.
+	// These describe the content that this answer replaces.
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified"} {
 		h.Del(name)
 	}
 	h.Set("X-Request-Id", p.RequestID)
-	if !strings.Contains(h.Get("Cache-Control"), "no-store") { // authn may have added private to it
+	if !strings.Contains(h.Get("Cache-Control"), "no-store") { // authn may have set "private, no-store"
 		h.Set("Cache-Control", "no-store")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	switch p.Status {
 	case http.StatusUnauthorized:
-		// RFC 6750 §3 requires a parameter.
+		// RFC 6750 §3 requires at least one parameter after Bearer.
 		h.Set("WWW-Authenticate", cmp.Or(p.Challenge, h.Get("WWW-Authenticate"), `Bearer realm="api"`))
 	case http.StatusForbidden:
 		h.Set("X-Denied-Reason", p.Code)
@@ -90,7 +98,8 @@ func Prepare(w http.ResponseWriter, r *http.Request, p Problem) Problem {
 	return p
 }
 
-// RetrySeconds returns Retry in whole seconds, rounded up, and 0 if there is none.
+// RetrySeconds returns Retry in whole seconds, rounded up, or 0 if there is
+// none.
 func (p Problem) RetrySeconds() int64 {
 	if p.Retry <= 0 {
 		return 0
@@ -98,13 +107,13 @@ func (p Problem) RetrySeconds() int64 {
 	return int64((p.Retry-1)/time.Second) + 1
 }
 
-// body returns the content that RFC 9457 §3 describes. It is JSON without
-// escapes for HTML, which this never is: the content type and nosniff say so.
+// body returns the content that RFC 9457 §3 describes. It does not escape HTML,
+// because the content type and nosniff say that it is none.
 func (p Problem) body() []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.Encode(struct { // strings and numbers always encode
+	e.Encode(struct { // strings and numbers can always be encoded
 		Type       string   `json:"type,omitempty"`
 		Title      string   `json:"title,omitempty"`
 		Status     int      `json:"status"`
@@ -118,7 +127,7 @@ func (p Problem) body() []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// withDefaults fills in what follows from the status.
+// withDefaults returns p with what follows from the status filled in.
 func (p Problem) withDefaults() Problem {
 	if p.Status < 400 || p.Status > 599 {
 		p.Status = http.StatusInternalServerError
@@ -129,6 +138,8 @@ func (p Problem) withDefaults() Problem {
 	return p
 }
 
+// byStatus returns the code and the sentence of a status, for problems that
+// have none of their own.
 func byStatus(status int) (code, detail string) {
 	switch status {
 	case http.StatusUnauthorized:
@@ -136,11 +147,11 @@ func byStatus(status int) (code, detail string) {
 	case http.StatusForbidden:
 		return "forbidden", "The caller may not do this."
 	case http.StatusNotFound:
-		return "not_found", "No such resource."
+		return "not_found", "No such resource: check the path and the id."
 	case http.StatusMethodNotAllowed:
-		return "method_not_allowed", "This resource does not support that method."
+		return "method_not_allowed", "This resource does not support that method: the header Allow lists those that it does."
 	case http.StatusTooManyRequests:
-		return "rate_limit_exceeded", "Too many requests."
+		return "rate_limit_exceeded", "Too many requests: wait for the seconds that Retry-After names."
 	case http.StatusInternalServerError:
 		return "internal_error", "Something went wrong on our side."
 	case http.StatusServiceUnavailable:

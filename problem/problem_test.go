@@ -56,7 +56,7 @@ func TestBodies(t *testing.T) {
 		},
 		{
 			Problem{Status: 429, Type: quota, Retry: 30 * time.Second, Violated: []string{"minute", "day"}}, 429,
-			`{"type":"` + quota + `","title":"Too Many Requests","status":429,"detail":"Too many requests.","code":"rate_limit_exceeded","request_id":"the-id","retry_after":30,"violated-policies":["minute","day"]}`,
+			`{"type":"` + quota + `","title":"Too Many Requests","status":429,"detail":"Too many requests: wait for the seconds that Retry-After names.","code":"rate_limit_exceeded","request_id":"the-id","retry_after":30,"violated-policies":["minute","day"]}`,
 		},
 		{ // No time is honest here.
 			Problem{Status: 429, Code: "cost_exceeds_quota", Detail: "This can never pass."}, 429,
@@ -64,7 +64,7 @@ func TestBodies(t *testing.T) {
 		},
 		{
 			Problem{Status: 404}, 404,
-			`{"title":"Not Found","status":404,"detail":"No such resource.","code":"not_found","request_id":"the-id"}`,
+			`{"title":"Not Found","status":404,"detail":"No such resource: check the path and the id.","code":"not_found","request_id":"the-id"}`,
 		},
 		{
 			Problem{Status: 400}, 400,
@@ -72,7 +72,7 @@ func TestBodies(t *testing.T) {
 		},
 		{
 			Problem{Status: 405}, 405,
-			`{"title":"Method Not Allowed","status":405,"detail":"This resource does not support that method.","code":"method_not_allowed","request_id":"the-id"}`,
+			`{"title":"Method Not Allowed","status":405,"detail":"This resource does not support that method: the header Allow lists those that it does.","code":"method_not_allowed","request_id":"the-id"}`,
 		},
 		{
 			Problem{Status: 418}, 418,

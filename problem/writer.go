@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// A Writer answers r with p. It calls [Prepare] and then writes the body in a
-// form of its own. [Write] is the default of every configuration that takes
-// one. Writers are safe for concurrent use.
+// A Writer answers r with p. It calls [Prepare], and then writes a body in a
+// form of its own. [Write] is the default of every configuration that takes a
+// Writer. A Writer is safe for concurrent use.
 //
 //	func plain(w http.ResponseWriter, r *http.Request, p problem.Problem) {
 //		p = problem.Prepare(w, r, p)
@@ -17,10 +17,10 @@ import (
 //	}
 type Writer func(w http.ResponseWriter, r *http.Request, p Problem)
 
-// Logged returns a Writer that logs every problem at debug level and then has
-// write answer it. The line holds the request id that the answer holds, the
-// status, the code and the cause. A nil write means [Write], a nil log means
-// that nothing is logged.
+// Logged returns a Writer that logs every problem at debug level, and then
+// calls write to answer it. The log line has the same request id as the answer,
+// the status, the code and the cause. A nil write means [Write]. A nil log
+// means that nothing is logged.
 func Logged(write Writer, log *slog.Logger) Writer {
 	if write == nil {
 		write = Write

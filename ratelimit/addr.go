@@ -8,13 +8,17 @@ import (
 	"medtwin.ai/tollgate/internal/request"
 )
 
-// ClientAddr returns a function that tells the address of a request's client:
-// the peer of the connection, unless that is in one of the trusted prefixes.
-// Then X-Forwarded-For, all its lines together, is walked from the right past
-// the trusted proxies to the first address that is not one. Where the list
-// ends or holds something that is no address, the answer is the last address
-// that a trusted proxy vouched for; what lies further left anyone could have
-// written. The zero Addr means that there is no address, as on a Unix socket.
+// ClientAddr returns a function that returns the address of a request's client.
+// That is the peer of the connection, unless the peer is in one of the trusted
+// prefixes. A trusted peer is a proxy, which appends the address of its own
+// peer to X-Forwarded-For. So the function reads all lines of that header from
+// the right, passes over trusted proxies, and returns the first address that is
+// not one.
+//
+// If the list ends, or has an element that is no address, the function returns
+// the last address that a trusted proxy has appended. Anyone could have written
+// what lies further left. The zero Addr means that there is no address, as on a
+// Unix socket.
 func ClientAddr(trusted ...netip.Prefix) func(*http.Request) netip.Addr {
 	proxies := make([]netip.Prefix, 0, len(trusted))
 	for _, p := range trusted {
@@ -23,6 +27,8 @@ func ClientAddr(trusted ...netip.Prefix) func(*http.Request) netip.Addr {
 		}
 		proxies = append(proxies, p)
 	}
+	// A prefix such as ::ffff:10.0.0.0/104 means 10.0.0.0/8. Addresses are
+	// unmapped before they are compared.
 	vouches := func(a netip.Addr) bool {
 		for _, p := range proxies {
 			if p.Contains(a) {
@@ -37,6 +43,8 @@ func ClientAddr(trusted ...netip.Prefix) func(*http.Request) netip.Addr {
 		for i := len(lines) - 1; i >= 0; i-- {
 			rest, more := lines[i], true
 			for more {
+				// Only what a trusted proxy has appended is read, so addr is
+				// checked before the next element is.
 				if !vouches(addr) {
 					return addr
 				}
@@ -53,7 +61,8 @@ func ClientAddr(trusted ...netip.Prefix) func(*http.Request) netip.Addr {
 	}
 }
 
-// cutLast splits a list before its last element.
+// cutLast splits a list before its last element. more is false if that is the
+// only one.
 func cutLast(list string) (rest, last string, more bool) {
 	i := strings.LastIndexByte(list, ',')
 	if i < 0 {
@@ -62,15 +71,17 @@ func cutLast(list string) (rest, last string, more bool) {
 	return list[:i], list[i+1:], true
 }
 
-// parseHop reads an element of X-Forwarded-For: an address. Some proxies add a
-// port, and some put IPv6 in brackets with or without one, as in RFC 7239 §6.
-// The zone of a link-local address is dropped, as [request.RemoteAddr] does.
+// parseHop reads an element of X-Forwarded-For, which is an address. Some
+// proxies add a port. Some put IPv6 in brackets, with or without a port, as in
+// RFC 7239 §6. The zone of a link-local address is dropped, as in
+// [request.RemoteAddr].
 func parseHop(s string) (netip.Addr, bool) {
 	s = request.Trim(s)
 	a, err := netip.ParseAddr(s)
 	if err == nil {
 		return a.Unmap().WithZone(""), true
 	}
+	// This accepts "192.0.2.1:80" and "[2001:db8::1]:80".
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap.Addr().Unmap().WithZone(""), true
 	}
@@ -83,8 +94,9 @@ func parseHop(s string) (netip.Addr, bool) {
 	return a.Unmap().WithZone(""), true
 }
 
-// AddrSubject returns the subject that an address is counted as: an IPv4
-// address itself, mapped into IPv6 or not; of IPv6 the /64, which one client
-// has all of. All requests without an address are one subject: they share a
-// quota rather than having none.
+// AddrSubject returns the subject that an address is counted as. An IPv4
+// address is counted as itself, also if it is mapped into IPv6. An IPv6 address
+// is counted as its /64, because a client usually has all addresses of one. All
+// requests without an address are one subject, so they share a quota: without
+// an address a client gets less, not more.
 func AddrSubject(a netip.Addr) string { return request.AddrSubject(a) }

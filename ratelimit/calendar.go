@@ -6,20 +6,30 @@ import (
 	"time"
 )
 
-// A calendar window is three words: description, beginning (Unix seconds),
-// count. A calendar tells where the windows of a zone begin.
+// A calendar tells where the windows of a time zone begin and end. A calendar
+// window is three words of a record: description, beginning (Unix seconds) and
+// count.
+//
+// Days are those that people in the zone see, and not 24 hours. In
+// Europe/Berlin the last Sunday of March has 23 hours, and that of October 25.
+// Some zones have changed their clocks at midnight: the day then begins at one
+// o'clock, or a time of the evening before comes twice. Each of these days has
+// the quota once.
 type calendar struct {
 	zone    *time.Location
-	anchor  int                  // billing day; 0: every day
-	present atomic.Pointer[span] // the last answer, nearly always the next one
+	anchor  int                  // billing day; 0: windows are days
+	present atomic.Pointer[span] // the last answer, which is nearly always the next one too
 }
 
-// A span is one window, in Unix seconds. Zones change their offsets at whole
-// seconds.
+// A span is one window in Unix seconds, from start to before end. Seconds are
+// precise enough, because offsets of zones change at whole seconds.
 type span struct{ start, end int64 }
 
-// at returns the window that holds second.
+// at returns the window that contains second. Concurrent callers may store
+// different spans, and each of them is right for its own second.
 func (c *calendar) at(second int64) span {
+	// A span that is out of date does not contain second, so it is never used
+	// wrongly.
 	if s := c.present.Load(); s != nil && s.start <= second && second < s.end {
 		return *s
 	}
@@ -28,11 +38,13 @@ func (c *calendar) at(second int64) span {
 	return s
 }
 
-// find computes what at remembers. The local date alone would not do: where
-// clocks go back across midnight, a day has begun and yet its date returns.
+// find computes the window that contains second. It does not trust the local
+// date alone: if clocks go back across midnight, a day has begun, and yet its
+// predecessor's date returns. So it starts with the window of the local date,
+// and moves until the window contains second.
 func (c *calendar) find(second int64) span {
 	y, m, d := time.Unix(second, 0).In(c.zone).Date()
-	n := 0 // windows from the one of the local date
+	n := 0 // windows between that of the local date and the result
 	for c.begin(y, m, d, n) > second {
 		n--
 	}
@@ -42,7 +54,8 @@ func (c *calendar) find(second int64) span {
 	return span{c.begin(y, m, d, n), c.begin(y, m, d, n+1)}
 }
 
-// begin returns when the window n windows after that of a date begins.
+// begin returns the beginning of the window that is n windows after that of a
+// date. A billing day that a month does not have is the month's last day.
 func (c *calendar) begin(y int, m time.Month, d, n int) int64 {
 	if c.anchor == 0 {
 		return midnight(y, m, d+n, c.zone)
@@ -52,11 +65,12 @@ func (c *calendar) begin(y int, m time.Month, d, n int) int64 {
 	return midnight(y, m, min(c.anchor, lastDay), c.zone)
 }
 
-// midnight returns the first instant of a date in Unix seconds: the earlier
-// midnight where clocks go back over it, the end of the gap where they skip it.
+// midnight returns the first instant of a date in Unix seconds. If clocks go
+// back over midnight, there are two, and it returns the earlier one. If clocks
+// skip midnight, the date begins at the end of the gap.
 func midnight(y int, m time.Month, d int, zone *time.Location) int64 {
 	wall := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix()
-	t := time.Date(y, m, d, 0, 0, 0, 0, zone) // one of two, where offsets change
+	t := time.Date(y, m, d, 0, 0, 0, 0, zone) // an arbitrary one of two, if clocks go back over it
 	_, offset := t.Zone()
 	begin, end := t.ZoneBounds()
 	if wall-int64(offset) > t.Unix() && !end.IsZero() {
@@ -72,7 +86,9 @@ func midnight(y int, m time.Month, d int, zone *time.Location) int64 {
 	return wall - int64(offset)
 }
 
-// length is more than any day or month lasts, in seconds.
+// length returns a time in seconds that is longer than any day or month. A
+// stored window that began longer ago has ended, in whatever zone it was
+// counted.
 func (w *window) length() int64 {
 	if w.shape == monthShape {
 		return 32 * 86400
@@ -80,6 +96,8 @@ func (w *window) length() int64 {
 	return 26 * 3600
 }
 
+// readCalendar returns the uses of the window that contains t, or of a later
+// one that has been charged.
 func (w *window) readCalendar(st []uint64, t *instant) reading {
 	s := w.cal.at(t.second)
 	stored, used := int64(st[1]), int64(st[2])
@@ -87,20 +105,26 @@ func (w *window) readCalendar(st []uint64, t *instant) reading {
 	case used == 0:
 		return reading{pos: s.start}
 	case stored >= s.start:
-		// Later than now's own window if the clock went back: it stays there.
+		// The stored window is later than that of t if the clock went back. It
+		// stays, so that nothing is freed.
 		return reading{used: used, pos: stored}
 	case stored+w.length() > s.start && w.cal.find(stored).start != stored:
-		// Counted under another zone or anchor, in a window that may overlap.
+		// The stored window was counted under another zone or anchor, and may
+		// overlap with this one. Its uses count here: a changed zone must not
+		// be a way to get the quota twice.
 		return reading{used: used, pos: s.start}
 	}
 	return reading{pos: s.start}
 }
 
+// chargeCalendar adds cost to the window that was read.
 func (w *window) chargeCalendar(st []uint64, r *reading, cost int64) {
 	r.used += cost
 	st[1], st[2] = uint64(r.pos), uint64(r.used)
 }
 
+// calendarReturns returns the time until the window ends. All uses return
+// together.
 func (w *window) calendarReturns(t *instant, r *reading) time.Duration {
 	s := w.cal.present.Load()
 	if s == nil || r.pos < s.start || r.pos >= s.end {

@@ -10,54 +10,56 @@ import (
 	"medtwin.ai/tollgate/problem"
 )
 
-// A Charge tells who pays for a request, and under which plan. Subjects are
-// made of verified identities alone, and hold everything that tells counters
-// apart (the account and the environment, say); what a client can choose
-// freely must not be in them. A nil plan means that the request is not limited;
-// a plan without a subject is ErrNoSubject.
+// A Charge returns who pays for a request, and under which plan. A subject
+// consists of verified identities only, and contains everything by which
+// counters differ, such as account and environment. Nothing in it may be chosen
+// freely by a client, because a client could then choose a fresh counter for
+// each request. A nil plan means that the request is not limited. A plan
+// without a subject is ErrNoSubject.
 type Charge func(*http.Request) (subject string, plan *Plan)
 
-// OnOutage says what a limiter does while its store does not answer.
+// OnOutage is what a limiter does while its store does not answer.
 type OnOutage uint8
 
 const (
-	// Local counts in this process instead, with the whole quota.
+	// Local counts in this process, with the whole quota.
 	Local OnOutage = iota
-	// Open lets requests pass uncounted.
+	// Open lets requests pass, and counts nothing.
 	Open
-	// Closed answers 503.
+	// Closed answers with 503.
 	Closed
 )
 
-// Config says what a [Limiter] limits.
+// Config of a [Limiter].
 type Config struct {
-	// Name is the scope of its counters; limiters of different names that
-	// share a store count apart. "": "plan".
+	// Name is the scope of the counters. Limiters of different names that share
+	// a store count separately. Default: "plan".
 	Name string
-	// Store counts. nil: NewMemory(0).
+	// Store counts. Default: NewMemory(0), which counts in this process.
 	Store Store
-	// Charge is who pays for a request of Check and Wrap: one unit, or the cost
-	// of the route's need where authz.Protect is around the limiter. Required for
-	// them.
+	// Charge returns who pays for a request of Check and Wrap. A request costs
+	// one unit, or the cost of the route's need if authz.Protect is around the
+	// limiter. Required for Check and Wrap.
 	Charge Charge
-	// NoLegacyHeaders leaves out X-RateLimit-Limit, -Remaining and -Reset,
-	// NoFieldHeaders RateLimit-Policy and RateLimit. A refusal carries
+	// NoLegacyHeaders leaves out X-RateLimit-Limit, -Remaining and -Reset.
+	// NoFieldHeaders leaves out RateLimit-Policy and RateLimit. A refusal has
 	// Retry-After in any case.
 	NoLegacyHeaders, NoFieldHeaders bool
-	// OnOutage says what happens while Store fails. 0: Local.
+	// OnOutage is what happens while Store fails. Default: Local.
 	OnOutage OnOutage
-	// Errors writes refusals: 429 "rate_limit_exceeded", or "cost_exceeds_quota"
-	// for a cost above a whole quota, with the limit headers set, and 503 if
-	// OnOutage is Closed. Default: problem.Write.
+	// Errors writes refusals, with the limit headers set. They are 429 with the
+	// code "rate_limit_exceeded", or "cost_exceeds_quota" if the cost exceeds a
+	// whole quota, and 503 if OnOutage is Closed. Default: problem.Write.
 	Errors problem.Writer
-	// Logger records outages of Store and their end, requests without a subject and,
-	// at debug level, refusals. Default: slog.Default().
+	// Logger records outages of Store and their end, and requests without a
+	// subject. At debug level it also records refusals. Default:
+	// slog.Default().
 	Logger *slog.Logger
 	// Now is the clock of Check and Wrap. Default: time.Now.
 	Now func() time.Time
 }
 
-// validate fills in defaults and reports all mistakes.
+// validate fills in defaults, and returns every mistake in one error.
 func (c *Config) validate() error {
 	var errs []error
 	if c.OnOutage > Closed {

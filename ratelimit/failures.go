@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
-// Failures counts failed attempts by subject: failed authentications by client
-// address, with [AddrSubject], or whatever else is guessed at, such as logins.
+// Failures counts failed attempts by subject: failed authentications by the
+// address of the client (see [AddrSubject]), or attempts at whatever else can
+// be guessed, such as passwords.
+//
 // Cached credentials bypass this limit: package authn asks it only about a
 // credential that is malformed or must be looked up. Logins never bypass it.
 type Failures struct {
@@ -16,13 +18,13 @@ type Failures struct {
 	plan  *Plan
 }
 
-// failuresScope keeps its counters apart from those of limiters.
+// failuresScope keeps these counters apart from those of limiters.
 const failuresScope = "authentication failures"
 
-// NewFailures returns a counter of failures under plan, which is required.
-// store nil means a NewMemory(0) of its own, so that addresses, which anyone
-// can have many of, do not compete with verified identities for room. While a
-// store fails, this process counts by itself.
+// NewFailures returns a counter of failures under plan, which is required. A
+// nil store means a NewMemory(0) of its own. Anyone can have many addresses,
+// and with a store of their own these do not compete with verified identities
+// for room. While a store fails, this process counts by itself.
 func NewFailures(store Store, plan *Plan) (*Failures, error) {
 	if plan == nil {
 		return nil, errors.New("ratelimit: failures need a plan")
@@ -36,10 +38,11 @@ func NewFailures(store Store, plan *Plan) (*Failures, error) {
 	}, nil
 }
 
-// Peek returns how many times subject may fail now and, if that is 0, how long
-// until it may fail again. It charges nothing.
+// Peek returns how many times subject may fail now. If that is 0, retry is the
+// time until it may fail once more. Peek counts nothing.
 func (f *Failures) Peek(subject string, now time.Time) (left int64, retry time.Duration) {
 	d := f.take(subject, 0, now)
+	// The tightest limit counts: any of them blocks the subject.
 	left = d.States[0].Remaining
 	for i := range d.limits() {
 		left = min(left, d.States[i].Remaining)
@@ -47,15 +50,17 @@ func (f *Failures) Peek(subject string, now time.Time) (left int64, retry time.D
 	return left, d.Retry
 }
 
-// Count counts one failure. It has no effect while subject is blocked, so a
-// lockout lasts one window at most.
+// Count counts one failure. It has no effect while subject may not fail at all.
+// So attempts during a lockout do not prolong it, and a lockout lasts one
+// window at most.
 func (f *Failures) Count(subject string, now time.Time) {
 	f.take(subject, 1, now)
 }
 
+// take asks the store. There is no error to return: guarded counts locally if
+// the store fails, and the take is valid.
 func (f *Failures) take(subject string, cost int64, now time.Time) Decision {
 	t := Take{Scope: failuresScope, Subject: subject, Plan: f.plan, Cost: cost}
-	// No error: guarded counts locally, and the take is a valid one.
 	d, _ := f.store.Take(context.Background(), t, now)
 	return d
 }

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// A Kind says when a window gives quota back.
+// A Kind is the way in which a window gives quota back.
 type Kind uint8
 
 const (
 	byWindow Kind = iota
 
-	// Rolling windows give each unit back about one period after its use.
+	// Rolling windows give back each unit about one period after its use.
 	Rolling
-	// Calendar windows begin with the day.
+	// Calendar windows begin with each day.
 	Calendar
 	// Monthly windows begin with the billing day of each month.
 	Monthly
@@ -36,34 +36,37 @@ func (k Kind) String() string {
 
 const (
 	day        = 24 * time.Hour
-	month      = 31 * day // the longest; orders Monthly among the others
+	month      = 31 * day // the longest month; orders Monthly among the other kinds
 	maxRolling = math.MaxUint32
 	maxName    = 64
 )
 
 // A Limit is a quota per window.
 type Limit struct {
-	// Name appears in header fields: a lower-case letter, then lower-case
-	// letters, digits, "_", "-", "." (a key of RFC 9651 §3.1.2). "": second,
-	// minute, hour, day or month, where the window is one of these.
+	// Name appears in header fields. It has a lower-case letter, and then
+	// lower-case letters, digits, "_", "-" and "." (a key of RFC 9651 §3.1.2).
+	// Default: second, minute, hour, day or month, if the window is one of
+	// these.
 	Name string
-	// Quota is how much may be used in a window: at least 1, at most 1<<32-1
-	// under Rolling.
+	// Quota is how much may be used in a window: 1 or more, and at most 1<<32-1
+	// if the kind is Rolling.
 	Quota int64
-	// Window is the period. Rolling: a millisecond to 31 days, in whole
-	// milliseconds. Calendar: 24 hours, whatever the clocks do that day.
-	// Monthly: 0.
+	// Window is the period. For Rolling it is a millisecond to 31 days, in
+	// whole milliseconds. For Calendar it is 24 hours, also for days of 23 or
+	// 25. For Monthly it is 0.
 	Window time.Duration
-	// Kind; 0: Rolling up to an hour, Calendar for a day. Other windows say it.
+	// Kind of the window. Default: Rolling for an hour or less, Calendar for a
+	// day. Other windows need a Kind.
 	Kind Kind
-	// Zone is where the days of Calendar and Monthly begin; nil: UTC.
+	// Zone is the time zone in which the days of Calendar and Monthly begin.
+	// Default: UTC.
 	Zone *time.Location
-	// Anchor is the billing day of Monthly, 1 to 31, and the last day of
-	// shorter months; 0: 1.
+	// Anchor is the billing day of Monthly, 1 to 31. In a shorter month it is
+	// the last day. Default: 1.
 	Anchor int
 }
 
-// period is the nominal length of the window.
+// period returns the nominal length of the window, for comparing limits.
 func (l *Limit) period() time.Duration {
 	if l.Kind == Monthly {
 		return month
@@ -71,8 +74,10 @@ func (l *Limit) period() time.Duration {
 	return l.Window
 }
 
-// resolve fills in what was left to defaults and reports all that is wrong.
+// resolve fills in defaults, and returns every mistake in one error.
 func (l *Limit) resolve() error {
+	// A window that is neither short nor a day could be meant in two ways, so
+	// it needs a kind.
 	if l.Kind == byWindow {
 		switch {
 		case l.Window <= time.Hour:
@@ -133,6 +138,7 @@ func (l *Limit) resolve() error {
 	return errors.Join(errs...)
 }
 
+// usualName returns the name of a window that has a usual one, or "".
 func (l *Limit) usualName() string {
 	if l.Kind == Monthly {
 		return "month"
@@ -145,7 +151,8 @@ func (l *Limit) usualName() string {
 	return ""
 }
 
-// validName accepts what is both a key and, quoted, a string of RFC 9651.
+// validName reports whether s is a key of RFC 9651 and, in quotes, a string of
+// it. So a name needs no escaping in a header.
 func validName(s string) bool {
 	if s == "" || len(s) > maxName || s[0] < 'a' || s[0] > 'z' {
 		return false

@@ -16,17 +16,19 @@ import (
 )
 
 var (
-	// ErrExceeded: the request is over a limit. See [ExceededError].
+	// ErrExceeded says that the request is over a limit. See [ExceededError].
 	ErrExceeded = errors.New("ratelimit: limit exceeded")
-	// ErrUnavailable: the store did not answer, and the limiter is [Closed].
+	// ErrUnavailable says that the store did not answer, and that the limiter
+	// is [Closed].
 	ErrUnavailable = errors.New("ratelimit: store unavailable")
-	// ErrNoSubject: there is a plan and nobody to charge. A limiter belongs
-	// behind authentication: otherwise all callers would share one counter.
+	// ErrNoSubject says that there is a plan, and nobody to charge. A limiter
+	// belongs inside authentication. Without a subject all callers would share
+	// one counter.
 	ErrNoSubject = errors.New("ratelimit: no subject: put the limiter inside the authentication, as in auth.Wrap(limiter.Wrap(h))")
 )
 
-// An ExceededError is the decision on a request that is over a limit. It is
-// [ErrExceeded].
+// An ExceededError is the decision about a request that is over a limit. It
+// wraps [ErrExceeded].
 type ExceededError struct{ Decision Decision }
 
 // Error names the plan.
@@ -38,14 +40,14 @@ func (e *ExceededError) Error() string {
 func (e *ExceededError) Is(target error) bool { return target == ErrExceeded }
 
 // A Limiter decides whether requests are within their plans. It starts no
-// goroutine and needs no closing.
+// goroutine, and does not need to be closed.
 type Limiter struct {
 	config  Config
 	store   guarded
 	misused loglimit.Log
 }
 
-// New returns a limiter, or all that is wrong with c.
+// New returns a Limiter, or an error that names every mistake of c.
 func New(c Config) (*Limiter, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -57,9 +59,12 @@ func New(c Config) (*Limiter, error) {
 	}, nil
 }
 
-// Take charges cost to subject under plan. Cost 0 peeks: it returns the state
-// and changes nothing. A refusal is a Decision, not an error. Errors:
-// ErrNoSubject, and those that wrap ErrUnavailable.
+// Take charges cost to subject under plan. A cost of 0 peeks: it returns the
+// state, and changes nothing. A refusal is a Decision and not an error. Errors:
+//
+//   - ErrNoSubject: subject is "".
+//   - those that wrap ErrUnavailable: the store failed, and the limiter is
+//     Closed.
 func (l *Limiter) Take(ctx context.Context, subject string, plan *Plan, cost int64, now time.Time) (Decision, error) {
 	if subject == "" {
 		return Decision{}, ErrNoSubject
@@ -67,7 +72,11 @@ func (l *Limiter) Take(ctx context.Context, subject string, plan *Plan, cost int
 	return l.store.Take(ctx, Take{Scope: l.config.Name, Subject: subject, Plan: plan, Cost: cost}, now)
 }
 
-// guarded is a store with a policy for when it fails.
+// guarded is a store, with what to do when it fails.
+//
+// A failure is any error of the store, such as a time-out. It is not a refusal,
+// so no caller is told that a limit is exceeded when nobody knows. The store is
+// asked again at every take, so it is used again as soon as it answers.
 type guarded struct {
 	store    Store
 	onOutage OnOutage
@@ -78,12 +87,13 @@ type guarded struct {
 	local   *Memory // made at the first failure
 }
 
-// Take asks the store and, where that fails, answers by the policy. The cause
-// goes to the log, once when the store begins to fail. An error wraps
-// ErrUnavailable. An open answer has no plan.
+// Take asks the store. If the store fails, it answers by the policy. It logs
+// the cause once, when the store begins to fail. An error wraps ErrUnavailable.
+// The decision of an open limiter has no plan, so no headers tell of a state
+// that nobody knows.
 func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, error) {
 	if _, inside := g.store.(*Memory); !inside {
-		ctx = context.WithoutCancel(ctx) // a request whose client hangs up counts too
+		ctx = context.WithoutCancel(ctx) // a client that hangs up pays all the same
 	}
 	d, err := g.store.Take(ctx, t, now)
 	if err == nil {
@@ -92,6 +102,8 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, er
 		}
 		return d, nil
 	}
+	// Only the first failure is logged, so that an outage is one line and not
+	// one for each request.
 	if g.failing.CompareAndSwap(false, true) {
 		g.log.LogAttrs(ctx, slog.LevelError, "ratelimit: store fails", slog.Any("error", err))
 	}
@@ -99,6 +111,8 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, er
 	case Open:
 		return Decision{Allowed: true}, nil
 	case Local:
+		// The local counters start empty. So during an outage a subject gets at
+		// most its quota once more in each process.
 		g.once.Do(func() { g.local = NewMemory(0) })
 		if d, err = g.local.Take(ctx, t, now); err == nil {
 			return d, nil
@@ -107,13 +121,18 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, er
 	return Decision{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// Check decides one request by Config.Charge and writes nothing. It returns the
-// request to go on with, the decision, whose Plan is nil if there is nothing to
-// tell the client, and nil, an [ExceededError], ErrNoSubject or an error that
-// wraps ErrUnavailable.
+// Check decides one request by Config.Charge. It writes nothing. It returns the
+// request to go on with, and the decision. The Plan of the decision is nil if
+// there is nothing to tell the client. Errors:
 //
-// A request is charged once, however often it passes the same limiter. A request
-// that a handler makes on the context of its own one is another request.
+//   - *ExceededError: the request is over a limit.
+//   - ErrNoSubject: there is a plan, and nobody to charge.
+//   - those that wrap ErrUnavailable: the store failed, and the limiter is
+//     Closed.
+//
+// A request is charged once, however often it passes the same limiter. A
+// request that a handler makes on the context of its own request is another
+// request.
 func (l *Limiter) Check(r *http.Request) (*http.Request, Decision, error) {
 	if l.config.Charge == nil {
 		return r, Decision{}, errors.New("ratelimit: Config.Charge is required for Check and Wrap")
@@ -130,6 +149,8 @@ func (l *Limiter) Check(r *http.Request) (*http.Request, Decision, error) {
 	return r, d, err
 }
 
+// charge takes the cost of the request, which the need of its route states.
+// Without a need it is 1. A negative cost means that the request is free.
 func (l *Limiter) charge(r *http.Request, subject string, plan *Plan) (Decision, error) {
 	cost := 1
 	if c, ok := r.Context().Value(request.CostKey{}).(request.Coster); ok {
@@ -141,7 +162,8 @@ func (l *Limiter) charge(r *http.Request, subject string, plan *Plan) (Decision,
 	return l.Take(r.Context(), subject, plan, int64(cost), l.config.Now())
 }
 
-// A charged notes on a context that a limiter has charged a request to a subject.
+// A charged is a note on a context: a limiter has charged this request to this
+// subject.
 type charged struct {
 	by      *Limiter
 	subject string
@@ -151,10 +173,14 @@ type charged struct {
 
 type chargedKey struct{}
 
-// mark notes that l charges r, and reports whether it does so for the first time.
+// mark notes that l charges r. first is false if l has charged r to this
+// subject before. The identity of the request is part of the note, because the
+// context of another request may have been used for this one.
 func (l *Limiter) mark(r *http.Request, subject string) (*http.Request, bool) {
 	id := request.Identify(r)
 	before, _ := r.Context().Value(chargedKey{}).(*charged)
+	// The notes of all requests around this one are on its context. There are
+	// as many as limiters, which are few.
 	for c := before; c != nil; c = c.before {
 		if c.by == l && c.subject == subject && c.request == id {
 			return r, false
@@ -163,11 +189,13 @@ func (l *Limiter) mark(r *http.Request, subject string) (*http.Request, bool) {
 	return r.WithContext(context.WithValue(r.Context(), chargedKey{}, &charged{l, subject, id, before})), true
 }
 
-// Wrap returns next behind the limiter. The limit headers are set before next
-// runs, so that it may change them.
+// Wrap returns a handler that calls next for requests within their plans. It
+// sets the limit headers before next runs, so next may change them.
 func (l *Limiter) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, d, err := l.Check(r)
+		// Also for a refusal: the client learns when to come back. A decision
+		// without a plan writes nothing.
 		d.write(w.Header(), l.config.Now(), !l.config.NoLegacyHeaders, !l.config.NoFieldHeaders, new(Fields))
 		if err != nil {
 			if !errors.Is(err, ErrExceeded) && !errors.Is(err, ErrUnavailable) {
@@ -180,8 +208,8 @@ func (l *Limiter) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// Problem returns what the client is told about an error of this package. The
-// type is of the IANA registry of HTTP problem types.
+// Problem returns what a client is told about an error of this package. The
+// type of a 429 is from the IANA registry of HTTP problem types.
 func Problem(err error) problem.Problem {
 	exceeded, ok := errors.AsType[*ExceededError](err)
 	switch {
@@ -193,6 +221,8 @@ func Problem(err error) problem.Problem {
 	return problem.Problem{Status: http.StatusInternalServerError, Cause: err}
 }
 
+// problem returns the 429. A cost that exceeds the quota has another code,
+// because waiting does not help.
 func (e *ExceededError) problem() problem.Problem {
 	p := problem.Problem{
 		Status:   http.StatusTooManyRequests,

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// units are the windows that have a letter and a name of their own.
+// units are the windows that have a letter and a name.
 var units = [...]struct {
 	letter byte
 	name   string
@@ -20,11 +20,11 @@ var units = [...]struct {
 	{'D', "day", day},
 }
 
-// ParsePlan reads a plan in the notation of ulule/limiter, one or more limits
-// with commas between, as in "60-M, 10000-D". The letters S, M, H and D are a
-// rolling second, minute or hour and a UTC day. Quotas are written without
-// sign or leading zeros; one space may follow a comma. There is no letter for
-// a month, as M is taken.
+// ParsePlan reads a plan in the notation of ulule/limiter: limits with commas
+// between them, as in "60-M, 10000-D". The letters S, M and H mean a rolling
+// second, minute and hour, and D a day of UTC. A quota has no sign and no
+// leading zeros. One space may follow a comma. There is no letter for a month,
+// because M means a minute.
 func ParsePlan(name, notation string) (*Plan, error) {
 	var limits []Limit
 	var errs []error
@@ -48,12 +48,14 @@ func ParsePlan(name, notation string) (*Plan, error) {
 	return NewPlan(name, limits...)
 }
 
-// parseLimit reads one limit, as in "60-M".
+// parseLimit reads one limit, such as "60-M".
 func parseLimit(s string) (Limit, error) {
 	quota, letter, ok := strings.Cut(s, "-")
 	if !ok || len(letter) != 1 || quota == "" || quota[0] < '1' || quota[0] > '9' {
 		return Limit{}, fmt.Errorf("limit %q is not of the form 60-M", clip(s))
 	}
+	// ParseInt would accept a sign and leading zeros, which the first digit has
+	// excluded.
 	n, err := strconv.ParseInt(quota, 10, 64)
 	if err != nil {
 		return Limit{}, fmt.Errorf("limit %q: the quota is not a number below 1<<63", clip(s))
@@ -66,7 +68,8 @@ func parseLimit(s string) (Limit, error) {
 	return Limit{}, fmt.Errorf("limit %q: the period is S, M, H or D", clip(s))
 }
 
-// notation writes the limit as ParsePlan reads it, or in words.
+// notation returns the limit in the notation of ParsePlan if it can be written
+// so, and otherwise in words.
 func (l *Limit) notation() string {
 	n := strconv.FormatInt(l.Quota, 10)
 	for _, u := range units {
@@ -84,7 +87,7 @@ func (l *Limit) notation() string {
 	return n + " per " + l.Window.String()
 }
 
-// clip shortens what an error repeats.
+// clip shortens a text that an error repeats.
 func clip(s string) string {
 	if len(s) > 32 {
 		return s[:32] + "…"

@@ -7,25 +7,27 @@ import (
 	"strings"
 )
 
-// maxLimits is how many limits a plan may have.
+// maxLimits is the number of limits that a plan may have.
 const maxLimits = 4
 
-// A Plan is a named set of limits that are decided together. It is immutable
+// A Plan is a named list of limits that are decided together. It is immutable,
 // and safe for concurrent use.
 type Plan struct {
 	name    string
 	limits  []Limit
-	windows []window // one per limit, as Memory keeps them
+	windows []window // one for each limit, as Memory keeps them
 	words   int      // of a record in Memory
 	texts   []limitText
 	policy  string // the RateLimit-Policy field
 }
 
-// NewPlan returns a plan of 1 to 4 limits, in the order in which
-// headers list them. No two may have the same name or the same kind and
-// window. A limit of a longer period with a smaller quota than a shorter one
-// is refused: the shorter one could never be used up. All that is wrong is
-// reported together.
+// NewPlan returns a plan of 1 to 4 limits. Headers list them in this order. It
+// returns every mistake in one error:
+//
+//   - a limit is invalid.
+//   - two limits have the same name, or the same kind and window.
+//   - a longer limit has a smaller quota than a shorter one, which could then
+//     never be used up.
 func NewPlan(name string, limits ...Limit) (*Plan, error) {
 	p := &Plan{name: name, limits: slices.Clone(limits)}
 	var errs []error
@@ -41,6 +43,8 @@ func NewPlan(name string, limits ...Limit) (*Plan, error) {
 			errs = append(errs, err)
 			continue
 		}
+		// Every limit is compared with those before it, so each pair is
+		// compared once.
 		for j := range i {
 			errs = append(errs, l.clash(&p.limits[j]))
 		}
@@ -53,7 +57,7 @@ func NewPlan(name string, limits ...Limit) (*Plan, error) {
 	return p, nil
 }
 
-// clash reports why l and o cannot be in one plan.
+// clash returns why l and o cannot be in one plan, or nil.
 func (l *Limit) clash(o *Limit) error {
 	var errs []error
 	if l.Name == o.Name {
@@ -79,8 +83,8 @@ func (p *Plan) Name() string { return p.name }
 // Limits returns a copy of the limits, with every default filled in.
 func (p *Plan) Limits() []Limit { return slices.Clone(p.limits) }
 
-// String returns the limits in the notation of [ParsePlan], "60-M, 10000-D".
-// A limit which that notation cannot express is written out in words.
+// String returns the limits in the notation of [ParsePlan], such as "60-M,
+// 10000-D". It writes a limit in words if the notation cannot express it.
 func (p *Plan) String() string {
 	s := make([]string, len(p.limits))
 	for i := range p.limits {

@@ -6,32 +6,33 @@ import (
 	"sync"
 )
 
-// PlansConfig lists the plans of an application.
+// PlansConfig lists the plans of an application, and says who has which.
 type PlansConfig struct {
 	// Plans have distinct names. Required.
 	Plans []*Plan
-	// Default is the plan of those who have no other. Required.
+	// Default is the plan of those who have no other one. Required.
 	Default string
-	// Environments forces a plan on an environment, as in "test": "free".
+	// Environments gives all callers of an environment one plan, as in {"test":
+	// "free"}. Default: none.
 	Environments map[string]string
 }
 
-// Plans tells which plan applies to whom. It is safe for concurrent use.
+// Plans returns the plan of each caller. It is safe for concurrent use.
 type Plans struct {
 	plans        map[string]*Plan
 	environments map[string]*Plan
 	fallback     *Plan
 
 	mu     sync.RWMutex
-	parsed map[string]*Plan // by notation; nil: not a plan
+	parsed map[string]*Plan // by notation; nil: the notation is invalid
 }
 
 const (
 	maxParsed   = 1024
-	maxNotation = 128 // more than four limits of 19 digits take
+	maxNotation = 128 // longer than four limits of 19 digits
 )
 
-// NewPlans checks c and reports all that is wrong with it together.
+// NewPlans returns the Plans of c, or an error that names every mistake.
 func NewPlans(c PlansConfig) (*Plans, error) {
 	p := &Plans{
 		plans:        make(map[string]*Plan),
@@ -63,7 +64,8 @@ func NewPlans(c PlansConfig) (*Plans, error) {
 	return p, nil
 }
 
-// An Assignment is what is known about a caller's plan; "" where nothing is.
+// An Assignment is what is known about the plan of a caller. A field is "" if
+// nothing is.
 type Assignment struct {
 	Environment string
 	Key         string // the plan of the key itself
@@ -71,16 +73,18 @@ type Assignment struct {
 	Account     string // the account's plan
 }
 
-// Resolve returns the plan that applies and where it comes from, the first of:
+// Resolve returns the plan of a caller, and where it comes from. It is the
+// first of:
 //
-//	"environment"               the plan forced on the environment
-//	"key"                       the key's own plan
-//	"limits"                    the account's own limits; the plan is named "custom"
-//	"account"                   the account's plan
-//	"default"                   nothing else is said
+//	"environment"   the plan of the environment
+//	"key"           the key's own plan
+//	"limits"        the account's own limits; the plan is named "custom"
+//	"account"       the account's plan
+//	"default"       nothing else is known
 //
-// A name that no plan has and limits that do not parse give the default too,
-// as "default (unknown plan)" and "default (invalid limits)".
+// A plan that does not exist and limits that are invalid give the default as
+// well, with the sources "default (unknown plan)" and "default (invalid
+// limits)". So a mistake in a record leaves its account limited.
 func (p *Plans) Resolve(a Assignment) (plan *Plan, source string) {
 	if plan := p.environments[a.Environment]; plan != nil {
 		return plan, "environment"
@@ -99,6 +103,7 @@ func (p *Plans) Resolve(a Assignment) (plan *Plan, source string) {
 	return p.fallback, "default"
 }
 
+// named returns the plan of that name, or the default.
 func (p *Plans) named(name, source string) (*Plan, string) {
 	if plan := p.plans[name]; plan != nil {
 		return plan, source
@@ -106,7 +111,9 @@ func (p *Plans) named(name, source string) (*Plan, string) {
 	return p.fallback, "default (unknown plan)"
 }
 
-// custom parses a notation, or returns what it gave the last time.
+// custom returns the plan of a notation. It keeps what it has parsed, also that
+// a notation is invalid. The number it keeps is bounded: a notation comes from
+// a record, and records are many.
 func (p *Plans) custom(notation string) *Plan {
 	if len(notation) > maxNotation {
 		return nil
@@ -117,9 +124,10 @@ func (p *Plans) custom(notation string) *Plan {
 	if ok {
 		return plan
 	}
-	plan, _ = ParsePlan("custom", notation) // nil is remembered too
+	plan, _ = ParsePlan("custom", notation) // nil if it is invalid
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// Clearing all is rare, and costs one parse for each notation in use.
 	if len(p.parsed) >= maxParsed {
 		clear(p.parsed)
 	}

@@ -2,10 +2,12 @@ package ratelimit
 
 import "math/bits"
 
-// A record is what Memory keeps of one subject: the time of its last charge
-// (ns since the store's base), then the windows of its plan.
+// A record is what Memory keeps about one subject: the time of its last charge
+// in nanoseconds since the store's base, and then the words of each window of
+// its plan.
 
-// describes reports whether rec was laid out by p.
+// describes reports whether p has laid out rec. If so, rec can be used as it
+// is.
 func (p *Plan) describes(rec []uint64) bool {
 	for i := range p.windows {
 		w := &p.windows[i]
@@ -13,11 +15,12 @@ func (p *Plan) describes(rec []uint64) bool {
 			return false
 		}
 	}
+	// A record of a longer plan has more windows behind those of p.
 	return p.words == len(rec) || rec[p.words] == 0
 }
 
-// adopt lays out the zeroed record rec and carries over what old, which may
-// be nil, holds for windows that p has too.
+// adopt lays out rec, which is zero, for p. It copies the usage of old, which
+// may be nil, for every window that p has too. So a change of plan keeps usage.
 func (p *Plan) adopt(rec, old []uint64) {
 	for i := range p.windows {
 		w := &p.windows[i]
@@ -40,17 +43,28 @@ func (p *Plan) adopt(rec, old []uint64) {
 	}
 }
 
-// decide answers a take from the subject's record, laid out by p, and charges
-// it there. It reports whether it did.
+// decide answers a take from the record of the subject, which p has laid out.
+// It reports whether it charged.
+//
+// It has two passes. The first one reads all windows and writes nothing. Only
+// if every window has room does the second one charge them all. That is why a
+// refused take costs nothing in any window.
+//
+// For example, under 2 a minute and 5 a day a subject has used 2 in this
+// minute. A third take finds 3 left of the day, and nothing of the minute. It
+// is refused, and 3 are still left of the day. A minute later two takes pass,
+// and 1 is left of the day.
 func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 	t.last = int64(rec[0])
-	t.at = max(t.now, t.last)
+	t.at = max(t.now, t.last) // a clock that went back stands still at the last charge
 	ask := max(cost, 1)
 	var readings [maxLimits]reading
 	charged := cost > 0
 	for i := range p.windows {
 		w, r := &p.windows[i], &readings[i]
 		*r = w.read(rec[w.start:], t)
+		// The comparison cannot overflow: used is at most a quota, and quota -
+		// used may be negative after a downgrade.
 		if ask > w.quota-r.used {
 			charged = false
 		}
@@ -69,6 +83,8 @@ func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 		if r.used > 0 {
 			s.Reset = w.returns(st, t, r, 1)
 		}
+		// A limit that refuses tells when enough has returned for this very
+		// cost. One whose quota is below the cost has no such time.
 		if over := ask - (w.quota - r.used); !charged && over > 0 && ask <= w.quota {
 			s.Retry = w.returns(st, t, r, over)
 		}
@@ -76,14 +92,16 @@ func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 	}
 	d.conclude()
 	if charged {
+		// Nothing of the record was written before this point if the take is
+		// refused.
 		rec[0] = uint64(t.last)
 		rec[1] = rec[1]&^(0xff<<pressureShift) | d.pressure()<<pressureShift
 	}
 	return charged
 }
 
-// pressure is how often the quota of the binding limit can be halved until
-// what remains of it is left; 255: nothing is left.
+// pressure returns how close the binding limit is to its end: how often its
+// quota can be halved until what remains is left, and 255 if nothing remains.
 func (d *Decision) pressure() uint64 {
 	left := d.States[d.Binding].Remaining
 	if left == 0 {
@@ -92,6 +110,8 @@ func (d *Decision) pressure() uint64 {
 	return uint64(bits.Len64(uint64(d.Plan.windows[d.Binding].quota)) - bits.Len64(uint64(left)))
 }
 
+// limits returns the number of limits that were decided, which is 0 without a
+// plan.
 func (d *Decision) limits() int {
 	if d.Plan == nil {
 		return 0
@@ -99,11 +119,13 @@ func (d *Decision) limits() int {
 	return len(d.Plan.limits)
 }
 
+// refuses reports whether limit i refuses.
 func (d *Decision) refuses(i int) bool {
 	return d.States[i].Retry > 0 || d.Cost > d.Plan.limits[i].Quota
 }
 
-// conclude sets the other fields from Plan, Cost and States.
+// conclude sets the other fields from Plan, Cost and States. Retry is the
+// latest of the limits' own, because all of them must have room.
 func (d *Decision) conclude() {
 	d.Allowed, d.Never, d.Binding, d.Retry = true, false, 0, 0
 	for i := range d.Plan.windows {
@@ -123,7 +145,8 @@ func (d *Decision) conclude() {
 	}
 }
 
-// tighter reports whether limit i binds more than limit j.
+// tighter reports whether limit i matters more than limit j: see rule 13 of
+// [Store].
 func (d *Decision) tighter(i, j int) bool {
 	a, b := &d.Plan.windows[i], &d.Plan.windows[j]
 	x, y := &d.States[i], &d.States[j]
@@ -133,7 +156,8 @@ func (d *Decision) tighter(i, j int) bool {
 	if x.Retry != y.Retry {
 		return x.Retry > y.Retry
 	}
-	// Compared across rather than divided, so that ties are exact.
+	// The shares are compared by cross-multiplication and not by division, so
+	// that equal shares are equal.
 	xh, xl := bits.Mul64(uint64(x.Remaining), uint64(b.quota))
 	yh, yl := bits.Mul64(uint64(y.Remaining), uint64(a.quota))
 	if xh != yh || xl != yl {

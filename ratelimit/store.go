@@ -5,34 +5,34 @@ import (
 	"time"
 )
 
-// A Take asks for some of a subject's quota.
+// A Take asks for part of a subject's quota.
 type Take struct {
-	Scope   string // which limiter asks: counters of different scopes are apart
-	Subject string // who is charged; Scope and Subject are never run together
+	Scope   string // which limiter asks; different scopes have different counters
+	Subject string // who is charged; never concatenated with Scope
 	Plan    *Plan
-	Cost    int64 // 0: peek
+	Cost    int64 // 0 peeks
 }
 
-// A Decision is the answer to a [Take]. Durations count from the now that was
-// asked with.
+// A Decision is the answer to a [Take]. Its durations begin at the now of the
+// take.
 type Decision struct {
-	Plan    *Plan // that was decided; nil: nothing limits this request
-	Cost    int64 // that was asked for
+	Plan    *Plan // the plan that was decided; nil: nothing limits this request
+	Cost    int64 // the cost that was asked for
 	Allowed bool
-	Never   bool          // the cost is above a quota: it can never pass
+	Never   bool          // the cost exceeds a quota, so it can never pass
 	Binding int           // index of the limit that matters most
-	Retry   time.Duration // until the same take would pass; 0: it did, or never
+	Retry   time.Duration // until the same take passes; 0: it has passed, or never will
 	States  [maxLimits]State
 }
 
-// A State is where one limit of the plan stands after the decision.
+// A State is the state of one limit after the decision.
 type State struct {
 	Remaining int64         // never negative
-	Reset     time.Duration // until the window next gives quota back; 0: nothing is used
-	Retry     time.Duration // > 0: this limit refuses, for so long
+	Reset     time.Duration // until the window next gives something back; 0: nothing is used
+	Retry     time.Duration // above 0: this limit refuses, for so long
 }
 
-// A Store decides all limits of a plan in one atomic step. Prove yours with
+// A Store decides all limits of a plan in one atomic step. Test your own with
 // package limittest, whose failures name these rules:
 //
 //  1. All limits of the plan are charged, or none is.

@@ -1,36 +1,43 @@
 package ratelimit
 
-// A table holds records of one size in sets of eight: first the eight tags of
-// a set in one cache line, then the eight slots. It holds no pointers, so the
-// garbage collector does not look at it, and the system backs only the pages
-// that have been used. Its owner locks.
+// A table holds records of one size, in sets of eight. A set has the tags of
+// its eight places in one cache line, and then the eight places. A place has
+// the second half of the identity, and then the record.
 //
-// A slot is the second half of the identity, then the record.
+// A table contains no pointers, so the garbage collector does not scan it. The
+// system provides memory only for the pages that have been used. A table has no
+// lock of its own: see Memory.locks.
 type table struct {
 	words []uint64
 	slot  int // words of a slot
 	mask  uint64
 }
 
+// ways is the number of places in a set.
 const ways = 8
 
+// newTable returns an empty table. sets is a power of two.
 func newTable(sets, slot int) *table {
 	return &table{make([]uint64, sets*ways*(1+slot)), slot, uint64(sets - 1)}
 }
 
-// An identity is a 128-bit keyed hash. tag is never 0, which marks a free slot.
+// An identity is a seeded hash of 128 bits. tag is never 0, because that marks
+// a free place.
 type identity struct{ tag, rest uint64 }
 
+// set returns the words of the set that id belongs to.
 func (t *table) set(id identity) []uint64 {
 	size := ways * (1 + t.slot)
 	i := int(id.tag&t.mask) * size
 	return t.words[i : i+size : i+size]
 }
 
-// find returns the record of id and its way, or nil.
+// find returns the record of id and its place, or nil. Both halves of the
+// identity must match.
 func (t *table) find(id identity) (rec []uint64, way int) {
 	set := t.set(id)
 	for way := range ways {
+		// A tag that is equal by accident is told apart by the other half.
 		if set[way] == id.tag {
 			i := ways + way*t.slot
 			if set[i] == id.rest {
@@ -41,17 +48,19 @@ func (t *table) find(id identity) (rec []uint64, way int) {
 	return nil, 0
 }
 
-// remove forgets id.
+// remove frees the place of id.
 func (t *table) remove(id identity) {
 	if rec, way := t.find(id); rec != nil {
 		t.set(id)[way] = 0
 	}
 }
 
-// add returns a record for id, which the table does not hold, with whatever a
-// former owner left in it. In a full set it takes the place of a record whose
-// windows have all passed, else of the one under the least pressure, so that a
-// flood of new identities does not push out those it is there to stop.
+// add returns a record for id, which must not be in the table. The record still
+// contains what its former owner left there.
+//
+// In a full set, the new record takes the place of the one with the least
+// pressure: one whose windows have all passed, if there is one. So a flood of
+// new identities does not push out those that are at their limit.
 func (t *table) add(id identity, now *instant) []uint64 {
 	set := t.set(id)
 	victim, least := 0, ^uint64(0)
@@ -66,13 +75,15 @@ func (t *table) add(id identity, now *instant) []uint64 {
 		}
 	}
 	i := ways + victim*t.slot
+	// The record of the victim is forgotten, and the caller writes the new one
+	// over it.
 	set[victim], set[i] = id.tag, id.rest
 	return set[i+1 : i+t.slot]
 }
 
-// pressure orders records for eviction: 0 if nothing in rec counts any more;
-// else above all by how little its tightest limit had left at the last charge
-// (bits 56–63 of word 1), then by the time of that charge.
+// pressure orders records for eviction. It is 0 if nothing in rec counts any
+// more. Otherwise it is ordered by how little the tightest limit had left at
+// the last charge (bits 56–63 of word 1), and then by the time of that charge.
 func pressure(rec []uint64, now *instant) uint64 {
 	for at := 1; at < len(rec); {
 		w, ok := describedBy(rec[at])
@@ -88,7 +99,7 @@ func pressure(rec []uint64, now *instant) uint64 {
 	return 0
 }
 
-// alive reports whether the window may still hold usage.
+// alive reports whether the window may still have uses that count.
 func (w *window) alive(st []uint64, last int64, now *instant) bool {
 	if w.period > 0 {
 		return now.now-last < w.period+w.step

@@ -2,8 +2,9 @@ package ratelimit
 
 import "time"
 
-// A window is one limit as Memory keeps it: a few words of a record, the first
-// of which describes the rest, so that a record can be read without its plan.
+// A window is one limit in the form that Memory keeps: a few words of a record.
+// The first word describes the others, so that a record can be read without its
+// plan, for example after the plan has changed:
 //
 //	bits  0–31  period in milliseconds; 0 for calendars
 //	bits 32–39  shape
@@ -21,10 +22,10 @@ type window struct {
 	ticks uint64    // rings: per period
 	tick  int64     // rings: ns of a tick; 0: not a whole number
 	step  int64     // buckets: ns of a sub-window
-	cal   *calendar // calendars
+	cal   *calendar // calendars: where they begin
 }
 
-// Shapes. A ring of n entries has shape ringShape|n.
+// The shapes of windows. A ring of n entries has the shape ringShape|n.
 const (
 	noShape uint8 = iota
 	dayShape
@@ -41,7 +42,7 @@ const (
 	pressureShift = 56
 )
 
-// compile lays the limits out as windows of one record.
+// compile lays out the limits as the windows of one record.
 func (p *Plan) compile() {
 	p.words = 1 // the time of the last charge
 	for i := range p.limits {
@@ -65,7 +66,8 @@ func (p *Plan) compile() {
 	}
 }
 
-// newWindow returns the window of a shape; ms is its period if it rolls.
+// newWindow returns the window of a shape. ms is its period in milliseconds, if
+// it is a rolling one.
 func newWindow(shape uint8, ms int64) window {
 	w := window{shape: shape}
 	switch {
@@ -75,6 +77,8 @@ func newWindow(shape uint8, ms int64) window {
 		w.words = bucketWords
 	default:
 		n := uint64(shape &^ ringShape)
+		// A multiple of the quota, so that a client at exactly the quota falls
+		// on ticks.
 		w.ticks = n * (maxTicks / n)
 		w.words = 2 + int(n+3)/4
 	}
@@ -83,11 +87,12 @@ func newWindow(shape uint8, ms int64) window {
 	if w.ticks > 0 && w.period%int64(w.ticks) == 0 {
 		w.tick = w.period / int64(w.ticks)
 	}
+	// Rounded up, so that 16 sub-windows are never shorter than the period.
 	w.step = (w.period + buckets - 1) / buckets
 	return w
 }
 
-// describedBy returns the window that a first word describes.
+// describedBy returns the window that the first word of a window describes.
 func describedBy(word uint64) (w window, ok bool) {
 	shape := uint8(word >> shapeShift)
 	if shape == noShape {
@@ -96,22 +101,24 @@ func describedBy(word uint64) (w window, ok bool) {
 	return newWindow(shape, int64(uint32(word))), true
 }
 
-// An instant is one now, as windows need it.
+// An instant is the now of a take, in the units of the windows.
 type instant struct {
-	now    int64 // ns since the store's base
-	at     int64 // the same, but never before last
+	now    int64 // ns since the store's base; see Memory.instant
+	at     int64 // now, but never before last
 	last   int64 // the last charge of the record
 	second int64 // Unix
-	nano   int64 // of the second
+	nano   int64 // nanoseconds of the second
 }
 
-// A reading is what a window holds at an instant.
+// A reading is what a window contains at an instant.
 type reading struct {
 	used int64
-	pos  int64 // rings: ticks since the phase; buckets: index; calendars: beginning
-	past bool  // rings: the instant lies after the tick, not on it
+	pos  int64 // rings: ticks since the phase; buckets: index of the sub-window; calendars: beginning
+	past bool  // rings: the instant is after the tick pos, not on it
 }
 
+// read returns what counts at t. It writes nothing, so a decision can still
+// refuse.
 func (w *window) read(st []uint64, t *instant) reading {
 	switch {
 	case w.shape >= ringShape:
@@ -122,7 +129,7 @@ func (w *window) read(st []uint64, t *instant) reading {
 	return w.readCalendar(st, t)
 }
 
-// charge adds cost, at least 1, to what was read at the same instant.
+// charge adds cost, which is 1 or more, to what was read at the same instant.
 func (w *window) charge(st []uint64, t *instant, r *reading, cost int64) {
 	switch {
 	case w.shape >= ringShape:
@@ -134,8 +141,8 @@ func (w *window) charge(st []uint64, t *instant, r *reading, cost int64) {
 	}
 }
 
-// returns tells how long after t.now the window has given n of what is used
-// back; 1 ≤ n ≤ used.
+// returns tells how long after t.now the window has given back n of what is
+// used; 1 ≤ n ≤ used.
 func (w *window) returns(st []uint64, t *instant, r *reading, n int64) time.Duration {
 	switch {
 	case w.shape >= ringShape:
@@ -146,8 +153,9 @@ func (w *window) returns(st []uint64, t *instant, r *reading, n int64) time.Dura
 	return w.calendarReturns(t, r)
 }
 
-// replay charges what old words of the same kind and period hold, so that a
-// window changes its shape and keeps its usage. Times are only ever rounded up.
+// replay charges to st what an old window of the same kind and period contains.
+// So a limit keeps its usage when its quota changes and its window gets another
+// shape. Times are only rounded up, so nothing returns early.
 func (w *window) replay(st []uint64, old *window, from []uint64, last int64) {
 	switch {
 	case w.desc == old.desc:

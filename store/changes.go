@@ -5,25 +5,27 @@ import (
 	"time"
 )
 
-// Changes tells caches what to forget, on every node.
+// Changes reports changes of the store to caches, on every node.
 type Changes interface {
-	// Watch reports changes to w until ctx ends, and returns ctx's error then
-	// or the reason it could not go on. It calls Gap once it is sure to hear of
-	// every change committed from then on, and does not call Alive before that. It
-	// may report changes that it hears of earlier.
+	// Watch reports changes to w until ctx ends, and then returns ctx's error. If it
+	// cannot go on before that, it returns the reason.
+	//
+	// It calls Gap as soon as it will hear of every change that is committed from
+	// then on. It does not call Alive before that, but may call Forget.
 	Watch(ctx context.Context, w Watcher) error
 }
 
-// A Watcher hears of changes. Its methods do not block and may be called
-// from any goroutine.
+// A Watcher receives the changes. Its methods must not block, and are called from any
+// goroutine.
 type Watcher interface {
-	// Forget: something about this key, session, user or account has changed,
-	// and the change is committed.
+	// Forget says that a change of this key, session, user or account has been
+	// committed.
 	Forget(id string)
-	// Alive: every change committed before at has been reported. at is a
-	// reading of the local clock.
+	// Alive says that every change that was committed before at has been reported.
+	// at is a reading of the local clock.
 	Alive(at time.Time)
-	// Gap: changes may have been missed; forget everything. The first one of a
-	// watch says only that. A later one says that something unknown has changed.
+	// Gap says that changes may have been missed, so that everything has to be
+	// forgotten. The first Gap of a watch means nothing else. A later one means that
+	// something has changed and that it is not known what.
 	Gap()
 }

@@ -3,13 +3,14 @@ package store
 import "context"
 
 // WithSessions returns a store that keeps its sessions in another place, such as
-// Redis, and everything else in s. changes tells of the changes of the sessions;
-// usually the backend of the sessions does.
+// Redis, and everything else in s. changes reports the changes of the sessions. It is
+// usually the backend that keeps them.
 //
 //	db = store.WithSessions(db, redis.Sessions(), redis)
 //
-// Watch of that store joins both streams: it is alive while both are, and ends with
-// either. Caches that do not depend on sessions watch [MainChanges].
+// Watch of that store reports the changes of both backends. It is alive while both of
+// their watches are, and ends when one of them ends. A cache that does not depend on
+// sessions should watch [MainChanges].
 func WithSessions(s Store, sessions Sessions, changes Changes) Store {
 	return elsewhere{s, sessions, join(s, changes)}
 }
@@ -27,8 +28,8 @@ func (e elsewhere) Watch(ctx context.Context, w Watcher) error { return e.both.W
 
 func (e elsewhere) main() Changes { return MainChanges(e.Store) }
 
-// MainChanges returns the stream of s without that of sessions kept elsewhere, so
-// that their outage does not affect keys: see [WithSessions].
+// MainChanges returns the changes of s without those of sessions that are kept in
+// another place (see [WithSessions]), so that an outage there does not affect keys.
 func MainChanges(s Store) Changes {
 	if e, ok := s.(interface{ main() Changes }); ok {
 		return e.main()

@@ -12,39 +12,40 @@ import (
 	"medtwin.ai/tollgate/keyfmt"
 )
 
-// A Fingerprint tells a secret apart and says nothing else about it: see
+// A Fingerprint identifies a secret and reveals nothing about it. They come from
 // keyfmt.Keyring.Fingerprints.
 type Fingerprint struct {
-	ID  string // of a pepper; "root": of the root
+	ID  string // the id of a pepper, or "root" for the root secret
 	Sum [32]byte
-	// Turn orders the peppers by when each first was the newest of some process:
-	// 1, 2, 3. It is 0 for the root and for a pepper that has not been it yet.
+	// Turn counts the peppers in the order in which they became the newest pepper of
+	// a process: 1, 2, 3. It is 0 for the root, and for a pepper that has never been
+	// the newest one.
 	Turn int
 }
 
-// Fingerprints keeps the fingerprints of the secrets that a store is used with.
-// They are for [CheckSecrets]. Implementations are safe for concurrent use.
+// Fingerprints keeps the fingerprints of the secrets that a store is used with, for
+// [CheckSecrets]. Implementations are safe for concurrent use.
 type Fingerprints interface {
-	// List returns all of them, by id.
+	// List returns all fingerprints in the order of their ids.
 	List(ctx context.Context) ([]Fingerprint, error)
-	// Swap replaces old, which is all of them by id, by next. If others than old
-	// are stored, it changes nothing and returns ErrConflict.
+	// Swap replaces all fingerprints by next. old is what the caller has read from
+	// List: if something else is stored, Swap changes nothing and returns
+	// ErrConflict.
 	Swap(ctx context.Context, old, next []Fingerprint) error
 }
 
-// CheckSecrets compares secrets with those of every process that has used the
-// store, past and present, by the fingerprints that each has left there, and
-// leaves theirs. Without this a process that has other secrets would find no key
-// of the others, silently. Call it before the store is used; tollgate.New does.
+// CheckSecrets compares secrets with those of all processes that have used the store.
+// Each process leaves the fingerprints of its secrets there. Without this check a
+// process with other secrets would find none of the keys, and nobody would learn why.
+// Call it before the store is used; tollgate.New does.
 //
-// The root must be that of the others, and a secret the same under the same id.
-// The pepper that was the latest to become some process's newest must be known,
-// because another process may make digests under it; an older one may be missing
-// when no key needs it any more. So a pepper is replaced in three steps: make the
-// new one known to all processes, then put it first, and remove the old one at the
-// end.
+// The root must be the same in all processes, and so must each pepper that has the
+// same id. A process must know the pepper that was the last one to become the newest
+// of any process, because others may make digests under it. An older pepper may be
+// missing once no key needs it. So a pepper is replaced in three steps: add the new one
+// in all processes, then make it the newest one, then remove the old one.
 //
-// An error says what to do, or that the store could not be asked.
+// An error says what to do, or that the store did not answer.
 func CheckSecrets(ctx context.Context, s Store, secrets *keyfmt.Keyring, now time.Time) error {
 	mine, newest := secrets.Fingerprints(), secrets.Newest()
 	for {
@@ -63,14 +64,14 @@ func CheckSecrets(ctx context.Context, s Store, secrets *keyfmt.Keyring, now tim
 		if err != nil {
 			return errors.Join(err, secrets.Discard())
 		}
-		if slices.Equal(known, next) { // a store that is read-only for now can be used
+		if slices.Equal(known, next) { // nothing to write, so a read-only store will do
 			return nil
 		}
 		err = s.Fingerprints().Swap(ctx, known, next)
 		switch {
 		case err == nil:
 			return nil
-		case !errors.Is(err, ErrConflict): // else another process was faster
+		case !errors.Is(err, ErrConflict): // a conflict means that another process was faster
 			return fmt.Errorf("store: fingerprints: %w", err)
 		case ctx.Err() != nil:
 			return fmt.Errorf("store: fingerprints: %w", ctx.Err())
@@ -83,11 +84,12 @@ const (
 	uncounted = -1
 )
 
-// errUncounted: the answer depends on how many keys need an older pepper.
+// errUncounted means that the answer depends on how many keys need an older pepper.
 var errUncounted = errors.New("store: keys have not been counted")
 
-// agree returns the fingerprints to keep, by id, or why a process with these
-// secrets must not use the store. outdated is how many keys are not under newest.
+// agree returns the fingerprints to store, in the order of their ids, or the reason why
+// a process with these secrets must not use the store. outdated is the number of keys
+// whose digest is not under the newest pepper.
 func agree(known []Fingerprint, mine map[string][32]byte, newest string, outdated int) ([]Fingerprint, error) {
 	recorded := make(map[string]Fingerprint, len(known))
 	latest := Fingerprint{}

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// join returns the changes of two stores as one stream, for a cache of answers that
-// come from both: sessions from one and users from the other. It is alive while both
-// are, and ends with either; a new watch begins with Gap. While one of them hangs,
-// changes from the other are reported all the same.
+// join returns the changes of two stores as one stream. It is for a cache whose answers
+// come from both, such as sessions from one and users from the other. The stream is
+// alive while both are, and ends when one of them ends. While one of them hangs, the
+// changes of the other are still reported.
 func join(a, b Changes) Changes { return joined{a, b} }
 
 type joined [2]Changes
@@ -39,27 +39,27 @@ func (j joined) Watch(ctx context.Context, w Watcher) error {
 	return context.Cause(all)
 }
 
-// A merger passes on what two streams say as if they were one stream.
+// A merger makes one stream of two.
 type merger struct {
 	mu    sync.Mutex
 	w     Watcher
 	up    [2]bool
-	begun bool // there was a Gap
+	begun bool // Gap has been called
 	alive [2]time.Time
 }
 
-// whole reports whether both streams are up.
+// whole reports whether both streams are alive.
 func (m *merger) whole() bool { return m.up[0] && m.up[1] }
 
-// A half is the watcher of one of the two.
+// A half is the watcher of one of the two streams.
 type half struct {
 	*merger
 	i int
 }
 
-// Gap reports the first gaps of both streams as one. A later gap of a stream means a
-// change and is reported at once; a plain Gap precedes it if none was reported,
-// because the first counts as no change.
+// Gap reports the first gaps of both streams as one. A later gap of a stream means that
+// something has changed, and is reported at once. If it would be the first one that is
+// reported, it is reported twice, because the first one does not count as a change.
 func (h *half) Gap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -74,15 +74,15 @@ func (h *half) Gap() {
 	}
 }
 
-// Forget passes a change on even if the other stream is down, when entries may
-// outlive the outage.
+// Forget reports a change even while the other stream is down, because entries of the
+// cache may outlive that outage.
 func (h *half) Forget(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.w.Forget(id)
 }
 
-// Alive reports the earlier of the times at which the two streams were alive.
+// Alive reports the earlier one of the times at which each stream was last alive.
 func (h *half) Alive(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

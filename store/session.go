@@ -7,26 +7,26 @@ import (
 	"medtwin.ai/tollgate/keyfmt"
 )
 
-// A Session is what a user got for logging in. The token itself is not in it.
+// A Session is the record of a login. It does not hold the token, only its digest.
 type Session struct {
 	ID      string // "ses_…"
 	User    string // "user_…"
-	Account string // "acct_…", the one it acts in; "": none
+	Account string // "acct_…": the account in which the user acts; "" for none
 	Digest  keyfmt.Digest
-	Epoch   int64 // the user's, read before the password was verified
-	Cookie  bool  // minted for a cookie, else for the header
+	Epoch   int64 // of the user, read before the password was verified
+	Cookie  bool  // its token is for a cookie, and otherwise for the header
 
 	Created time.Time
-	Seen    time.Time     // coarse; zero: not since Created
-	Expires time.Time     // absolute, never moves
+	Seen    time.Time     // the last use, not exact; zero: not used since Created
+	Expires time.Time     // never changes
 	Revoked time.Time     // zero: not revoked
-	Idle    time.Duration // how long it may go unseen; 0: until Expires
+	Idle    time.Duration // how long it may be unused; 0: until Expires
 
-	Address, Agent string // of the login, for people
+	Address, Agent string // of the login, as information for people
 }
 
-// Live reports whether the session is neither revoked nor expired at now, nor
-// has gone unseen for too long. It does not check the user's epoch.
+// Live reports whether the session is valid at now: not revoked, not expired and not
+// unused for longer than Idle. It does not check the user's epoch.
 func (s *Session) Live(now time.Time) bool {
 	seen := s.Seen
 	if seen.Before(s.Created) {
@@ -35,32 +35,32 @@ func (s *Session) Live(now time.Time) bool {
 	return s.Revoked.IsZero() && now.Before(s.Expires) && (s.Idle <= 0 || now.Before(seen.Add(s.Idle)))
 }
 
-// Sessions keeps sessions, perhaps in another place than the users: it does not
+// Sessions keeps sessions. They may be in another place than the users, so it does not
 // check that the user exists. Implementations are safe for concurrent use.
 type Sessions interface {
-	// Find returns the session with that digest, also one that is revoked or
-	// has expired. A digest that no session has is ErrNotFound.
+	// Find returns the session with this digest, even if it is revoked or has expired.
+	// It returns ErrNotFound if no session has the digest.
 	Find(ctx context.Context, d keyfmt.Digest) (Session, error)
-	// Create adds a session; a taken id or digest is ErrConflict.
+	// Create adds a session. It returns ErrConflict if the id or the digest is taken.
 	Create(ctx context.Context, s Session) error
-	// Touch records when sessions were seen: per session the latest, never
-	// moving back, never on a revoked one. Ids that do not exist are ignored.
-	// It publishes no change.
+	// Touch sets Seen of each session to its latest use, unless Seen is later already
+	// or the session is revoked. It ignores ids that do not exist, and publishes no
+	// change.
 	Touch(ctx context.Context, uses []Use) error
 
 	Get(ctx context.Context, user, id string) (Session, error)
-	// List returns the sessions of a user, live or not, newest id first, at
-	// most 1000.
+	// List returns the sessions of a user, live or not, the newest id first, and at
+	// most 1000 of them.
 	List(ctx context.Context, user string) ([]Session, error)
 
-	// Revoke ends a session for ever. One already revoked stays as it is.
+	// Revoke ends a session for ever. It changes nothing if the session is revoked
+	// already.
 	Revoke(ctx context.Context, user, id string, now time.Time) error
-	// RevokeAll ends the sessions of a user, except the one with the id but ("":
-	// no exception), and returns how many were not revoked before.
+	// RevokeAll revokes the sessions of a user except the one with the id but ("" is
+	// no exception), and returns how many of them were not revoked before.
 	RevokeAll(ctx context.Context, user, but string, now time.Time) (int, error)
 
-	// Prune deletes up to most sessions that ended before the instant given, by
-	// their expiry or revocation, and returns how many. Those with neither, which
-	// are not live, stay.
+	// Prune deletes up to most sessions that expired or were revoked before the given
+	// time, and returns how many. It keeps sessions that have neither time.
 	Prune(ctx context.Context, before time.Time, most int) (int, error)
 }

@@ -5,12 +5,13 @@ import (
 
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
 const (
-	insertAccount = `INSERT INTO tollgate.accounts (id, name, status, plan, limits, created) VALUES ($1, $2, $3, $4, $5, $6)`
-	getAccount    = `SELECT ` + accountColumns + ` FROM tollgate.accounts a WHERE a.id = $1`
-	listAccounts  = `SELECT ` + accountColumns + ` FROM tollgate.accounts a WHERE a.id > $1 ORDER BY a.id LIMIT $2`
+	insertAccount = `INSERT INTO tollgate.accounts (` + sqlkit.AccountColumns + `) VALUES ($1, $2, $3, $4, $5, $6)`
+	getAccount    = `SELECT ` + sqlkit.AccountColumns + ` FROM tollgate.accounts a WHERE a.id = $1`
+	listAccounts  = `SELECT ` + sqlkit.AccountColumns + ` FROM tollgate.accounts a WHERE a.id > $1 ORDER BY a.id LIMIT $2`
 	setStatus     = `UPDATE tollgate.accounts SET status = $2 WHERE id = $1`
 	setPlan       = `UPDATE tollgate.accounts SET plan = $2, limits = $3 WHERE id = $1`
 )
@@ -18,24 +19,21 @@ const (
 type accounts struct{ s *Store }
 
 func (v accounts) Create(ctx context.Context, a store.Account) error {
-	return v.s.set(ctx, "create account", insertAccount, a.ID, a.Name, a.Status.String(), a.Plan, a.Limits, when(a.Created))
+	return v.s.set(ctx, "create account", insertAccount, columns.AccountValues(a)...)
 }
 
 func (v accounts) Get(ctx context.Context, id string) (store.Account, error) {
-	return one(ctx, v.s, "get account", accountFields, getAccount, key(id))
+	return one(ctx, v.s, "get account", columns.Account, getAccount, id)
 }
 
 func (v accounts) List(ctx context.Context, after string, limit int) ([]store.Account, error) {
-	if limit <= 0 { // to Postgres a negative limit is an error
-		return nil, nil
-	}
-	return many(ctx, v.s, "list accounts", accountFields, listAccounts, key(after), limit)
+	return many(ctx, v.s, "list accounts", columns.Account, listAccounts, after, limit)
 }
 
 func (v accounts) SetStatus(ctx context.Context, id string, s authz.Status) error {
-	return v.s.set(ctx, "set status", setStatus, key(id), s.String())
+	return v.s.set(ctx, "set status", setStatus, id, s.String())
 }
 
 func (v accounts) SetPlan(ctx context.Context, id, plan, limits string) error {
-	return v.s.set(ctx, "set plan", setPlan, key(id), plan, limits)
+	return v.s.set(ctx, "set plan", setPlan, id, plan, limits)
 }

@@ -109,14 +109,17 @@ func TestInfinity(t *testing.T) {
 	for _, mode := range []string{"cache_statement", "exec"} {
 		s := open(t, config(t, "default_query_exec_mode="+mode))
 		newKeys(t, s, 1)
-		for sql, live := range map[string]bool{
-			`expires = 'infinity'`: true, `expires = '-infinity'`: false,
-			`revoked = 'infinity'`: false, `revoked = '-infinity'`: false, `disabled = 'infinity'`: false,
+		for _, tt := range []struct {
+			sql  string
+			live bool
+		}{
+			{`expires = 'infinity'`, true}, {`expires = '-infinity'`, false},
+			{`revoked = 'infinity'`, false}, {`revoked = '-infinity'`, false}, {`disabled = 'infinity'`, false},
 		} {
-			byHand(t, s, `UPDATE tollgate.keys SET expires = NULL, revoked = NULL, disabled = NULL`, `UPDATE tollgate.keys SET `+sql)
+			byHand(t, s, `UPDATE tollgate.keys SET expires = NULL, revoked = NULL, disabled = NULL`, `UPDATE tollgate.keys SET `+tt.sql)
 			k, _, err := s.Keys().Find(t.Context(), newKey(1).Digest)
-			if err != nil || k.Live(t0) != live {
-				t.Errorf("%s: live is %v, error %v", sql, k.Live(t0), err)
+			if err != nil || k.Live(t0) != tt.live {
+				t.Errorf("%s: live is %v, error %v", tt.sql, k.Live(t0), err)
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func ExampleMigrations() {
 	// Output:
 	// 1 all_records
 	// 2 always_told
-	// 3 invitations
+	// 3 resets
 	// 4 retention
 	// 5 fingerprints
 }

@@ -176,10 +176,13 @@ func TestKill(t *testing.T) {
 	hurt := durable(t)
 	s := open(t, Config{URL: hurt.URL("pool_max_conns=6")})
 	newAccount(t, s)
-	for setting, want := range map[string]string{"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"} {
+	for _, tt := range []struct {
+		setting string
+		want    string
+	}{{"fsync", "on"}, {"synchronous_commit", "on"}, {"full_page_writes", "on"}} {
 		var got string
-		if err := s.row(t.Context(), `SELECT current_setting($1)`, setting).Scan(&got); err != nil || got != want {
-			t.Errorf("%s is %s (error %v), want %s", setting, got, err, want)
+		if err := s.row(t.Context(), `SELECT current_setting($1)`, tt.setting).Scan(&got); err != nil || got != tt.want {
+			t.Errorf("%s is %s (error %v), want %s", tt.setting, got, err, tt.want)
 		}
 	}
 	for round, lines := range []int{5, 60, 300} {

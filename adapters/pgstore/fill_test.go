@@ -12,7 +12,7 @@ import (
 // filled is what fill makes of a store: half of the keys belong to acct_0, the
 // others to accounts of five. Every other one of those has a person for an owner; every
 // fifth key has an expiry, every seventh is revoked. There are as many sessions
-// and events as keys, and a user and an account for every ten of them.
+// and events as keys, and a user, an account and an invitation for every ten of them.
 const filled = `
 	SET LOCAL session_replication_role = replica; -- no checks of references
 	-- No notifications, which would be a million.
@@ -28,6 +28,9 @@ const filled = `
 	INSERT INTO tollgate.memberships (user_id, account, role, created)
 		SELECT 'user_' || lpad(n::text, 7, '0'), a, 'editor', now() FROM generate_series(0, %[1]d / 10) n, unnest(ARRAY['acct_0', 'acct_' || n]) a
 		ON CONFLICT DO NOTHING;
+	INSERT INTO tollgate.invitations (id, account, email, role, created, expires)
+		SELECT 'inv_' || lpad(n::text, 7, '0'), a, n || '@example.org', 'editor', now(), now() + n * interval '1 minute'
+		FROM generate_series(0, %[1]d / 10) n, format('acct_%%s', CASE WHEN n %% 2 = 0 THEN 0 ELSE n END) a;
 	INSERT INTO tollgate.keys (id, account, owner, created_by, name, environment, hint, pepper, sum, grants, created, expires, revoked, idempotency)
 		SELECT id, CASE WHEN n %% 2 = 0 THEN 'acct_0' ELSE 'acct_' || n / 10 END, CASE WHEN n %% 4 = 1 THEN 'user_' || lpad((n / 10)::text, 7, '0') ELSE '' END,
 			'operator', 'Key', 'live', 'mt_live_…x7Qa', 'p1', sha256(id::bytea),
@@ -49,9 +52,9 @@ const filled = `
 // fill empties the store and adds n keys.
 func fill(t testing.TB, s *Store, n int) {
 	t.Helper()
-	byHand(t, s, `TRUNCATE tollgate.accounts, tollgate.users, tollgate.memberships, tollgate.keys, tollgate.sessions, tollgate.events`,
+	byHand(t, s, `TRUNCATE tollgate.accounts, tollgate.users, tollgate.memberships, tollgate.invitations, tollgate.keys, tollgate.sessions, tollgate.events`,
 		fmt.Sprintf(filled, n))
-	for _, table := range []string{"accounts", "users", "memberships", "keys", "sessions", "events"} {
+	for _, table := range []string{"accounts", "users", "memberships", "invitations", "keys", "sessions", "events"} {
 		byHand(t, s, `VACUUM ANALYZE tollgate.`+table)
 	}
 }

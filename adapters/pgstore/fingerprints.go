@@ -5,22 +5,20 @@ import (
 	"slices"
 
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
 const (
-	listFingerprints  = `SELECT f.id, f.sum, f.turn FROM tollgate.fingerprints f ORDER BY f.id`
-	lockFingerprints  = `LOCK TABLE tollgate.fingerprints IN SHARE ROW EXCLUSIVE MODE` // which needs the right to UPDATE
+	listFingerprints  = `SELECT ` + sqlkit.FingerprintColumns + ` FROM tollgate.fingerprints ORDER BY id`
+	lockFingerprints  = `LOCK TABLE tollgate.fingerprints IN SHARE ROW EXCLUSIVE MODE` // needs the privilege UPDATE
 	clearFingerprints = `DELETE FROM tollgate.fingerprints`
-	insertFingerprint = `INSERT INTO tollgate.fingerprints (id, sum, turn) VALUES ($1, $2, $3)`
+	insertFingerprint = `INSERT INTO tollgate.fingerprints (` + sqlkit.FingerprintColumns + `) VALUES ($1, $2, $3)`
 )
-
-// fingerprintFields are where listFingerprints reads into.
-func fingerprintFields(f *store.Fingerprint) []any { return []any{&f.ID, (*sum)(&f.Sum), &f.Turn} }
 
 type fingerprints struct{ s *Store }
 
 func (v fingerprints) List(ctx context.Context) ([]store.Fingerprint, error) {
-	return many(ctx, v.s, "list fingerprints", fingerprintFields, listFingerprints)
+	return many(ctx, v.s, "list fingerprints", columns.Fingerprint, listFingerprints)
 }
 
 func (v fingerprints) Swap(ctx context.Context, old, next []store.Fingerprint) error {
@@ -28,7 +26,7 @@ func (v fingerprints) Swap(ctx context.Context, old, next []store.Fingerprint) e
 		if _, err := tx.exec(ctx, lockFingerprints); err != nil {
 			return err
 		}
-		present, err := collect(ctx, tx, fingerprintFields, listFingerprints)
+		present, err := collect(ctx, tx, columns.Fingerprint, listFingerprints)
 		if err != nil {
 			return err
 		}
@@ -39,7 +37,7 @@ func (v fingerprints) Swap(ctx context.Context, old, next []store.Fingerprint) e
 			return err
 		}
 		for _, f := range next {
-			if _, err := tx.exec(ctx, insertFingerprint, f.ID, f.Sum[:], f.Turn); err != nil {
+			if _, err := tx.exec(ctx, insertFingerprint, columns.FingerprintValues(f)...); err != nil {
 				return err
 			}
 		}

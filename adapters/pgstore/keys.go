@@ -7,18 +7,19 @@ import (
 
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
-const (
-	findKey = `SELECT ` + keyColumns + `, ` + accountColumns + `, coalesce(u.status, ''), coalesce(m.user_id, ''),
-		coalesce(m.account, ''), coalesce(m.role, ''), coalesce(m.scope, '{}'), m.created
+var findKey = `SELECT ` + sqlkit.Of("k", sqlkit.KeyColumns) + `, ` + sqlkit.OwnerColumns + `
 		FROM tollgate.keys k JOIN tollgate.accounts a ON a.id = k.account
 		LEFT JOIN tollgate.users u ON u.id = k.owner AND k.owner <> ''
 		LEFT JOIN tollgate.memberships m ON m.user_id = u.id AND m.account = k.account
 		WHERE k.sum = $1 AND k.pepper = $2`
-	// A statement that changes several rows locks them first, in the order of
-	// their ids, so that no two statements wait for each other. By then the
-	// transactions that held the rows have ended, and Postgres has read them again.
+
+const (
+	// A statement that changes several rows locks them first, in the order of their
+	// ids, so that two statements never wait for each other. Postgres reads a row again
+	// after it has waited for its lock.
 	touchKeys = `WITH latest AS (
 			SELECT id COLLATE "C" AS id, max(at) AS at FROM unnest($1::text[], $2::timestamptz[]) AS u (id, at) GROUP BY 1
 		), held AS (
@@ -38,8 +39,8 @@ type keys struct{ s *Store }
 func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	var k store.Key
 	var o store.Owner
-	fields := slices.Concat(keyFields(&k), accountFields(&o.Account), []any{(*status)(&o.User)}, memberFields(&o.Membership))
-	if err := v.s.row(ctx, findKey, d.Sum[:], key(d.Pepper)).Scan(record(fields)); err != nil {
+	fields := slices.Concat(columns.Key(&k), columns.Owner(&o))
+	if err := v.s.row(ctx, findKey, d.Sum[:], d.Pepper).Scan(record(fields)); err != nil {
 		return store.Key{}, store.Owner{}, answer("find", err)
 	}
 	return k, o, nil
@@ -53,7 +54,7 @@ func (v keys) BeginGrace(ctx context.Context, id string, now time.Time) error {
 	return v.s.change(ctx, "begin grace", func(tx conn) error {
 		pair, err := collect(ctx, tx, func(k *store.Key) []any {
 			return []any{&k.ID, &k.Account, &k.Replaces, (*span)(&k.Grace), (*instant)(&k.Revoked)}
-		}, holdPair, key(id))
+		}, holdPair, id)
 		if err != nil {
 			return err
 		}
@@ -78,6 +79,6 @@ func endGraceOf(ctx context.Context, tx conn, k store.Key, now time.Time) error 
 }
 
 func (v keys) Rehash(ctx context.Context, id string, old, next keyfmt.Digest) error {
-	err := some(v.s.exec(ctx, rehashKey, key(id), old.Sum[:], key(old.Pepper), next.Sum[:], next.Pepper))
+	err := some(v.s.exec(ctx, rehashKey, id, old.Sum[:], old.Pepper, next.Sum[:], next.Pepper))
 	return answer("rehash", v.s.swapped(ctx, err, hasKey, id))
 }

@@ -20,25 +20,26 @@ func TestMeanwhile(t *testing.T) {
 	const old, next = "key_0000001", "key_0000002" // next is the successor
 	revoke := `UPDATE tollgate.keys SET revoked = '2026-01-01Z', reason = 'first' WHERE id = '` + old + `'`
 	later := t0.Add(time.Hour)
-	for name, c := range map[string]struct {
-		meanwhile string // what the other process has done
+	for _, tt := range []struct {
+		name      string
+		meanwhile string
 		call      func(ctx context.Context, s *Store) error
 		want      error
-		left      string // what is true afterwards, in SQL
+		left      string
 	}{
 		// case K22
-		"Create under a quota": {
+		{"Create under a quota",
 			`SELECT FROM tollgate.accounts WHERE id = 'acct_1' FOR NO KEY UPDATE;
 			INSERT INTO tollgate.keys (id, account, sum, grants) VALUES ('key_x', 'acct_1', sha256('x'), '{}')`,
 			func(ctx context.Context, s *Store) error { return s.KeyAdmin().Create(ctx, newKey(9), 3, t0) },
 			store.ErrQuota, `NOT EXISTS (SELECT FROM tollgate.keys WHERE id = 'key_0000009')`,
 		},
-		"Create with an id": {
+		{"Create with an id",
 			`INSERT INTO tollgate.keys (id, account, sum, grants) VALUES ('key_0000009', 'acct_1', sha256('x'), '{}')`,
 			func(ctx context.Context, s *Store) error { return s.KeyAdmin().Create(ctx, newKey(9), 0, t0) },
 			store.ErrConflict, `true`,
 		},
-		"Create in an account that goes": {
+		{"Create in an account that goes",
 			`DELETE FROM tollgate.accounts WHERE id = 'acct_2'`,
 			func(ctx context.Context, s *Store) error {
 				k := newKey(9)
@@ -48,21 +49,21 @@ func TestMeanwhile(t *testing.T) {
 			store.ErrNotFound, `true`,
 		},
 		// case K8
-		"Rotate of a key that is revoked": {
+		{"Rotate of a key that is revoked",
 			revoke,
 			func(ctx context.Context, s *Store) error {
 				return s.KeyAdmin().Rotate(ctx, "acct_1", old, newKey(9), later, t0)
 			},
 			store.ErrInactive, `NOT EXISTS (SELECT FROM tollgate.keys WHERE id = 'key_0000009')`,
 		},
-		"Rotate of a key that is narrowed": {
+		{"Rotate of a key that is narrowed",
 			`UPDATE tollgate.keys SET grants = '{"v":1}' WHERE id = '` + next + `'`,
 			func(ctx context.Context, s *Store) error {
 				return s.KeyAdmin().Rotate(ctx, "acct_1", next, newKey(9), later, t0)
 			},
 			store.ErrConflict, `NOT EXISTS (SELECT FROM tollgate.keys WHERE id = 'key_0000009')`,
 		},
-		"Update of a key that is revoked": {
+		{"Update of a key that is revoked",
 			revoke,
 			func(ctx context.Context, s *Store) error {
 				_, err := s.KeyAdmin().Update(ctx, "acct_1", old, store.KeyUpdate{Was: newKey(1).Grant, Expires: &time.Time{}}, t0)
@@ -70,7 +71,7 @@ func TestMeanwhile(t *testing.T) {
 			},
 			store.ErrInactive, `(SELECT revoked IS NOT NULL AND expires IS NOT NULL FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
-		"Update of a key that is narrowed": {
+		{"Update of a key that is narrowed",
 			`UPDATE tollgate.keys SET grants = '{"v":1}' WHERE id = '` + old + `'`,
 			func(ctx context.Context, s *Store) error {
 				_, err := s.KeyAdmin().Update(ctx, "acct_1", old, store.KeyUpdate{Was: newKey(1).Grant, Grant: &authz.Grant{}}, t0)
@@ -78,14 +79,14 @@ func TestMeanwhile(t *testing.T) {
 			},
 			store.ErrConflict, `(SELECT grants::text = '{"v":1}' FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
-		"Revoke of a key that is revoked": {
+		{"Revoke of a key that is revoked",
 			revoke,
 			func(ctx context.Context, s *Store) error {
 				return s.KeyAdmin().Revoke(ctx, "acct_1", old, "second", t0)
 			},
 			nil, `(SELECT reason = 'first' AND revoked = '2026-01-01Z' FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
-		"RevokeAll": {
+		{"RevokeAll",
 			revoke,
 			func(ctx context.Context, s *Store) error {
 				n, err := s.KeyAdmin().RevokeAll(ctx, "acct_1", store.Filter{}, "second", t0)
@@ -93,27 +94,27 @@ func TestMeanwhile(t *testing.T) {
 			},
 			nil, `(SELECT string_agg(reason, ' ' ORDER BY id) = 'first second' FROM tollgate.keys)`,
 		},
-		"Touch of a key that is revoked": {
+		{"Touch of a key that is revoked",
 			revoke,
 			func(ctx context.Context, s *Store) error { return s.Keys().Touch(ctx, []store.Use{{ID: old, At: t0}}) },
 			nil, `(SELECT used IS NULL FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
-		"Touch of a key that is used": {
+		{"Touch of a key that is used",
 			`UPDATE tollgate.keys SET used = '2030-01-01Z' WHERE id = '` + old + `'`,
 			func(ctx context.Context, s *Store) error { return s.Keys().Touch(ctx, []store.Use{{ID: old, At: t0}}) },
 			nil, `(SELECT used = '2030-01-01Z' FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
-		"BeginGrace of a key that is revoked": {
+		{"BeginGrace of a key that is revoked",
 			`UPDATE tollgate.keys SET revoked = now() WHERE id = '` + next + `'`,
 			func(ctx context.Context, s *Store) error { return s.Keys().BeginGrace(ctx, next, t0) },
 			nil, `(SELECT count(*) = 2 FROM tollgate.keys WHERE expires = '2026-02-06Z' AND id = '` + old + `' OR grace > 0)`,
 		},
-		"BeginGrace that has begun": {
+		{"BeginGrace that has begun",
 			`UPDATE tollgate.keys SET grace = 0 WHERE id = '` + next + `'; UPDATE tollgate.keys SET expires = '2026-02-01Z' WHERE id = '` + old + `'`,
 			func(ctx context.Context, s *Store) error { return s.Keys().BeginGrace(ctx, next, t0) },
 			nil, `(SELECT expires = '2026-02-01Z' FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
-		"Rehash": {
+		{"Rehash",
 			`UPDATE tollgate.keys SET pepper = 'p2' WHERE id = '` + old + `'`,
 			func(ctx context.Context, s *Store) error {
 				return s.Keys().Rehash(ctx, old, newKey(1).Digest, keyfmt.Digest{Pepper: "p3"})
@@ -121,7 +122,7 @@ func TestMeanwhile(t *testing.T) {
 			store.ErrConflict, `(SELECT pepper = 'p2' FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
 		// case K20
-		"Prune of a key that gets time": {
+		{"Prune of a key that gets time",
 			`UPDATE tollgate.keys SET expires = '2030-01-01Z' WHERE id = '` + old + `'`,
 			func(ctx context.Context, s *Store) error {
 				_, err := s.KeyAdmin().Prune(ctx, t0.AddDate(1, 0, 0), 1000)
@@ -130,14 +131,14 @@ func TestMeanwhile(t *testing.T) {
 			nil, `EXISTS (SELECT FROM tollgate.keys WHERE id = '` + old + `')`,
 		},
 		// case S7
-		"Sessions.Touch": {
+		{"Sessions.Touch",
 			`UPDATE tollgate.sessions SET revoked = now()`,
 			func(ctx context.Context, s *Store) error {
 				return s.Sessions().Touch(ctx, []store.Use{{ID: "ses_1", At: t0}})
 			},
 			nil, `(SELECT seen IS NULL AND revoked IS NOT NULL FROM tollgate.sessions)`,
 		},
-		"Sessions.RevokeAll": {
+		{"Sessions.RevokeAll",
 			`UPDATE tollgate.sessions SET revoked = '2026-01-01Z'`,
 			func(ctx context.Context, s *Store) error {
 				_, err := s.Sessions().RevokeAll(ctx, "user_1", "", t0)
@@ -145,7 +146,7 @@ func TestMeanwhile(t *testing.T) {
 			},
 			nil, `(SELECT revoked = '2026-01-01Z' FROM tollgate.sessions)`,
 		},
-		"Sessions.Prune": {
+		{"Sessions.Prune",
 			`UPDATE tollgate.sessions SET expires = '2030-01-01Z'`,
 			func(ctx context.Context, s *Store) error {
 				_, err := s.Sessions().Prune(ctx, t0.AddDate(1, 0, 0), 1000)
@@ -154,13 +155,13 @@ func TestMeanwhile(t *testing.T) {
 			nil, `EXISTS (SELECT FROM tollgate.sessions)`,
 		},
 		// case S23
-		"Users.Rehash": {
+		{"Users.Rehash",
 			`UPDATE tollgate.users SET password = 'new', epoch = epoch + 1`,
 			func(ctx context.Context, s *Store) error { return s.Users().Rehash(ctx, "user_1", "", "late") },
 			store.ErrConflict, `(SELECT password = 'new' FROM tollgate.users)`,
 		},
 		// case S11
-		"EndSessions": {
+		{"EndSessions",
 			`UPDATE tollgate.users SET epoch = epoch + 1`,
 			func(ctx context.Context, s *Store) error {
 				_, err := s.Users().EndSessions(ctx, "user_1")
@@ -169,7 +170,7 @@ func TestMeanwhile(t *testing.T) {
 			nil, `(SELECT epoch = 2 FROM tollgate.users)`,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t, config(t))
 			newKeys(t, s, 1)
 			newLogin(t, s)
@@ -180,13 +181,13 @@ func TestMeanwhile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = meanwhile(t, s, c.meanwhile, func() error { return c.call(t.Context(), s) })
-			if d := cmp.Diff(c.want, err, cmpopts.EquateErrors()); d != "" {
+			err = meanwhile(t, s, tt.meanwhile, func() error { return tt.call(t.Context(), s) })
+			if d := cmp.Diff(tt.want, err, cmpopts.EquateErrors()); d != "" {
 				t.Errorf("error (-want +got):\n%s", d)
 			}
 			var left bool
-			if err := s.row(t.Context(), `SELECT `+c.left).Scan(&left); err != nil || !left {
-				t.Errorf("not true afterwards: %s (error %v)", c.left, err)
+			if err := s.row(t.Context(), `SELECT `+tt.left).Scan(&left); err != nil || !left {
+				t.Errorf("not true afterwards: %s (error %v)", tt.left, err)
 			}
 		})
 	}

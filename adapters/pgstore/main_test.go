@@ -56,17 +56,18 @@ func open(t testing.TB, c Config) *Store {
 func empty(t testing.TB, c Config) *Store {
 	t.Helper()
 	s := open(t, c)
-	byHand(t, s, `DELETE FROM tollgate.sessions; DELETE FROM tollgate.keys; DELETE FROM tollgate.memberships; DELETE FROM tollgate.users;
+	byHand(t, s, `DELETE FROM tollgate.sessions; DELETE FROM tollgate.keys; DELETE FROM tollgate.invitations; DELETE FROM tollgate.memberships; DELETE FROM tollgate.users;
 		DELETE FROM tollgate.events; DELETE FROM tollgate.fingerprints; DELETE FROM tollgate.accounts`)
 	return s
 }
 
-// The suite covers, on this backend, case A8, case K6, case K8, case K11, case
+// One of two stores is behind a pooler. The suite covers, on this backend, case A8, case K6, case K8, case K11, case
 // K12, case K16, case K18, case K20, case K21, case K22, case S7, case S9, case
 // S11 and case S23, as far as they are the store's.
 func TestStore(t *testing.T) {
 	c := config(t)
-	storetest.Run(t, func(t *testing.T) storetest.Backend { return empty(t, c) })
+	direct, pooled := open(t, c), behindPooler(t, c)
+	storetest.Run(t, func(t *testing.T) storetest.Backend { return storetest.Pair(empty(t, pooled), direct) })
 }
 
 // Nothing depends on search_path, nor on the name of the schema.
@@ -118,23 +119,26 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer german.Close()
-	for want, c := range map[string]Config{
-		"URL and Pool are both empty":        {},
-		"both URL and Pool":                  {URL: server.URL(), Pool: pool},
-		"Heartbeat is -1ns":                  {Pool: pool, Heartbeat: -1},
-		"64 bytes":                           {Pool: pool, Schema: strings.Repeat("x", 64)},
-		"no text that Postgres":              {Pool: pool, Schema: "a\x00b"},
-		"cannot parse":                       {URL: "postgres://localhost:port/x"},
-		"connection refused":                 {URL: "postgres://127.0.0.1:1/x?sslmode=disable"},
-		"run Migrate":                        {Pool: pool, Schema: "nowhere"},
-		`"German, DMY", want ISO`:            {Pool: german},
-		"password authentication failed":     {URL: strings.Replace(server.URL(), "tollgate:", "tollgate:x", 1)},
-		`want "read committed"`:              {URL: server.URL("default_transaction_isolation=serializable")},
-		"URL and Pool are both empty\npgsto": {Heartbeat: -1}, // and the second mistake after it
+	for _, tt := range []struct {
+		want string
+		c    Config
+	}{
+		{"URL and Pool are both empty", Config{}},
+		{"both URL and Pool", Config{URL: server.URL(), Pool: pool}},
+		{"Heartbeat is -1ns", Config{Pool: pool, Heartbeat: -1}},
+		{"64 bytes", Config{Pool: pool, Schema: strings.Repeat("x", 64)}},
+		{"no text that Postgres", Config{Pool: pool, Schema: "a\x00b"}},
+		{"cannot parse", Config{URL: "postgres://localhost:port/x"}},
+		{"connection refused", Config{URL: "postgres://127.0.0.1:1/x?sslmode=disable"}},
+		{"run Migrate", Config{Pool: pool, Schema: "nowhere"}},
+		{`"German, DMY", want ISO`, Config{Pool: german}},
+		{"password authentication failed", Config{URL: strings.Replace(server.URL(), "tollgate:", "tollgate:x", 1)}},
+		{`want "read committed"`, Config{URL: server.URL("default_transaction_isolation=serializable")}},
+		{"URL and Pool are both empty\npgsto", Config{Heartbeat: -1}}, // and the second mistake after it
 	} {
-		s, err := Open(t.Context(), c)
-		if err == nil || s != nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Open: %v, want %q", err, want)
+		s, err := Open(t.Context(), tt.c)
+		if err == nil || s != nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Open: %v, want %q", err, tt.want)
 		}
 		outage(t, "Open", err)
 		if err != nil && strings.Contains(err.Error(), pool.Config().ConnConfig.Password) {

@@ -1,17 +1,18 @@
 // Package pgstore keeps keys, accounts and people in Postgres, with pgx.
 //
-// Several processes on several machines may share the database: each hears of
-// the others' changes, and of those made by hand with psql, as soon as they are
-// committed (LISTEN and NOTIFY). What a call has acknowledged is committed;
-// Postgres loses no commit while its settings fsync and synchronous_commit are
-// on, which is how it comes.
+// Several processes on several machines may share the database. Each hears of the
+// changes of the others, and of changes made by hand with psql, as soon as they are
+// committed (LISTEN and NOTIFY). A call returns after its change is committed. Postgres
+// loses no commit while its settings fsync and synchronous_commit are on, which is the
+// default.
 //
 // # Poolers
 //
-// Behind PgBouncer in transaction mode set default_query_exec_mode=exec in
-// [Config].URL (or in the configuration of the pool), unless PgBouncer itself
-// keeps prepared statements (max_prepared_statements, since 1.21). Watch needs
-// connections that stay its own: give [Config].Listen, straight to Postgres.
+// Behind PgBouncer in transaction mode, set default_query_exec_mode=exec in
+// [Config].URL or in the configuration of the pool. This is not necessary if PgBouncer
+// keeps prepared statements (max_prepared_statements, since version 1.21). Watch needs
+// connections that nobody else uses: set [Config].Listen to one that goes straight to
+// Postgres.
 package pgstore
 
 import (
@@ -32,22 +33,22 @@ import (
 
 // Config says where the database is. It needs a URL or a Pool.
 type Config struct {
-	// URL is as [pgxpool.ParseConfig] reads it: postgres://… with settings such
-	// as pool_max_conns, or words such as host=…. What it leaves out comes from
-	// the environment (PGHOST, PGPASSWORD …). Of several hosts the primary is
-	// taken, for a standby may be behind.
+	// URL is read by [pgxpool.ParseConfig]: postgres://… with settings such as
+	// pool_max_conns, or words such as host=…. What is missing in it comes from the
+	// environment (PGHOST, PGPASSWORD …). If it names several hosts, the primary is
+	// used, because a standby may be behind.
 	URL string
-	// Pool is used instead of one of URL's. It stays yours to close. Its
-	// connections must be to the primary.
+	// Pool is used instead of a new pool for URL. The caller closes it. Its
+	// connections must go to the primary.
 	Pool *pgxpool.Pool
 
-	Schema string // where the tables are, any name; "": tollgate
+	Schema string // of the tables; any name. Default: "tollgate"
 
-	// Listen makes the two connections that Watch keeps. They must be straight
-	// to Postgres, or through a pooler in session mode. nil: as the pool's.
+	// Listen makes the two connections that Watch keeps. They must go straight to
+	// Postgres, or through a pooler in session mode. Default: like those of the pool.
 	Listen *pgx.ConnConfig
-	// Heartbeat is how often Watch proves that the stream of changes is alive.
-	// One that is not heard within ten of them ends Watch. 0: one second.
+	// Heartbeat is how often Watch proves that it still hears of changes. Watch ends
+	// if a heartbeat is not heard within the time of ten. Default: one second.
 	Heartbeat time.Duration
 }
 
@@ -55,22 +56,22 @@ type Config struct {
 // concurrent use.
 type Store struct {
 	pool *pool
-	own  bool // the pool is ours to close
+	own  bool // Close closes the pool
 	conn      // statements on the pool
 
 	listen      *pgx.ConnConfig
-	elsewhere   bool                                         // listen is not the pool's
-	before      func(context.Context, *pgx.ConnConfig) error // each of its connections; may be nil
+	elsewhere   bool                                         // listen is not the configuration of the pool
+	before      func(context.Context, *pgx.ConnConfig) error // prepares each of these connections; may be nil
 	heartbeat   time.Duration
-	beatTimeout time.Duration // for a heartbeat to come back
+	beatTimeout time.Duration // how long a heartbeat may take to come back
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open connects to the database, and checks that it can keep the records and
-// has the schema of this release: it returns [ErrOlder] or [ErrNewer] for
-// another one. It changes nothing; see [Migrate]. A database that is read-only can
-// be opened; see [Store.Ready].
+// Open connects to the database, and checks that it can store the records and has the
+// schema of this release. If it has another one, Open returns [ErrOlder] or [ErrNewer].
+// It does not migrate; see [Migrate]. It also opens a database that is read-only; see
+// [Store.Ready].
 func Open(ctx context.Context, c Config) (*Store, error) {
 	s, err := connect(c)
 	if err != nil {
@@ -103,7 +104,7 @@ func connect(c Config) (*Store, error) {
 	return s, nil
 }
 
-// check returns the configuration of the pool, or all mistakes in c.
+// check returns the configuration of the pool, or an error with all mistakes in c.
 func (c Config) check() (config *pgxpool.Config, err error) {
 	var errs []error
 	switch {
@@ -133,15 +134,15 @@ func (c Config) check() (config *pgxpool.Config, err error) {
 	return config, errors.Join(errs...)
 }
 
-// Ready returns why the store could not do its work now, or nil: the database
-// is reached, is the primary, has the schema of this release, and has committed a
-// write, of a row that stays as it is.
+// Ready returns nil if the store can work now: the database answers, is the primary, has
+// the schema of this release, and has committed a write, which leaves its row as it is.
+// Otherwise it returns the reason.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.check(ctx); err != nil {
 		return err
 	}
 	const write = `UPDATE tollgate.migrations SET since = since WHERE version = 1`
-	err := s.run(ctx, true, func(q querier) error { // it may well be made twice
+	err := s.run(ctx, true, func(q querier) error { // a second run does no harm
 		_, err := q.Exec(ctx, s.schema.in(write))
 		return err
 	})
@@ -151,8 +152,8 @@ func (s *Store) Ready(ctx context.Context) error {
 	return nil
 }
 
-// check is Ready without the write. A database that is read-only for now can be
-// opened: what is known in it can be read.
+// check is Ready without the write. A database that is read-only for a while can be
+// opened, because it can be read.
 func (s *Store) check(ctx context.Context) error {
 	var server, client, dates, isolation string
 	var standby bool
@@ -170,21 +171,19 @@ func (s *Store) check(ctx context.Context) error {
 	case isolation != "read committed":
 		return fmt.Errorf("pgstore: transactions are %q, want \"read committed\" (default_transaction_isolation)", isolation)
 	}
-	at, err := version(ctx, s.conn)
+	tables := s.schema.tables()
+	at, err := tables.Version(ctx, handle{s.conn})
 	switch {
-	case errors.Is(err, ErrNewer):
-		return err
 	case err != nil:
 		return fmt.Errorf("pgstore: %w", err)
-	case at < newest():
-		return fmt.Errorf("%w: schema %s has version %d and this release needs %d: run Migrate", ErrOlder, s.schema.quoted, at, newest())
+	case at < tables.Newest():
+		return fmt.Errorf("%w: schema %s has version %d and this release needs %d: run Migrate", ErrOlder, s.schema.quoted, at, tables.Newest())
 	}
 	return nil
 }
 
-// Close closes the connections that are not of [Config].Pool, and waits for
-// calls under way. End the watches first. It implements io.Closer and returns
-// no error.
+// Close waits for calls that have not returned, and closes the connections that are not
+// in [Config].Pool. End the watches first. It implements io.Closer and returns no error.
 func (s *Store) Close() error {
 	if s.own {
 		s.pool.Close()
@@ -206,6 +205,9 @@ func (s *Store) Users() store.Users { return guard.Users(users{s}) }
 
 // Memberships returns the memberships of users in accounts.
 func (s *Store) Memberships() store.Memberships { return guard.Memberships(memberships{s}) }
+
+// Invitations returns the invitations to accounts.
+func (s *Store) Invitations() store.Invitations { return guard.Invitations(invitations{s}) }
 
 // Sessions returns the sessions.
 func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }

@@ -74,6 +74,14 @@ var planned = []struct {
 	{"membersUser", membersUser, `'user_0000001'`, 0},
 	{"members", members, `'acct_0', 'user_0000001', 20`, 0},
 	{"removeMember", removeMember, `'user_0000001', 'acct_0'`, 1},
+	{"holdMember", holdMember, `'user_0000001', 'acct_0'`, 1},
+	{"swapMember", swapMember, `'user_0000001', 'acct_0', 'viewer', '{}'`, 1},
+	{"othersOfRole", othersOfRole, `'acct_0', 'editor', 'user_0000001'`, 0},
+	{"getInvitation", getInvitation, `'acct_0', 'inv_0000002'`, 0},
+	{"listInvitations", listInvitations, `'acct_0', 'inv_0000100', 20`, 0},
+	{"removeInvitation", removeInvitation, `'acct_0', 'inv_0000002'`, 1},
+	{"takeInvitation", takeInvitation, `'acct_0', 'inv_0000002', now()`, 1},
+	{"pruneInvitations", pruneInvitations, `now() + interval '9 minutes', 2`, 2},
 	{"getSession", getSession, `'user_0000001', 'ses_0000010'`, 0},
 	{"listSessions", listSessions, `'user_0000001'`, 0},
 	{"revokeSession", revokeSession, `'user_0000001', 'ses_0000010', now()`, 1},
@@ -95,7 +103,7 @@ func explain(t testing.TB, s *Store, statement, args string) plan {
 	}
 	defer tx.Rollback(t.Context())
 	mode := "force_generic_plan"
-	if statement == pruneKeys || statement == pruneSessions || statement == pruneEvents { // see Store.prune
+	if statement == pruneKeys || statement == pruneSessions || statement == pruneEvents || statement == pruneInvitations { // see Store.prune
 		mode = "force_custom_plan"
 	}
 	if _, err := tx.Exec(t.Context(), "SET LOCAL plan_cache_mode = "+mode); err != nil {

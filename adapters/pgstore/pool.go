@@ -14,27 +14,27 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A pool knows which errors are those of a connection that should not be used
-// any more, and what may then be done again on another one.
+// A pool knows after which errors a connection should no longer be used, and which
+// statements can then be repeated on another one.
 type pool struct {
 	*pgxpool.Pool
-	renewed atomic.Int64 // when it was last renewed; Unix ns
+	renewed atomic.Int64 // when its connections were last renewed, in Unix nanoseconds
 }
 
-// A querier runs statements: a pool, a connection or a transaction.
+// A querier is a pool, a connection or a transaction.
 type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// again reports whether a statement that has failed with err may be sent once
-// more: none of it was done, or it is a read.
+// again reports whether a statement that failed with err can be sent once more: nothing
+// of it was done, or it is a read.
 //
-// A connection that was made while the database was read-only stays read-only
-// when the database no longer is. A connection to a primary may stay open when
-// that becomes a standby. So the error of a read-only connection ends all
-// connections of the pool, at most once a second: the database may still be
+// A connection that was made while the database was read-only stays read-only when the
+// database is so no longer. A connection to a primary may stay open when that becomes a
+// standby. So an error that says that a connection is read-only closes all connections
+// of the pool. This happens at most once a second, because the database may still be
 // read-only.
 func (p *pool) again(ctx context.Context, read bool, err error) bool {
 	if err == nil || ctx.Err() != nil {
@@ -51,8 +51,8 @@ func (p *pool) again(ctx context.Context, read bool, err error) bool {
 	return pgconn.SafeToRetry(err) || read && lost(err)
 }
 
-// lost reports whether an error says that the connection has ended, and not that
-// there is none to be had.
+// lost reports whether err means that a connection has ended. An error of connecting
+// does not.
 func lost(err error) bool {
 	if e := (*pgconn.ConnectError)(nil); errors.As(err, &e) {
 		return false
@@ -70,10 +70,10 @@ func lost(err error) bool {
 	return pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
-// fresh returns a connection that answers. Those of the pool may have ended
-// together.
+// fresh returns a connection that answers. All connections of the pool may have ended at
+// the same time.
 func (p *pool) fresh(ctx context.Context) (c *pgxpool.Conn, err error) {
-	for range p.Stat().MaxConns() + 1 { // one that has ended leaves the pool
+	for range p.Stat().MaxConns() + 1 { // a connection that has ended is removed from the pool
 		if c, err = p.Acquire(ctx); err != nil {
 			return nil, err
 		}
@@ -85,8 +85,8 @@ func (p *pool) fresh(ctx context.Context) (c *pgxpool.Conn, err error) {
 	return nil, err
 }
 
-// run runs f on the pool, and where that is possible once more on a connection
-// that answers. In a transaction f runs once.
+// run runs f on the pool. If it fails and can be repeated, it runs once more on a
+// connection that answers. In a transaction f runs once.
 func (c conn) run(ctx context.Context, read bool, f func(querier) error) error {
 	err := f(c.pgx)
 	if c.pool == nil || !c.pool.again(ctx, read, err) {
@@ -100,12 +100,12 @@ func (c conn) run(ctx context.Context, read bool, f func(querier) error) error {
 	return f(fresh)
 }
 
-// isRead reports whether a statement of this package, outside a transaction,
-// changes nothing.
+// isRead reports whether a statement of this package changes nothing, if it is not part
+// of a transaction.
 func isRead(statement string) bool { return strings.HasPrefix(statement, "SELECT ") }
 
-// transact runs f in a transaction, and once more where the first could not
-// begin or was read-only.
+// transact runs f in a transaction. If that cannot begin or is read-only, f runs once
+// more in another one.
 func (p *pool) transact(ctx context.Context, f func(pgx.Tx) error) error {
 	begun := false
 	once := func(tx pgx.Tx) error {

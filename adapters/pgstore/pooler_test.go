@@ -13,8 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-
-	"medtwin.ai/tollgate/store/storetest"
 )
 
 // A pooler gives each transaction of a client the connection that was idle for
@@ -155,16 +153,16 @@ func relay(client *pgproto3.Backend, server *pgproto3.Frontend) (status byte, er
 	}
 }
 
-// The whole suite, with pgx's mode for poolers, and a watch that goes round it.
-func TestBehindPooler(t *testing.T) {
-	c := config(t)
-	c.URL = newPooler(t).url("pool_max_conns=8", "default_query_exec_mode=exec")
+// behindPooler returns a configuration for stores behind a pooler, with pgx's mode for
+// these and with watches that do not go through it.
+func behindPooler(t *testing.T, c Config) Config {
+	t.Helper()
 	listen, err := pgx.ParseConfig(server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Listen = listen
-	storetest.Run(t, func(t *testing.T) storetest.Backend { return empty(t, c) })
+	c.URL, c.Listen = newPooler(t).url("pool_max_conns=8", "default_query_exec_mode=exec"), listen
+	return c
 }
 
 // A watch that goes through it would hear its own connection at most. It must

@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// A record is where a row is read into, field by field. Its texts become parts
-// of one string: most of a key is texts, and every key that is not remembered is
-// read by this.
+// A record is what a row is read into, field by field. All its texts become parts of
+// one string, which is one allocation: most columns of a key are texts, and every key
+// that is not in the cache is read by this.
 type record []any
 
 // ScanRow implements [pgx.RowScanner].
@@ -19,7 +19,7 @@ func (r record) ScanRow(rows pgx.Rows) error {
 	if len(values) != len(r) {
 		return fmt.Errorf("%d columns, want %d", len(values), len(r))
 	}
-	text := func(i int) *string { // NULL is no text
+	text := func(i int) *string { // not for NULL
 		if s, ok := r[i].(*string); ok && types[i].DataTypeOID == pgtype.TextOID && values[i] != nil {
 			return s
 		}
@@ -45,3 +45,9 @@ func (r record) ScanRow(rows pgx.Rows) error {
 	}
 	return nil
 }
+
+// records reads each row of a query as a record.
+type records struct{ pgx.Rows }
+
+// Scan implements [sqlkit.Rows].
+func (r records) Scan(into ...any) error { return r.Rows.Scan(record(into)) }

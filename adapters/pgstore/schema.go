@@ -9,14 +9,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// written is the schema that statements and migrations are written for. They
-// name it before each table, so that nothing depends on search_path.
+// written is the schema that statements and migrations name. They name it before each
+// table, so that nothing depends on search_path.
 const written = "tollgate"
 
-// A schema is where the tables of a store are.
+// A schema is the one that has the tables of a store.
 type schema struct {
 	name, quoted string
-	texts        sync.Map // statements as they are written: as they are sent
+	texts        sync.Map // statements as they are written, and as they are sent
 }
 
 func newSchema(name string) *schema {
@@ -24,7 +24,7 @@ func newSchema(name string) *schema {
 	return &schema{name: name, quoted: pgx.Identifier{name}.Sanitize()}
 }
 
-// in returns the statement for this schema.
+// in returns the statement with the name of this schema.
 func (s *schema) in(statement string) string {
 	if text, ok := s.texts.Load(statement); ok {
 		return text.(string)
@@ -38,9 +38,9 @@ func (s *schema) fill(sql string) string {
 	return strings.ReplaceAll(sql, written+".", s.quoted+".")
 }
 
-// checkSchema refuses what cannot be a name in Postgres, or not the same one.
+// checkSchema returns an error for a name that Postgres cannot store or would cut off.
 func checkSchema(name string) error {
-	const most = 63 // bytes; Postgres cuts off the rest
+	const most = 63 // bytes, after which Postgres cuts a name off
 	if len(name) > most {
 		return fmt.Errorf("pgstore: Schema has %d bytes, want at most %d", len(name), most)
 	}

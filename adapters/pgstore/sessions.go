@@ -6,17 +6,16 @@ import (
 
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
 const (
-	sessionColumns = `s.id, s.user_id, s.account, s.pepper, s.sum, s.epoch, s.cookie, s.created, s.seen, s.expires, s.revoked,
-		s.idle, s.address, s.agent`
-	insertSession = `INSERT INTO tollgate.sessions (id, user_id, account, pepper, sum, epoch, cookie, created, seen, expires, revoked,
-		idle, address, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
-	findSession  = `SELECT ` + sessionColumns + ` FROM tollgate.sessions s WHERE s.sum = $1 AND s.pepper = $2`
-	getSession   = `SELECT ` + sessionColumns + ` FROM tollgate.sessions s WHERE s.user_id = $1 AND s.id = $2`
-	listSessions = `SELECT ` + sessionColumns + ` FROM tollgate.sessions s WHERE s.user_id = $1 ORDER BY s.id DESC LIMIT 1000`
-	// In the order of ids, as touchKeys.
+	insertSession = `INSERT INTO tollgate.sessions (` + sqlkit.SessionColumns + `)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+	findSession  = `SELECT ` + sqlkit.SessionColumns + ` FROM tollgate.sessions s WHERE s.sum = $1 AND s.pepper = $2`
+	getSession   = `SELECT ` + sqlkit.SessionColumns + ` FROM tollgate.sessions s WHERE s.user_id = $1 AND s.id = $2`
+	listSessions = `SELECT ` + sqlkit.SessionColumns + ` FROM tollgate.sessions s WHERE s.user_id = $1 ORDER BY s.id DESC LIMIT 1000`
+	// It locks rows in the order of their ids, like touchKeys.
 	touchSessions = `WITH latest AS (
 			SELECT id COLLATE "C" AS id, max(at) AS at FROM unnest($1::text[], $2::timestamptz[]) AS u (id, at) GROUP BY 1
 		), held AS (
@@ -29,7 +28,7 @@ const (
 			SELECT id FROM tollgate.sessions WHERE user_id = $1 AND id <> $2 AND revoked IS NULL ORDER BY id FOR NO KEY UPDATE
 		)
 		UPDATE tollgate.sessions s SET revoked = $3 FROM held h WHERE s.id = h.id`
-	// As pruneKeys.
+	// Like pruneKeys.
 	pruneSessions = `WITH old AS MATERIALIZED (
 			(SELECT id FROM tollgate.sessions WHERE expires < $1 ORDER BY expires LIMIT $2)
 			UNION (SELECT id FROM tollgate.sessions WHERE revoked < $1 ORDER BY revoked LIMIT $2) ORDER BY id LIMIT $2
@@ -40,22 +39,14 @@ const (
 		DELETE FROM tollgate.sessions s USING held h WHERE s.id = h.id`
 )
 
-// sessionFields are where sessionColumns are read into.
-func sessionFields(s *store.Session) []any {
-	return []any{&s.ID, &s.User, &s.Account, &s.Digest.Pepper, (*sum)(&s.Digest.Sum), &s.Epoch, &s.Cookie,
-		(*instant)(&s.Created), (*instant)(&s.Seen), (*instant)(&s.Expires), (*instant)(&s.Revoked),
-		(*span)(&s.Idle), &s.Address, &s.Agent}
-}
-
 type sessions struct{ s *Store }
 
 func (v sessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session, error) {
-	return one(ctx, v.s, "find session", sessionFields, findSession, d.Sum[:], key(d.Pepper))
+	return one(ctx, v.s, "find session", columns.Session, findSession, d.Sum[:], d.Pepper)
 }
 
 func (v sessions) Create(ctx context.Context, s store.Session) error {
-	return v.s.set(ctx, "create session", insertSession, s.ID, s.User, s.Account, s.Digest.Pepper, s.Digest.Sum[:], s.Epoch, s.Cookie,
-		when(s.Created), when(s.Seen), when(s.Expires), when(s.Revoked), s.Idle.Microseconds(), s.Address, s.Agent)
+	return v.s.set(ctx, "create session", insertSession, columns.SessionValues(s)...)
 }
 
 func (v sessions) Touch(ctx context.Context, uses []store.Use) error {
@@ -63,25 +54,19 @@ func (v sessions) Touch(ctx context.Context, uses []store.Use) error {
 }
 
 func (v sessions) Get(ctx context.Context, user, id string) (store.Session, error) {
-	return one(ctx, v.s, "get session", sessionFields, getSession, key(user), key(id))
+	return one(ctx, v.s, "get session", columns.Session, getSession, user, id)
 }
 
 func (v sessions) List(ctx context.Context, user string) ([]store.Session, error) {
-	return many(ctx, v.s, "list sessions", sessionFields, listSessions, key(user))
+	return many(ctx, v.s, "list sessions", columns.Session, listSessions, user)
 }
 
 func (v sessions) Revoke(ctx context.Context, user, id string, now time.Time) error {
-	if now.IsZero() {
-		return errTimeless
-	}
-	return v.s.set(ctx, "revoke session", revokeSession, key(user), key(id), when(now))
+	return v.s.set(ctx, "revoke session", revokeSession, user, id, when(now))
 }
 
 func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time) (int, error) {
-	if now.IsZero() {
-		return 0, errTimeless
-	}
-	return v.s.count(ctx, "revoke sessions", revokeSessions, key(user), but, when(now))
+	return v.s.count(ctx, "revoke sessions", revokeSessions, user, but, when(now))
 }
 
 func (v sessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {

@@ -11,58 +11,6 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// The suite runs within one store. Here two of them, as two processes would,
-// work on one database at once: nobody fails for a lock, and the quota holds.
-// case K22
-func TestTwoStoresTogether(t *testing.T) {
-	const keys, allowed = 12, 5
-	ctx, c := t.Context(), config(t)
-	stores := []*Store{open(t, c), open(t, c)}
-	newAccount(t, stores[0])
-
-	var mu sync.Mutex
-	created, refused := 0, 0
-	var wg sync.WaitGroup
-	for i, s := range stores {
-		for n := range keys {
-			k := newKey(i*keys + n)
-			wg.Go(func() {
-				err := s.KeyAdmin().Create(ctx, k, allowed, t0)
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case err == nil:
-					created++
-				case errors.Is(err, store.ErrQuota):
-					refused++
-				default:
-					t.Errorf("Create: %v", err)
-				}
-			})
-			wg.Go(func() {
-				if _, _, err := s.Keys().Find(ctx, k.Digest); err != nil && !errors.Is(err, store.ErrNotFound) {
-					t.Errorf("Find: %v", err)
-				}
-				if _, err := s.KeyAdmin().List(ctx, "acct_1", "", 100); err != nil {
-					t.Errorf("List: %v", err)
-				}
-				if err := s.Keys().Touch(ctx, []store.Use{{ID: k.ID, At: t0.Add(time.Hour)}}); err != nil {
-					t.Errorf("Touch: %v", err)
-				}
-			})
-		}
-	}
-	wg.Wait()
-	if created != allowed || refused != 2*keys-allowed {
-		t.Errorf("%d created and %d refused under a quota of %d", created, refused, allowed)
-	}
-	for _, s := range stores {
-		if list, err := s.KeyAdmin().List(ctx, "acct_1", "", 100); err != nil || len(list) != allowed {
-			t.Errorf("a store lists %d keys, error %v; want %d", len(list), err, allowed)
-		}
-	}
-}
-
 // Calls that lock several rows do so in one order, whatever the order of the
 // rows on the disk or in the call: none waits for another in a circle.
 func TestNoDeadlock(t *testing.T) {

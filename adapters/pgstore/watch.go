@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	missedBeats = 10               // a heartbeat that is not back after so many ends the watch
-	dialTimeout = 10 * time.Second // limits how long the connections of a watch take
+	missedBeats = 10               // a heartbeat that is not back after so many others ends the watch
+	dialTimeout = 10 * time.Second // how long it may take to make the connections of a watch
 )
 
 var errElsewhere = errors.New("what Listen gives leads to another database: what is notified where the records are is not heard there")
@@ -24,8 +24,8 @@ var errElsewhere = errors.New("what Listen gives leads to another database: what
 var errDeaf = errors.New("a notification did not come back in time: " +
 	"the database hangs, or Listen goes through a pooler in transaction mode")
 
-// Watch reports changes to w until ctx ends, no matter who made them: this store,
-// another process, SQL by hand. On an error it returns; watching again begins
+// Watch reports changes to w until ctx ends, whether this store, another process or SQL
+// by hand has made them. It returns an error if it cannot go on; the next Watch begins
 // with Gap. It keeps two connections of its own.
 func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
 	err := s.watch(ctx, w)
@@ -49,20 +49,20 @@ func (s *Store) watch(ctx context.Context, w store.Watcher) error {
 	return context.Cause(ctx)
 }
 
-// A stream is a watch under way. What the sender says must come back on the
-// listener: only that proves that the changes of others come through. A
-// connection that talks to itself would also be answered by a pooler that passes
-// on nothing else.
+// A stream is a watch that has begun. What the sender sends must come back on the
+// listener, because only that proves that the changes of others arrive. A single
+// connection would prove nothing: a pooler may return its own notifications to it, and
+// no others.
 type stream struct {
 	w                store.Watcher
 	listener, sender *pgx.Conn
 	heartbeat        time.Duration
-	beatTimeout      time.Duration // for a heartbeat to come back
-	channel          string        // of the heartbeats, which is this stream's alone
+	beatTimeout      time.Duration // how long a heartbeat may take to come back
+	channel          string        // of the heartbeats of this stream alone
 	heard            chan struct{}
 }
 
-// tune connects and listens. Postgres reports every change from then on.
+// tune connects and listens. Postgres reports every change after it returns.
 func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -81,8 +81,8 @@ func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error
 	if t.sender, err = s.dial(ctx, s.listen); err != nil {
 		return nil, err
 	}
-	// The listener says nothing for days. The operator may have set a limit on
-	// such sessions; it is not meant for this one.
+	// The listener may send nothing for days. A limit that the operator has set for
+	// idle sessions is not meant for it.
 	const stay = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`
 	if _, err = t.listener.Exec(ctx, stay); err != nil {
 		return nil, err
@@ -98,8 +98,8 @@ func (s *Store) tune(ctx context.Context, w store.Watcher) (_ *stream, err error
 	return t, err
 }
 
-// same returns an error if the listener is not at the database that the pool
-// leads to. There it would hear its own heartbeats forever, and no change.
+// same returns an error if the listener is not connected to the database of the pool.
+// It would hear its own heartbeats there, but no change.
 func (t *stream) same(ctx context.Context, s *Store) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.beatTimeout, errElsewhere)
 	defer cancel()
@@ -116,8 +116,8 @@ func (t *stream) same(ctx context.Context, s *Store) error {
 	return err
 }
 
-// listen reports what it hears. The first heartbeat shows that the stream is
-// up; what comes before needs no report, as Gap covers it.
+// listen reports what it hears. The first heartbeat shows that the stream works. Changes
+// before that need no report, because Gap includes them.
 func (t *stream) listen(ctx context.Context) error {
 	for up := false; ; {
 		n, err := t.listener.WaitForNotification(ctx)
@@ -132,7 +132,7 @@ func (t *stream) listen(ctx context.Context) error {
 			}
 			select {
 			case t.heard <- struct{}{}:
-			default: // somebody else's
+			default: // of another program
 			}
 		case !up:
 		case n.Payload == "": // a table was emptied, or the schema migrated
@@ -143,9 +143,9 @@ func (t *stream) listen(ctx context.Context) error {
 	}
 }
 
-// beat sends heartbeats, one at a time. Notifications come in the order of the
-// commits, so once one is back, all that was committed before it was sent has
-// been reported.
+// beat sends heartbeats, one at a time. Notifications arrive in the order of their
+// commits. So when a heartbeat is back, every change that was committed before it was
+// sent has been reported.
 func (t *stream) beat(ctx context.Context) error {
 	tick := time.NewTicker(t.heartbeat)
 	defer tick.Stop()
@@ -192,7 +192,7 @@ func (t *stream) hangUp() {
 // dial makes a connection outside the pool.
 func (s *Store) dial(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	config = config.Copy()
-	config.OnNotification = nil // else they would go there
+	config.OnNotification = nil // which would receive the notifications
 	if s.before != nil {
 		if err := s.before(ctx, config); err != nil {
 			return nil, err
@@ -205,5 +205,5 @@ func (s *Store) dial(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, er
 func hangUp(c *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = c.Close(ctx) // whatever it says, it is closed
+	_ = c.Close(ctx) // closed, even with an error
 }

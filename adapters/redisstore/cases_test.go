@@ -20,31 +20,34 @@ func TestRevokedOnAnotherNode(t *testing.T) {
 			revoke := func(s store.Session) error {
 				return a.redis.Sessions().Revoke(t.Context(), "user_1", s.ID, time.Now())
 			}
-			for what, end := range map[string]func(store.Session) error{
-				"the session": revoke,
-				"the session, while nobody hears": func(s store.Session) error {
+			for _, tt := range []struct {
+				what string
+				end  func(store.Session) error
+			}{
+				{"the session", revoke},
+				{"the session, while nobody hears", func(s store.Session) error {
 					if w.cut() == 0 {
 						t.Error("no subscription was cut")
 					}
 					return revoke(s)
-				},
-				"the user's sessions": func(store.Session) error {
+				}},
+				{"the user's sessions", func(store.Session) error {
 					_, err := f.people.Users().EndSessions(t.Context(), "user_1")
 					return err
-				},
+				}},
 			} {
 				s, token := f.start(t, a)
 				other.waitHeard(t)
 				if err := other.enter(t, token, time.Now()); err != nil {
 					t.Fatal(err)
 				}
-				if err := end(s); err != nil {
+				if err := tt.end(s); err != nil {
 					t.Fatal(err)
 				}
 				ended := time.Now()
-				poll(t, what+" was not refused", func() bool { return errors.Is(other.enter(t, token, time.Now()), authn.ErrRevoked) })
+				poll(t, tt.what+" was not refused", func() bool { return errors.Is(other.enter(t, token, time.Now()), authn.ErrRevoked) })
 				if took := time.Since(ended); took >= lease {
-					t.Errorf("%s: refused after %v, no sooner than without a stream", what, took)
+					t.Errorf("%s: refused after %v, no sooner than without a stream", tt.what, took)
 				}
 			}
 		})

@@ -87,15 +87,18 @@ func everything(t *testing.T, s *Store) {
 	l := watch(t, s)
 	o := login("u", 1)
 	begin(t, s, o, login("u", 2))
-	for what, err := range map[string]error{
-		"Create":  s.Sessions().Create(t.Context(), o),
-		"Touch":   s.Sessions().Touch(t.Context(), []store.Use{{ID: o.ID, At: t0}}),
-		"Publish": s.Publish(t.Context(), "user_1"),
-		"Ready":   s.Ready(t.Context()),
-		"Revoke":  sure.Sessions().Revoke(t.Context(), "u", o.ID, t0),
+	for _, tt := range []struct {
+		what string
+		err  error
+	}{
+		{"Create", s.Sessions().Create(t.Context(), o)},
+		{"Touch", s.Sessions().Touch(t.Context(), []store.Use{{ID: o.ID, At: t0}})},
+		{"Publish", s.Publish(t.Context(), "user_1")},
+		{"Ready", s.Ready(t.Context())},
+		{"Revoke", sure.Sessions().Revoke(t.Context(), "u", o.ID, t0)},
 	} {
-		if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, errReplicas) {
-			t.Errorf("%s: %v", what, err)
+		if tt.err != nil && !errors.Is(tt.err, store.ErrConflict) && !errors.Is(tt.err, errReplicas) {
+			t.Errorf("%s: %v", tt.what, tt.err)
 		}
 	}
 	_, find := s.Sessions().Find(t.Context(), o.Digest)

@@ -10,20 +10,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A master is a server that takes writes, and a key that lives there.
+// A master is a server that takes writes, with the name of a key that it has.
 type master struct {
 	node    *redis.Client
 	witness string
 }
 
-// witnessed is how long a witness lives that nobody renews: longer than any
-// watch that is alive goes without.
+// witnessed is how long a witness exists that nobody renews. A watch that is alive renews
+// it sooner.
 const witnessed = time.Minute
 
 var errUnsettled = errors.New("the cluster is changing, or a master has no slots")
 
-// masters returns the masters: one, or those of the cluster as it is now, or as
-// the driver has last seen it where no server tells: it keeps that to itself.
+// masters returns the one master, or those of the cluster. They are those of now, or, if
+// no server of the cluster answers, those that the driver has seen last. The driver does
+// not say which.
 func (s *Store) masters(ctx context.Context) ([]master, error) {
 	if s.single != nil {
 		return []master{{s.single, s.names.witness(0)}}, nil
@@ -38,7 +39,7 @@ func (s *Store) masters(ctx context.Context) ([]master, error) {
 	}); err != nil {
 		return nil, err
 	}
-	// Asking tells which master has a key, and costs a microsecond.
+	// This finds the master that has a key, and takes a microsecond.
 	var list []master
 	for n := 0; len(nodes) > 0; n++ {
 		witness := s.names.witness(n)
@@ -60,7 +61,7 @@ func (s *Store) masters(ctx context.Context) ([]master, error) {
 	return list, nil
 }
 
-// masterOf returns the server that a key lives on.
+// masterOf returns the server that has a key.
 func (s *Store) masterOf(ctx context.Context, key string) (*redis.Client, error) {
 	if s.single != nil {
 		return s.single, nil
@@ -68,13 +69,13 @@ func (s *Store) masterOf(ctx context.Context, key string) (*redis.Client, error)
 	return s.cluster.MasterForKey(ctx, key)
 }
 
-// say writes and then publishes, on one connection. A server refuses the write
-// that is no longer a master, or is cut off from its cluster or replicas: so
-// what it has published before is all that was changed before. Where replicas
-// were asked for they have to have the write, as those of a master that was
-// replaced have not. heard is how many connections to that very server have got
-// the last message, and witness what the witness says. It takes no memory,
-// should Redis be full, and no MULTI, which it then refuses.
+// say writes and then publishes, on one connection. A server refuses the write if it is
+// no longer a master or has lost its cluster or its replicas. So if it takes the write, it
+// has published every change before that. If replicas are required, they must have the
+// write; the replicas of a master that was replaced do not get it. heard is the number of
+// connections to this server that have received the message, and witness is the value of
+// the witness. The write needs no memory and no MULTI, so that it works when Redis is
+// full.
 func (s *Store) say(ctx context.Context, m master, channel string, messages ...string) (witness string, heard int64, err error) {
 	pipe := m.node.Pipeline()
 	renewed := pipe.GetEx(ctx, m.witness, witnessed)
@@ -97,8 +98,8 @@ func (s *Store) say(ctx context.Context, m master, channel string, messages ...s
 	return witness, heard, enough()
 }
 
-// plant makes the witness where there is none, and returns what it says: that
-// it is another one shows everybody that the database has been emptied.
+// plant makes the witness if there is none, and returns its value. Another value than
+// before shows that the database was emptied.
 func (m master) plant(ctx context.Context) (witness string, err error) {
 	return plant.Run(ctx, m.node, []string{m.witness}, rand.Text(), witnessed.Milliseconds()).Text()
 }

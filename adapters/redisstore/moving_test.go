@@ -33,8 +33,11 @@ func TestMovingSlots(t *testing.T) {
 	w := work(t, s)
 	poll(t, "no session was revoked", func() bool { return w.count() > 100 })
 	witness := must(s.masters(t.Context()))(t)[0].witness
-	for what, key := range map[string]string{"the slot of a user": s.names.sessions("u"), "the slot of a witness": witness} {
-		m := newMove(t, cl, client, key)
+	for _, tt := range []struct {
+		what string
+		key  string
+	}{{"the slot of a user", s.names.sessions("u")}, {"the slot of a witness", witness}} {
+		m := newMove(t, cl, client, tt.key)
 		m.begin(t)
 		m.migrate(t, 1+len(must(m.from.ClusterGetKeysInSlot(t.Context(), m.slot, 1000).Result())(t))/2)
 		unsure, sure := 0, 0
@@ -44,7 +47,7 @@ func TestMovingSlots(t *testing.T) {
 			cancel()
 			switch {
 			case errors.Is(err, store.ErrNotFound) || err == nil && got.ID != o.ID:
-				t.Fatalf("while %s moves: %v", what, err)
+				t.Fatalf("while %s moves: %v", tt.what, err)
 			case err != nil:
 				unsure++
 			default:
@@ -52,7 +55,7 @@ func TestMovingSlots(t *testing.T) {
 			}
 		}
 		_, err := s.Sessions().RevokeAll(t.Context(), "u", sessions[0].ID, t0)
-		t.Logf("while %s moves: %d of the user's sessions are read, %d are not, RevokeAll: %v", what, sure, unsure, err)
+		t.Logf("while %s moves: %d of the user's sessions are read, %d are not, RevokeAll: %v", tt.what, sure, unsure, err)
 		m.migrate(t, 1000)
 		m.end(t)
 		n := len(l.all())
@@ -62,11 +65,11 @@ func TestMovingSlots(t *testing.T) {
 		})
 		for _, o := range sessions[1:] {
 			if got, err := s.Sessions().Find(t.Context(), o.Digest); err != nil || got.Revoked.IsZero() {
-				t.Errorf("after %s has moved, %s is revoked at %v, error %v", what, o.ID, got.Revoked, err)
+				t.Errorf("after %s has moved, %s is revoked at %v, error %v", tt.what, o.ID, got.Revoked, err)
 			}
 		}
 		if got, err := s.Sessions().Find(t.Context(), sessions[0].Digest); err != nil || !got.Revoked.IsZero() {
-			t.Errorf("after %s has moved, the session that was kept is revoked at %v, error %v", what, got.Revoked, err)
+			t.Errorf("after %s has moved, the session that was kept is revoked at %v, error %v", tt.what, got.Revoked, err)
 		}
 		l.hear(t, "a sign of life", n, func(e event) bool { return e.call == "Alive" && e.at.After(m.ended) })
 	}

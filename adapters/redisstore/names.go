@@ -10,7 +10,7 @@ import (
 	"medtwin.ai/tollgate/keyfmt"
 )
 
-// names makes the names of keys and channels, all with the same prefix.
+// names makes the names of keys and channels. They begin with the same prefix.
 //
 //	session:{6:user_1}:ses_1   hash: the record
 //	sessions:{6:user_1}        sorted set: ids of the records, by when Redis drops each
@@ -21,10 +21,10 @@ import (
 //	changes                    channel: ids
 //	beat:<random>              channel: heartbeats of one watch
 //
-// The text in braces says on which server of a cluster a key is: the sessions of a
-// user are together, and live and die as one. The length goes before every text
-// that others have chosen, so no two names can be the same. A brace in such a text
-// does no harm, because the tag then ends there for all keys of the user.
+// The text in braces decides which server of a cluster has a key, so that all sessions of
+// a user are on one server. Every text that others choose follows its length, so that no
+// two names are equal. A brace in such a text does no harm: the text in braces then ends
+// there for all keys of the user.
 type names string
 
 func (n names) session(user, id string) string { return string(n) + "session:" + tag(user) + ":" + id }
@@ -35,18 +35,18 @@ func (n names) ready(witness string) string    { return string(n) + "ready:{" + 
 func (n names) changes() string                { return string(n) + "changes" }
 func (n names) beat(random string) string      { return string(n) + "beat:" + random }
 
-// digest has the sum as it is stored: HMAC-SHA-256, from which nobody gets the
-// token back.
+// digest contains the sum that is stored, an HMAC-SHA-256, which does not reveal the
+// token.
 func (n names) digest(d keyfmt.Digest) string {
 	return string(n) + "digest:" + counted(d.Pepper) + ":" + hex.EncodeToString(d.Sum[:])
 }
 
-// lists returns a pattern that matches the lists of sessions of all users.
+// lists returns a pattern for the names of the lists of sessions of all users.
 func (n names) lists() string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(string(n)) + "sessions:{*"
 }
 
-// user returns the user whose sessions a list holds.
+// user returns the user whose list of sessions has this name.
 func (n names) user(list string) (string, error) {
 	rest, ok := strings.CutPrefix(list, string(n)+"sessions:{")
 	user, end, err := cutCounted(rest)
@@ -58,12 +58,12 @@ func (n names) user(list string) (string, error) {
 
 func tag(user string) string { return "{" + counted(user) + "}" }
 
-// counted returns s after its length in bytes.
+// counted returns the length of s in bytes, followed by s.
 func counted(s string) string { return strconv.Itoa(len(s)) + ":" + s }
 
 var errCount = errors.New("no text of that length")
 
-// cutCounted returns what counted was given, and what follows it.
+// cutCounted returns the text that counted has encoded, and the rest.
 func cutCounted(s string) (first, rest string, err error) {
 	length, s, ok := strings.Cut(s, ":")
 	n, err := strconv.Atoi(length)

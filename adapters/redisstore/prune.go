@@ -10,10 +10,10 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Prune looks at every list of sessions that there is, until it has found as many
-// as may be deleted. Redis drops sessions by itself, so nobody needs to call it.
+// Prune reads the lists of sessions of all users until it has deleted most sessions. It is
+// not needed, because Redis deletes expired sessions by itself.
 func (v sessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {
-	p := pruning{sessions: v, before: before, left: max(0, most)}
+	p := pruning{sessions: v, before: before, left: most}
 	prune := p.node
 	var err error
 	if v.s.cluster != nil {
@@ -27,7 +27,7 @@ func (v sessions) Prune(ctx context.Context, before time.Time, most int) (int, e
 	return p.total, nil
 }
 
-// A pruning is a Prune under way, at all servers of a cluster at once.
+// A pruning is one call of Prune, which works on all servers of a cluster at once.
 type pruning struct {
 	sessions
 	before time.Time
@@ -36,7 +36,7 @@ type pruning struct {
 	left, total int
 }
 
-// take reports whether one more may be deleted.
+// take reports whether one more session may be deleted.
 func (p *pruning) take() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,14 +47,14 @@ func (p *pruning) take() bool {
 	return true
 }
 
-// gone notes what was deleted.
+// gone records how many sessions were deleted.
 func (p *pruning) gone(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.total += n
 }
 
-// node prunes the lists that one server has. SCAN may show one twice.
+// node prunes the lists of one server. SCAN may return a list twice.
 func (p *pruning) node(ctx context.Context, node *redis.Client) error {
 	for cursor := uint64(0); ; {
 		lists, next, err := node.Scan(ctx, cursor, p.s.names.lists(), 1000).Result()
@@ -64,7 +64,7 @@ func (p *pruning) node(ctx context.Context, node *redis.Client) error {
 		for _, list := range lists {
 			user, err := p.s.names.user(list)
 			if err != nil {
-				continue // another store's, whose prefix goes on where this one ends
+				continue // of another store, whose prefix begins with this one
 			}
 			n, err := p.user(ctx, user)
 			if p.gone(n); err != nil {
@@ -100,8 +100,8 @@ func (p *pruning) user(ctx context.Context, user string) (int, error) {
 	if len(old) == 0 {
 		return 0, nil
 	}
-	// Pointers first: without them the session is no longer found. A process that
-	// dies before it deletes the record leaves that to the next call.
+	// The pointers are deleted first, so that the session is no longer found. If the
+	// process ends before it deletes the record, the next call does.
 	pipe := p.s.client.Pipeline()
 	for _, o := range old {
 		pipe.Del(ctx, p.s.names.id(o.ID))
@@ -113,5 +113,5 @@ func (p *pruning) user(ctx context.Context, user string) (int, error) {
 	return p.s.runAll(ctx, drop, calls)
 }
 
-// past reports whether something came to its end before an instant.
+// past reports whether end is a time before the given one.
 func past(end, before time.Time) bool { return !end.IsZero() && end.Before(before) }

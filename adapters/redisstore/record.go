@@ -10,14 +10,14 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// fields are those of a record, in the order in which they are read. Times are
-// in microseconds since 1970; what is zero or empty is left out, but for the
-// sum, which every record has.
+// fields are the fields of a record in the order in which they are read. Times are
+// microseconds since 1970. Zero and empty values are left out, except the sum, which
+// every record has.
 var fields = []string{
 	"user", "account", "pepper", "sum", "epoch", "cookie", "created", "seen", "expires", "revoked", "idle", "address", "agent",
 }
 
-// encode returns the fields of s and their values by turns.
+// encode returns the fields of s, each followed by its value.
 func encode(s store.Session) []any {
 	var list []any
 	for i, value := range []string{ // as in fields
@@ -31,8 +31,8 @@ func encode(s store.Session) []any {
 	return list
 }
 
-// decode returns the session with that id whose fields have these values, or
-// false where there is none.
+// decode returns the session with this id and these values of its fields, or false if
+// there is none.
 func decode(id string, values []any) (s store.Session, ok bool, err error) {
 	if len(values) != len(fields) {
 		return s, false, fmt.Errorf("session %q has %d fields, want %d", id, len(values), len(fields))
@@ -56,14 +56,14 @@ func decode(id string, values []any) (s store.Session, ok bool, err error) {
 	return s, true, nil
 }
 
-// A reader reads one value after the other.
+// A reader reads values one after the other.
 type reader struct {
 	values []any
-	err    error // the first
+	err    error // the first error
 }
 
 func (r *reader) text() string {
-	s, _ := r.values[0].(string) // nil: it is left out
+	s, _ := r.values[0].(string) // nil if it is left out
 	r.values = r.values[1:]
 	return s
 }
@@ -88,8 +88,8 @@ func (r *reader) instant() time.Time {
 	return time.UnixMicro(r.number()).UTC()
 }
 
-// micros returns an instant as it is stored. Lua, which compares two of them,
-// is exact up to 2^53 microseconds, which is in the year 2255.
+// micros returns a time as it is stored. Lua compares such times exactly up to 2^53
+// microseconds, which is in the year 2255.
 func micros(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -111,15 +111,15 @@ func flag(b bool) int64 {
 	return 0
 }
 
-// life is how long Redis keeps a session from the moment it is told of it. Its
-// clock and ours need not agree.
+// life is how long Redis keeps a session after it is written. It does not depend on the
+// clock of Redis.
 func (s *Store) life(o store.Session) time.Duration {
 	left := time.Duration(0)
-	if !o.Expires.IsZero() { // else it is not live, and only kept to be looked at
+	if !o.Expires.IsZero() { // otherwise the session is not live, and is kept as information only
 		left = max(0, o.Expires.Sub(o.Created))
 	}
 	return min(left, longest) + s.retention
 }
 
-// longest is a life that nobody sees the end of, and that Redis can count.
+// longest is the longest life that Redis is told.
 const longest = time.Duration(math.MaxInt64 / 4) // 73 years

@@ -1,44 +1,42 @@
-// Package redisstore keeps sessions in Redis or Valkey, and tells every node
-// of a fleet what to forget: with one server, under Sentinel, or in a cluster.
-// It needs no command newer than Redis 6.2.
+// Package redisstore keeps sessions in Redis or Valkey, and publishes their changes to
+// every node of a fleet. Redis may be one server, under Sentinel, or a cluster. It needs
+// no command newer than Redis 6.2.
 //
 // # What Redis forgets
 //
-// Every key has an expiry, so nothing piles up. A Redis that evicts (any
-// maxmemory-policy but noeviction) logs people out; it brings no session back,
-// for a session counts only while the list of its user's sessions has it. A
-// Redis that is full refuses new sessions, and goes on with old ones.
+// Every key has an expiry, so the database does not grow without end. A Redis that evicts
+// keys (any maxmemory-policy except noeviction) logs users out. It never brings a session
+// back, because a session is valid only while the list of its user contains it. A Redis
+// that is full refuses new sessions and still serves the old ones.
 //
-// Redis acknowledges a write before its replicas have it, and flushes it to the
-// disk as its settings say (appendfsync always: before the answer). So a
-// failover or a loss of power may undo what was acknowledged last: a log-in,
-// which has to be made again, or a revocation.
+// Redis acknowledges a write before its replicas have it, and flushes it to the disk
+// according to its settings (appendfsync always: before the answer). So a failover or a
+// loss of power may undo the last writes that were acknowledged. If that was a login, the
+// user logs in again. If it was a revocation, the session is valid again.
 //
-// A master that was replaced, and does not know it, goes on serving clients that
-// do not know it either. They do not hear of what is revoked elsewhere: in a
-// cluster for the node time-out at most. The driver asks the cluster for its
-// masters with every heartbeat. If no server tells (all time out, or CLUSTER
-// SLOTS is forbidden), it goes on with those that it knew, and does not hear of
-// what is revoked on a new master until it knows of that.
+// A master that was replaced but does not know it goes on serving clients that do not know
+// it either. These clients do not hear of revocations on the new master. In a cluster this
+// takes at most the node time-out. The driver asks the cluster for its masters with every
+// heartbeat. If no server answers (all time out, or CLUSTER SLOTS is forbidden), it goes
+// on with the masters that it knows, and does not hear of revocations on a new one.
 //
-// [Config].Replicas guards against both. Revocations wait for replicas, and so do
-// heartbeats: a master that has lost its replicas to another one keeps nothing
-// alive, and a client that connects again is led to the other. On the server,
-// min-replicas-to-write does the same, but before Redis 7.0 not for scripts.
+// [Config].Replicas prevents both. Revocations and heartbeats then wait for replicas. A
+// master that has lost its replicas can confirm no heartbeat, and a client that connects
+// again finds the new master. The setting min-replicas-to-write of the server does the
+// same, but not for scripts before Redis 7.0.
 //
-// While a slot of a cluster moves, log-ins and log-outs of its users may fail:
-// try them again.
+// While a slot of a cluster moves, logins and logouts of its users may fail. Try them
+// again.
 //
-// What must not depend on any of that raises the user's epoch, which is kept with
-// the users: store.Users.EndSessions does, and so do a new password and a
-// suspension.
+// To end sessions whatever happens to Redis, raise the user's epoch, which is kept with
+// the users: by store.Users.EndSessions, a new password or a suspension.
 //
 // # Rights
 //
-// Where Redis has an access-control list, a user needs ~tollgate:* &tollgate:*
-// (or whatever [Config].Prefix is; before Redis 7.0 after resetchannels) and
-// +@read +@write +@pubsub +@scripting +@connection +time +wait, and in a cluster
-// +cluster|slots.
+// If Redis has access-control lists, its user needs ~tollgate:* &tollgate:* (with
+// [Config].Prefix in place of tollgate: if it is set; before Redis 7.0 after
+// resetchannels) and +@read +@write +@pubsub +@scripting +@connection +time +wait, and in
+// a cluster also +cluster|slots.
 package redisstore
 
 import (
@@ -55,28 +53,28 @@ import (
 	"medtwin.ai/tollgate/store/guard"
 )
 
-// Config says where the sessions are.
+// Config says where the sessions are and how they are kept.
 type Config struct {
-	// Client is a *redis.Client, also one of NewFailoverClient, or a
-	// *redis.ClusterClient. It stays yours to close. It must have
-	// ContextTimeoutEnabled, without which a call to a Redis that hangs
-	// outlives its context by seconds, and must not read from replicas (also by
-	// FailoverOptions.ReplicaOnly), which are behind. Required.
+	// Client is a *redis.Client, perhaps of NewFailoverClient, or a
+	// *redis.ClusterClient. The caller closes it. Its option ContextTimeoutEnabled
+	// must be set, because a call to a Redis that hangs would otherwise return seconds
+	// after the end of its context. It must not read from replicas (as with
+	// FailoverOptions.ReplicaOnly), because they are behind. Required.
 	Client redis.UniversalClient
-	// Prefix begins the names of all keys and channels; no braces. Stores with
-	// the same one hold the same sessions. "": "tollgate:".
+	// Prefix begins the names of all keys and channels. It has no braces. Stores with
+	// the same prefix have the same sessions. Default: "tollgate:".
 	Prefix string
-	// Retention is how long a session is kept after its expiry, so that it is
-	// known to have ended and not unknown. 0: a week.
+	// Retention is how long a session is kept after its expiry, so that it is refused
+	// as expired and not as unknown. Default: a week.
 	Retention time.Duration
-	// Replicas must have a revocation before it is acknowledged, and a heartbeat
-	// before it counts: more of them than a master may keep that was replaced, so
-	// 1 where there is one. Where fewer have it within a second, a revocation is
-	// an error, and to be tried again; and the stream of changes is down.
-	// 0: a failover may undo the last revocations.
+	// Replicas is how many replicas must have a revocation before it is acknowledged,
+	// and a heartbeat before it counts. It must be more than a replaced master can
+	// keep: 1 if there is one replica. If fewer have it within a second, a revocation
+	// returns an error and has to be tried again, and the stream of changes is down.
+	// Default: 0, so that a failover may undo the last revocations.
 	Replicas int
-	// Heartbeat is how often Watch proves that the stream of changes is alive.
-	// One that is not heard within ten of them ends Watch. At most 6 s. 0: one
+	// Heartbeat is how often Watch proves that it still hears of changes. Watch ends
+	// if a heartbeat is not heard within the time of ten. At most 6 s. Default: one
 	// second.
 	Heartbeat time.Duration
 }
@@ -84,7 +82,7 @@ type Config struct {
 // A Store keeps sessions in Redis. It is safe for concurrent use.
 type Store struct {
 	client  redis.UniversalClient
-	single  *redis.Client        // client, where it is one
+	single  *redis.Client        // client, if it is one of these
 	cluster *redis.ClusterClient // likewise
 
 	names     names
@@ -93,8 +91,7 @@ type Store struct {
 	heartbeat time.Duration
 }
 
-// New returns a store on the client given. It does not ask Redis anything; see
-// Ready.
+// New returns a store. It sends nothing to Redis; see Ready.
 func New(c Config) (*Store, error) {
 	s := &Store{
 		client: c.Client, names: names(cmp.Or(c.Prefix, "tollgate:")), replicas: c.Replicas,
@@ -136,9 +133,9 @@ func New(c Config) (*Store, error) {
 // Sessions returns the sessions.
 func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
-// Ready returns why the store could not do its work now, or nil: every master
-// is reached, takes a write that needs memory, of a key that is gone a second
-// later, and a message on a channel that nobody listens to.
+// Ready returns nil if the store can work now: every master answers, takes a write that
+// needs memory, of a key that expires after a second, and a message on a channel that
+// nobody listens to. Otherwise it returns the reason.
 func (s *Store) Ready(ctx context.Context) error {
 	masters, err := s.masters(ctx)
 	for _, m := range masters {
@@ -157,12 +154,12 @@ func (s *Store) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Publish tells the watches of all nodes that something about these ids has
-// changed in another store, one that has no stream of changes of its own.
+// Publish tells the watches of all nodes that the records with these ids have changed in
+// another store, which cannot publish changes itself.
 //
-// Call it after the commit. A process that dies in between has told nobody, and
-// the caches believe what they know for as long as the stream lives. If the other
-// store can tell of its changes itself, use store.WithSessions.
+// Call it after the commit. If the process ends in between, nobody is told, and caches
+// keep their entries as long as the stream is alive. If the other store publishes its
+// changes, use store.WithSessions instead.
 func (s *Store) Publish(ctx context.Context, ids ...string) error {
 	masters, err := s.masters(ctx)
 	if err == nil {

@@ -119,15 +119,18 @@ func TestReplica(t *testing.T) {
 		t.Fatalf("%v replicas have the session", n)
 	}
 	wrong := open(t, replica.Client(t), func(c *Config) { c.Prefix = string(s.names) })
-	for what, err := range map[string]error{
-		"Ready":   wrong.Ready(t.Context()),
-		"Create":  wrong.Sessions().Create(t.Context(), login("u", 2)),
-		"Revoke":  wrong.Sessions().Revoke(t.Context(), "u", o.ID, t0),
-		"Publish": wrong.Publish(t.Context(), "user_1"),
-		"Watch":   wrong.Watch(t.Context(), newLedger()),
+	for _, tt := range []struct {
+		what string
+		err  error
+	}{
+		{"Ready", wrong.Ready(t.Context())},
+		{"Create", wrong.Sessions().Create(t.Context(), login("u", 2))},
+		{"Revoke", wrong.Sessions().Revoke(t.Context(), "u", o.ID, t0)},
+		{"Publish", wrong.Publish(t.Context(), "user_1")},
+		{"Watch", wrong.Watch(t.Context(), newLedger())},
 	} {
-		if err == nil || !strings.Contains(err.Error(), "READONLY") {
-			t.Errorf("%s: %v, want READONLY", what, err)
+		if tt.err == nil || !strings.Contains(tt.err.Error(), "READONLY") {
+			t.Errorf("%s: %v, want READONLY", tt.what, tt.err)
 		}
 	}
 }

@@ -160,11 +160,14 @@ func certify(t *testing.T, dir string) *x509.CertPool {
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	cert := must(x509.CreateCertificate(rand.Reader, about, about, key.Public(), key))(t)
-	for name, block := range map[string]*pem.Block{
-		"cert.pem": {Type: "CERTIFICATE", Bytes: cert},
-		"key.pem":  {Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))(t)},
+	for _, tt := range []struct {
+		name  string
+		block *pem.Block
+	}{
+		{"cert.pem", &pem.Block{Type: "CERTIFICATE", Bytes: cert}},
+		{"key.pem", &pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))(t)}},
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, tt.name), pem.EncodeToMemory(tt.block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,17 +10,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Scripts are atomic, also on the replicas. Each is given all its keys, which in
-// a cluster are on one server. What a script publishes is heard after what it has
-// written can be read, and a caller that dies cannot do the one without the other.
+// Scripts are atomic, also on the replicas. All keys of a script are arguments of it, and
+// in a cluster they are on one server. Clients hear what a script publishes when they can
+// read what it has written. A caller that ends cannot do one without the other.
 var (
 	// create adds a record to the list of its user. KEYS: record, list. ARGV:
 	// life in ms, channel, id, and the fields with their values. It returns 0 if the
-	// id is taken, but not if by the same call, which the driver may send twice.
+	// id is taken, unless the same call has taken it: the driver may send a call twice.
 	//
-	// It removes from the list the ids whose records Redis has dropped. Its scores are by
-	// the clock of Redis, as expiries are; a minute more keeps the list complete
-	// where that clock jumps.
+	// It removes from the list the ids whose records Redis has deleted. The scores of the
+	// list are times of the clock of Redis, like expiries. They are a minute later, so
+	// that the list is complete even if that clock jumps.
 	create = redis.NewScript(`
 		if redis.call('EXISTS', KEYS[1]) == 1 then
 			if redis.call('HGET', KEYS[1], ARGV[4]) == ARGV[5] then return 1 end
@@ -39,10 +39,10 @@ var (
 		redis.call('PUBLISH', ARGV[2], ARGV[3])
 		return 1`)
 
-	// touch moves seen on. KEYS: record. ARGV: when.
+	// touch sets the time of the last use. KEYS: record. ARGV: when.
 	//
-	// A script whose first write takes no memory, such as HDEL, may go on with one
-	// that does, even if Redis is full. No record has the field "-", so nothing
+	// If Redis is full, it still runs a script whose first write needs no memory, such
+	// as HDEL, and then allows its other writes. No record has the field "-", so nothing
 	// is lost if the second write fails.
 	touch = redis.NewScript(`
 		local was = redis.call('HMGET', KEYS[1], 'sum', 'revoked', 'seen')
@@ -52,13 +52,12 @@ var (
 		return 1`)
 
 	// revoke ends sessions of one user. KEYS: records. ARGV: when, channel,
-	// replicas to wait for, and the id of each. It returns for each -1: there is
-	// none, 0: it had ended before, 1: it ends now. HDEL is there for the same
-	// reason.
+	// replicas to wait for, and the id of each. It returns for each -1: there is none,
+	// 0: it had ended before, 1: it ends now. HDEL has the same purpose as in touch.
 	//
-	// One that had ended is written again if replicas are waited for: WAIT waits for
-	// the last write of its connection (since 7.2), and a caller who tries again
-	// must wait.
+	// A session that had ended is written again if the call waits for replicas: WAIT waits
+	// for the last write of its connection (since 7.2), and a caller that tries again must
+	// wait, too.
 	revoke = redis.NewScript(`
 		local ended, again, at = {}
 		for i, key in ipairs(KEYS) do
@@ -87,9 +86,8 @@ var (
 		redis.call('PUBLISH', ARGV[1], ARGV[2])
 		return 1`)
 
-	// plant makes a witness where there is none. KEYS: witness. ARGV: what it
-	// says, life in ms. It returns what the witness says now. DEL is there for
-	// the same reason as HDEL.
+	// plant makes a witness if there is none. KEYS: witness. ARGV: its value, life in
+	// ms. It returns the value of the witness. DEL has the same purpose as HDEL in touch.
 	plant = redis.NewScript(`
 		local is = redis.call('GET', KEYS[1])
 		if is then return is end
@@ -98,17 +96,16 @@ var (
 		return ARGV[1]`)
 )
 
-// A call is what one run of a script is given.
+// A call has the arguments of one run of a script.
 type call struct {
 	keys []string
 	args []any
 }
 
-// mostCalls are sent in one go.
+// mostCalls is how many calls are sent together.
 const mostCalls = 100
 
-// runAll runs a script for every call, each on its own, and returns how many
-// answered 1.
+// runAll runs a script once for every call, and returns how many of them returned 1.
 func (s *Store) runAll(ctx context.Context, script *redis.Script, calls []call) (n int, err error) {
 	for chunk := range slices.Chunk(calls, mostCalls) {
 		pipe := s.client.Pipeline()
@@ -121,7 +118,7 @@ func (s *Store) runAll(ctx context.Context, script *redis.Script, calls []call) 
 		}
 		for i, c := range chunk {
 			reply := replies[i]
-			if redis.HasErrorPrefix(reply.Err(), "NOSCRIPT") { // this server has to be told, once
+			if redis.HasErrorPrefix(reply.Err(), "NOSCRIPT") { // the server does not have the script yet
 				reply = script.Run(ctx, s.client, c.keys, c.args...)
 			}
 			one, err := reply.Int()
@@ -134,8 +131,7 @@ func (s *Store) runAll(ctx context.Context, script *redis.Script, calls []call) 
 	return n, nil
 }
 
-// send returns an error if there are no replies. Otherwise each reply has its
-// own.
+// send returns an error if there are no replies. Otherwise each reply has its own error.
 func send(ctx context.Context, pipe redis.Pipeliner) error {
 	replies, err := pipe.Exec(ctx)
 	for _, r := range replies {
@@ -146,18 +142,18 @@ func send(ctx context.Context, pipe redis.Pipeliner) error {
 	return err
 }
 
-// errReplicas: the write is on the master and may yet be undone by a failover.
+// errReplicas means that the master has the write, and that a failover may undo it.
 var errReplicas = errors.New("too few replicas have it")
 
-// waitReplicas is how long those may take.
+// waitReplicas is how long replicas may take.
 const waitReplicas = time.Second
 
-// lasting revokes, and waits for the replicas asked for.
+// lasting revokes and waits for the required replicas.
 func (s *Store) lasting(ctx context.Context, c call) (ended []int64, err error) {
 	if s.replicas == 0 {
 		return revoke.Run(ctx, s.client, c.keys, c.args...).Int64Slice()
 	}
-	for range 2 { // the driver leaves it to us to see that a key has moved
+	for range 2 { // the driver does not repeat a transaction whose key has moved
 		var m *redis.Client
 		if m, err = s.masterOf(ctx, c.keys[0]); err != nil {
 			return nil, err
@@ -166,16 +162,16 @@ func (s *Store) lasting(ctx context.Context, c call) (ended []int64, err error) 
 		if err == nil || errors.Is(err, errReplicas) || s.cluster == nil {
 			break
 		}
-		if _, err := s.masters(ctx); err != nil { // which reads them anew
+		if _, err := s.masters(ctx); err != nil { // this reads them again
 			break
 		}
 	}
 	return ended, err
 }
 
-// written revokes and waits on the same connection, for it is the writes of its
-// connection that WAIT waits for. The script goes along in full: to wait for
-// nothing, and then again, would take longer.
+// written revokes and waits on the same connection, because WAIT waits for the writes of
+// its own connection. It sends the text of the script: if the server did not know its
+// hash, the call would wait for nothing and then have to be repeated.
 func (s *Store) written(ctx context.Context, master *redis.Client, c call) ([]int64, error) {
 	pipe := master.Pipeline()
 	reply := revoke.Eval(ctx, pipe, c.keys, c.args...)
@@ -190,8 +186,8 @@ func (s *Store) written(ctx context.Context, master *redis.Client, c call) ([]in
 	return ended, enough()
 }
 
-// wait makes a pipe wait until the required replicas have what it has written
-// before. Once the pipe is sent, enough returns whether they have.
+// wait makes a pipe wait until the required replicas have its writes. After the pipe is
+// sent, enough reports whether they have them.
 func (s *Store) wait(ctx context.Context, pipe redis.Pipeliner) (enough func() error) {
 	if s.replicas == 0 {
 		return func() error { return nil }

@@ -14,15 +14,13 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// mostListed is how many sessions a list holds.
+// mostListed is how many sessions List returns.
 const mostListed = 1000
-
-var errTimeless = errors.New("redisstore: now is zero, which would read as never")
 
 type sessions struct{ s *Store }
 
-// failed returns err with what could not be done. The errors that package store
-// names come from this package alone, never from Redis.
+// failed returns err with the call that failed. Only this package returns the errors of
+// package store, never Redis.
 func failed(what string, err error) error { return fmt.Errorf("redisstore: %s: %w", what, err) }
 
 func (v sessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session, error) {
@@ -41,14 +39,14 @@ func (v sessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session, err
 	switch {
 	case err != nil:
 		return store.Session{}, failed("find session", err)
-	case !ok || o.Digest != d: // a pointer that an unfinished Create has left
+	case !ok || o.Digest != d: // the pointer of a Create that has not finished
 		return store.Session{}, store.ErrNotFound
 	}
 	return o, nil
 }
 
-// read returns a session if it exists and the list of its user has it: a session
-// that RevokeAll would miss opens nothing.
+// read returns a session if it exists and the list of its user contains it. So a session
+// that RevokeAll would miss is not valid.
 func (v sessions) read(ctx context.Context, user, id string) (o store.Session, ok bool, err error) {
 	pipe := v.s.client.Pipeline()
 	record := pipe.HMGet(ctx, v.s.names.session(user, id), fields...)
@@ -69,9 +67,9 @@ func (v sessions) read(ctx context.Context, user, id string) (o store.Session, o
 	return decode(id, values)
 }
 
-// Create writes two pointers first, from the id and from the digest, each perhaps
-// on a server of its own. Then it writes the record and the list of its user
-// atomically. A process that dies in between leaves pointers to nothing.
+// Create first writes two pointers, from the id and from the digest, which may be on
+// different servers. Then it writes the record and the list of its user atomically. A
+// process that ends in between leaves pointers to nothing.
 func (v sessions) Create(ctx context.Context, o store.Session) error {
 	life := v.s.life(o)
 	for _, pointer := range []struct{ key, to string }{
@@ -94,9 +92,9 @@ func (v sessions) Create(ctx context.Context, o store.Session) error {
 	return nil
 }
 
-// point makes a pointer. If it exists and points elsewhere, it is taken. If it
-// points to the same place, it is of an earlier try or of a session that was
-// pruned; Create then finds out whether that place is taken.
+// point makes a pointer. If it exists and has another target, the id or digest is taken.
+// If it has the same target, an earlier try or a pruned session has left it, and Create
+// finds out whether the target exists.
 func (v sessions) point(ctx context.Context, key, to string, life time.Duration) error {
 	made, err := v.s.client.SetNX(ctx, key, to, life).Result()
 	if err != nil {
@@ -179,12 +177,12 @@ func (v sessions) List(ctx context.Context, user string) ([]store.Session, error
 	return list, nil
 }
 
-// ids returns those of a user, in no order.
+// ids returns the ids of the sessions of a user, in no order.
 func (v sessions) ids(ctx context.Context, user string) ([]string, error) {
 	return v.s.client.ZRange(ctx, v.s.names.sessions(user), 0, -1).Result()
 }
 
-// readAll returns those sessions that Redis has not dropped yet.
+// readAll returns the sessions that Redis has not deleted yet.
 func (v sessions) readAll(ctx context.Context, user string, ids []string) ([]store.Session, error) {
 	pipe := v.s.client.Pipeline()
 	records := make([]*redis.SliceCmd, len(ids))
@@ -212,9 +210,6 @@ func (v sessions) readAll(ctx context.Context, user string, ids []string) ([]sto
 }
 
 func (v sessions) Revoke(ctx context.Context, user, id string, now time.Time) error {
-	if now.IsZero() {
-		return errTimeless
-	}
 	ended, err := v.revoke(ctx, user, []string{id}, now)
 	switch {
 	case err != nil:
@@ -225,12 +220,9 @@ func (v sessions) Revoke(ctx context.Context, user, id string, now time.Time) er
 	return nil
 }
 
-// RevokeAll does not count what it has ended if the first answer was lost and the
-// driver had to ask twice.
+// RevokeAll does not count sessions that it has ended in a first try whose answer was
+// lost.
 func (v sessions) RevokeAll(ctx context.Context, user, but string, now time.Time) (n int, err error) {
-	if now.IsZero() {
-		return 0, errTimeless
-	}
 	ids, err := v.ids(ctx, user)
 	if err != nil {
 		return 0, failed("revoke sessions", err)

@@ -13,7 +13,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// missedBeats is how many heartbeats may pass until one that is not back ends the
+// missedBeats is the number of heartbeats after which one that is not back ends the
 // watch.
 const missedBeats = 10
 
@@ -23,12 +23,12 @@ var (
 	errAway  = errors.New("the subscription is not at the master")
 )
 
-// Watch reports changes to w until ctx ends, no matter who made them: this
-// store or another one with the same prefix. On an error it returns; watching
-// again begins with Gap. It keeps a connection of its own to every master.
+// Watch reports changes to w until ctx ends, whether this store or another one with the
+// same prefix has made them. It returns an error if it cannot go on; the next Watch begins
+// with Gap. It keeps a connection of its own to every master.
 //
-// An empty message on the channel of changes ("tollgate:changes") is a Gap: for
-// those who change Redis by hand. Emptying the database is noticed.
+// An empty message on the channel of changes ("tollgate:changes") is a Gap. Send one after
+// changes by hand. Watch notices by itself that the database was emptied.
 func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
 	err := s.watch(ctx, w)
 	if late(ctx) {
@@ -37,8 +37,8 @@ func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
 	return fmt.Errorf("redisstore: watch: %w", err)
 }
 
-// late reports whether ctx has ended. A connection may see its deadline pass
-// before ctx does.
+// late reports whether ctx has ended, or its deadline has passed: a connection may notice
+// that before ctx does.
 func late(ctx context.Context) bool {
 	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
 		<-ctx.Done()
@@ -58,42 +58,42 @@ func (s *Store) watch(ctx context.Context, w store.Watcher) error {
 		listening.Go(func() { stop(l.listen(ctx)) })
 	}
 	stop(t.beat(ctx))
-	t.hangUp() // which ends the listening
+	t.hangUp() // which ends listen
 	listening.Wait()
 	return context.Cause(ctx)
 }
 
-// A stream is a watch under way. It has a listener at every master, because only
-// connections to the server where a message is published receive it for certain:
-// the servers of a cluster pass messages on to each other, but nobody hears of
-// one that they lose. A message that is passed on is heard twice.
+// A stream is a watch that has begun. It has a listener at every master, because only a
+// connection to the server where a message is published is certain to receive it. The
+// servers of a cluster pass messages on to each other, and may lose one without notice. A
+// message that is passed on is heard twice.
 type stream struct {
 	store     *Store
 	listeners []*listener
 
 	w store.Watcher
 
-	mu sync.Mutex // has the first Gap come before what any listener reports
-	up bool       // the first Gap was called
+	mu sync.Mutex // makes the first Gap come before the reports of the listeners
+	up bool       // whether the first Gap was called
 }
 
-// A listener is a subscription at one master. What is said there must come back
-// from it: only that proves that the changes of others do. A connection that
-// answers pings may hear nothing.
+// A listener is a subscription at one master. A heartbeat that is published there must
+// come back, because only that proves that the changes of others arrive. A connection that
+// answers pings may still receive no message.
 type listener struct {
 	stream *stream
 	master master
-	beat   string // channel of the heartbeats, which is this listener's alone
+	beat   string // channel of the heartbeats of this listener alone
 	sub    *redis.PubSub
 
-	witness string // as the last heartbeat has found it
+	witness string // its value at the last heartbeat
 
 	mu    sync.Mutex
-	await string        // the heartbeat under way, "" between two
+	await string        // the heartbeat that is not back yet, or ""
 	heard chan struct{} // closed when it is heard
 }
 
-// tune subscribes. Redis reports every change from then on.
+// tune subscribes. Redis reports every change after it returns.
 func (t *stream) tune(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, missedBeats*t.store.heartbeat, errDeaf)
 	defer cancel()
@@ -121,7 +121,7 @@ func (t *stream) tune(ctx context.Context) (err error) {
 	return nil
 }
 
-// waitSubscribed waits until so many channels are subscribed to, or ctx ends. The
+// waitSubscribed waits for the subscriptions of so many channels, until ctx ends. The
 // driver ignores ctx, so the subscription is closed to stop it.
 func (l *listener) waitSubscribed(ctx context.Context, channels int) error {
 	defer context.AfterFunc(ctx, func() { _ = l.sub.Close() })()
@@ -137,9 +137,9 @@ func (l *listener) waitSubscribed(ctx context.Context, channels int) error {
 	return nil
 }
 
-// beat sends heartbeats, one at a time. A master does one thing after the
-// other, so once one is back from it, all that was changed there before it was
-// sent has been reported.
+// beat sends heartbeats, one at a time. A master does one thing after the other. So when a
+// heartbeat is back, every change that was made there before it was sent has been
+// reported.
 func (t *stream) beat(ctx context.Context) error {
 	tick := time.NewTicker(t.store.heartbeat)
 	defer tick.Stop()
@@ -152,7 +152,7 @@ func (t *stream) beat(ctx context.Context) error {
 		if first || emptied {
 			t.gap(first)
 		}
-		if !emptied { // else nobody has seen a write
+		if !emptied { // otherwise no write is proven
 			t.w.Alive(at)
 		}
 		select {
@@ -163,8 +163,8 @@ func (t *stream) beat(ctx context.Context) error {
 	}
 }
 
-// echo sends a heartbeat to every master and waits until all are heard. It
-// reports whether one of the databases was emptied in the meantime.
+// echo sends a heartbeat to every master and waits until all are heard. It reports whether
+// one of the databases was emptied since the last call.
 func (t *stream) echo(ctx context.Context) (emptied bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, missedBeats*t.store.heartbeat, errDeaf)
 	defer cancel()
@@ -259,13 +259,13 @@ func (l *listener) listen(ctx context.Context) error {
 func (l *listener) hear(nonce string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if nonce != "" && nonce == l.await { // the driver may have sent it twice, and others send anything
+	if nonce != "" && nonce == l.await { // the driver may send it twice, and others may send any text
 		l.await = ""
 		close(l.heard)
 	}
 }
 
-// gap and forget pass over what comes before the first Gap, which covers it.
+// gap and forget ignore what comes before the first Gap, which includes it.
 func (t *stream) gap(first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -284,6 +284,6 @@ func (t *stream) forget(id string) {
 
 func (t *stream) hangUp() {
 	for _, l := range t.listeners {
-		_ = l.sub.Close() // whatever it says, it is closed
+		_ = l.sub.Close() // closed, even with an error
 	}
 }

@@ -4,24 +4,21 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
-	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
 const (
-	insertKey = `INSERT INTO keys (id, account, created_by, name, environment, hint, pepper, sum, grants, addresses, plan,
-		created, expires, revoked, used, reason, family, replaces, grace, idempotency, request,
-		owner, import, disabled)
+	insertKey = `INSERT INTO keys (` + sqlkit.KeyColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	getKey    = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.id = ?`
-	keyByCall = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.idempotency = ? AND k.idempotency <> ''`
-	listKeys  = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 ORDER BY k.id DESC LIMIT ?3`
-	listAfter = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3`
-	ownedKeys = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ?1 AND k.owner = ?4 AND k.owner <> '' AND k.id < ?2
+	getKey    = `SELECT ` + sqlkit.KeyColumns + ` FROM keys k WHERE k.account = ? AND k.id = ?`
+	keyByCall = `SELECT ` + sqlkit.KeyColumns + ` FROM keys k WHERE k.account = ? AND k.idempotency = ? AND k.idempotency <> ''`
+	listKeys  = `SELECT ` + sqlkit.KeyColumns + ` FROM keys k WHERE k.account = ?1 ORDER BY k.id DESC LIMIT ?3`
+	listAfter = `SELECT ` + sqlkit.KeyColumns + ` FROM keys k WHERE k.account = ?1 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3`
+	ownedKeys = `SELECT ` + sqlkit.KeyColumns + ` FROM keys k WHERE k.account = ?1 AND k.owner = ?4 AND k.owner <> '' AND k.id < ?2
 		ORDER BY k.id DESC LIMIT ?3`
 	countHeld = `SELECT count(*) FROM keys WHERE account = ? AND id <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
 	updateKey = `UPDATE keys SET name = coalesce(?3, name), grants = coalesce(?4, grants), addresses = coalesce(?5, addresses),
@@ -29,7 +26,7 @@ const (
 	successor = `SELECT id FROM keys WHERE replaces = ?2 AND replaces <> '' AND account = ?1`
 	revokeKey = `UPDATE keys SET revoked = ?3, reason = ?4 WHERE account = ?1 AND id = ?2 AND revoked IS NULL`
 	limitKey  = `UPDATE keys SET expires = ?3 WHERE account = ?1 AND id = ?2 AND revoked IS NULL AND (expires IS NULL OR expires > ?3)`
-	expiring  = `SELECT ` + keyColumns + ` FROM keys k WHERE k.account = ? AND k.revoked IS NULL AND k.expires > ? AND k.expires <= ?
+	expiring  = `SELECT ` + sqlkit.KeyColumns + ` FROM keys k WHERE k.account = ? AND k.revoked IS NULL AND k.expires > ? AND k.expires <= ?
 		ORDER BY k.expires, k.id LIMIT ?`
 	outdated   = `SELECT count(*) FROM keys WHERE pepper <> ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)`
 	revokeKeys = `UPDATE keys SET revoked = ?4, reason = ?5 WHERE account = ?1 AND revoked IS NULL
@@ -47,7 +44,7 @@ func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time
 				return err
 			}
 		}
-		if err := insert(ctx, tx, &k); err != nil || quota <= 0 {
+		if err := insert(ctx, tx, k); err != nil || quota <= 0 {
 			return err
 		}
 		var others int
@@ -61,63 +58,43 @@ func (v admin) Create(ctx context.Context, k store.Key, quota int, now time.Time
 	})
 }
 
-func insert(ctx context.Context, tx *sql.Tx, k *store.Key) error {
-	grant, err := json.Marshal(k.Grant)
+func insert(ctx context.Context, tx *sql.Tx, k store.Key) error {
+	values, err := columns.KeyValues(k)
 	if err != nil {
 		return err
 	}
-	addresses, err := array(k.Addresses)
-	if err != nil {
-		return err
-	}
-	var request any
-	if k.Request != [32]byte{} {
-		request = k.Request[:]
-	}
-	_, err = tx.ExecContext(ctx, insertKey, k.ID, k.Account, k.CreatedBy, k.Name, k.Environment, k.Hint, k.Digest.Pepper,
-		k.Digest.Sum[:], string(grant), addresses, k.Plan, micros(k.Created), micros(k.Expires), micros(k.Revoked),
-		micros(k.Used), k.Reason, k.Family, k.Replaces, k.Grace.Microseconds(), k.Idempotency, request,
-		k.Owner, k.Import, micros(k.Disabled))
+	_, err = tx.ExecContext(ctx, insertKey, values...)
 	return err
 }
 
 func (v admin) Get(ctx context.Context, account, id string) (store.Key, error) {
-	return one("get", v.s.read.QueryRowContext(ctx, getKey, account, id), keyFields)
+	return one("get", v.s.read.QueryRowContext(ctx, getKey, account, id), columns.Key)
 }
 
 func (v admin) ByIdempotency(ctx context.Context, account, idempotency string) (store.Key, error) {
-	return one("get", v.s.read.QueryRowContext(ctx, keyByCall, account, idempotency), keyFields)
+	return one("get", v.s.read.QueryRowContext(ctx, keyByCall, account, idempotency), columns.Key)
 }
 
 func (v admin) List(ctx context.Context, account, after string, limit int) ([]store.Key, error) {
-	if limit <= 0 { // to SQLite a negative limit is none
-		return nil, nil
-	}
 	query := listAfter
 	if after == "" {
 		query = listKeys
 	}
 	rows, err := v.s.read.QueryContext(ctx, query, account, after, limit)
-	return many("list", rows, err, keyFields)
+	return many("list", rows, err, columns.Key)
 }
 
 func (v admin) Owned(ctx context.Context, account, owner, after string, limit int) ([]store.Key, error) {
-	if limit <= 0 {
-		return nil, nil
-	}
 	rows, err := v.s.read.QueryContext(ctx, ownedKeys, account, cmp.Or(after, lastText), limit, owner)
-	return many("list", rows, err, keyFields)
+	return many("list", rows, err, columns.Key)
 }
 
-// lastText comes after all other texts, byte by byte.
+// lastText sorts after all other texts.
 const lastText = "\U0010FFFF"
 
 func (v admin) Expiring(ctx context.Context, account string, now, by time.Time, limit int) ([]store.Key, error) {
-	if limit <= 0 {
-		return nil, nil
-	}
 	rows, err := v.s.read.QueryContext(ctx, expiring, account, micros(now), micros(by), limit)
-	return many("list expiring", rows, err, keyFields)
+	return many("list expiring", rows, err, columns.Key)
 }
 
 func (v admin) Outdated(ctx context.Context, pepper string, now time.Time) (int, error) {
@@ -125,11 +102,8 @@ func (v admin) Outdated(ctx context.Context, pepper string, now time.Time) (int,
 }
 
 func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate, now time.Time) (k store.Key, err error) {
-	if now.IsZero() {
-		return store.Key{}, errTimeless
-	}
 	err = v.s.change(ctx, "update", func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, getKey, account, id).Scan(keyFields(&k)...); err != nil {
+		if err := tx.QueryRowContext(ctx, getKey, account, id).Scan(columns.Key(&k)...); err != nil {
 			return err
 		}
 		switch {
@@ -154,14 +128,11 @@ func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate
 		case k.Disabled.IsZero():
 			k.Disabled = now
 		}
-		grant, err := optional(u.Grant, func(g authz.Grant) (string, error) {
-			b, err := json.Marshal(g)
-			return string(b), err
-		})
+		grant, err := optional(u.Grant, sqlkit.Grant)
 		if err != nil {
 			return err
 		}
-		addresses, err := optional(u.Addresses, array)
+		addresses, err := optional(u.Addresses, sqlkit.Addresses)
 		if err != nil {
 			return err
 		}
@@ -169,7 +140,7 @@ func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate
 			return err
 		}
 		k = store.Key{}
-		return tx.QueryRowContext(ctx, getKey, account, id).Scan(keyFields(&k)...)
+		return tx.QueryRowContext(ctx, getKey, account, id).Scan(columns.Key(&k)...)
 	})
 	if err != nil {
 		return store.Key{}, err
@@ -180,8 +151,8 @@ func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate
 // outlives reports whether the expiry a is later than b.
 func outlives(a, b time.Time) bool { return !b.IsZero() && (a.IsZero() || a.After(b)) }
 
-// optional returns the argument for a field that may stay as it is: NULL if it
-// does.
+// optional returns the argument for a field that may be nil: NULL, which leaves the
+// column as it is.
 func optional[T any](t *T, write func(T) (string, error)) (any, error) {
 	if t == nil {
 		return nil, nil
@@ -190,12 +161,9 @@ func optional[T any](t *T, write func(T) (string, error)) (any, error) {
 }
 
 func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
-	if now.IsZero() {
-		return errTimeless
-	}
 	return v.s.change(ctx, "revoke", func(tx *sql.Tx) error {
 		err := some(tx.ExecContext(ctx, revokeKey, account, id, micros(now), reason))
-		if errors.Is(err, store.ErrNotFound) { // or revoked already
+		if errors.Is(err, store.ErrNotFound) { // or it is revoked already
 			return tx.QueryRowContext(ctx, `SELECT id FROM keys WHERE account = ? AND id = ?`, account, id).Scan(&id)
 		}
 		return err
@@ -203,16 +171,13 @@ func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.
 }
 
 func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, reason string, now time.Time) (int, error) {
-	if now.IsZero() {
-		return 0, errTimeless
-	}
 	return v.s.count(ctx, "revoke all", revokeKeys, account, f.CreatedBy, micros(f.CreatedBefore), micros(now), reason, f.Owner, f.Environment)
 }
 
 func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, deadline, now time.Time) error {
 	return v.s.change(ctx, "rotate", func(tx *sql.Tx) error {
 		var old store.Key
-		if err := tx.QueryRowContext(ctx, getKey, account, id).Scan(keyFields(&old)...); err != nil {
+		if err := tx.QueryRowContext(ctx, getKey, account, id).Scan(columns.Key(&old)...); err != nil {
 			return err
 		}
 		if !old.Live(now) {
@@ -230,11 +195,11 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		if !old.Grant.Equal(next.Grant) {
 			return store.ErrConflict
 		}
-		// Not what the caller has read there, which may have changed since.
+		// These come from the stored key. What the caller has read may have changed.
 		next.Account, next.Replaces, next.Family = account, id, cmp.Or(old.Family, id)
 		next.Owner, next.Environment, next.Plan = old.Owner, old.Environment, old.Plan
 		next.Addresses, next.Expires = old.Addresses, old.Expires
-		if err := insert(ctx, tx, &next); err != nil || deadline.IsZero() {
+		if err := insert(ctx, tx, next); err != nil || deadline.IsZero() {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, limitKey, account, id, micros(deadline))
@@ -243,5 +208,5 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 }
 
 func (v admin) Prune(ctx context.Context, before time.Time, most int) (int, error) {
-	return v.s.count(ctx, "prune", pruneKeys, micros(before), max(0, most))
+	return v.s.count(ctx, "prune", pruneKeys, micros(before), most)
 }

@@ -17,7 +17,7 @@ func fill(b *testing.B, s *Store, n int) {
 	err := s.change(b.Context(), "fill", func(tx *sql.Tx) error {
 		for i := range n {
 			k := newKey(i)
-			if err := insert(b.Context(), tx, &k); err != nil {
+			if err := insert(b.Context(), tx, k); err != nil {
 				return err
 			}
 		}

@@ -73,7 +73,7 @@ func ExampleMigrations() {
 	// 1 keys_and_accounts
 	// 2 people
 	// 3 owners
-	// 4 invitations
+	// 4 resets
 	// 5 retention
 	// 6 fingerprints
 }

@@ -17,16 +17,19 @@ import (
 )
 
 func TestMistakes(t *testing.T) {
-	for want, c := range map[string]Config{
-		"Path is empty":   {},
-		"Poll is -1ns":    {Path: file(t), Poll: -1},
-		"store/memory":    {Path: ":memory:"},
-		"no such file":    {Path: filepath.Join(t.TempDir(), "none", "tollgate.db")},
-		"not a database":  {Path: garbage(t)},
-		"Path is empty\n": {Poll: -1}, // and the second mistake after it
+	for _, tt := range []struct {
+		want string
+		c    Config
+	}{
+		{"Path is empty", Config{}},
+		{"Poll is -1ns", Config{Path: file(t), Poll: -1}},
+		{"store/memory", Config{Path: ":memory:"}},
+		{"no such file", Config{Path: filepath.Join(t.TempDir(), "none", "tollgate.db")}},
+		{"not a database", Config{Path: garbage(t)}},
+		{"Path is empty\n", Config{Poll: -1}}, // and the second mistake after it
 	} {
-		if s, err := Open(c); err == nil || s != nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Open(%+v): %v, want %q", c, err, want)
+		if s, err := Open(tt.c); err == nil || s != nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Open(%+v): %v, want %q", tt.c, err, tt.want)
 		}
 	}
 }

@@ -6,28 +6,26 @@ import (
 	"slices"
 
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
 const (
-	listFingerprints  = `SELECT id, sum, turn FROM fingerprints ORDER BY id`
+	listFingerprints  = `SELECT ` + sqlkit.FingerprintColumns + ` FROM fingerprints ORDER BY id`
 	clearFingerprints = `DELETE FROM fingerprints`
-	insertFingerprint = `INSERT INTO fingerprints (id, sum, turn) VALUES (?, ?, ?)`
+	insertFingerprint = `INSERT INTO fingerprints (` + sqlkit.FingerprintColumns + `) VALUES (?, ?, ?)`
 )
-
-// fingerprintFields are where listFingerprints reads into.
-func fingerprintFields(f *store.Fingerprint) []any { return []any{&f.ID, (*sum)(&f.Sum), &f.Turn} }
 
 type fingerprints struct{ s *Store }
 
 func (v fingerprints) List(ctx context.Context) ([]store.Fingerprint, error) {
 	rows, err := v.s.read.QueryContext(ctx, listFingerprints)
-	return many("list fingerprints", rows, err, fingerprintFields)
+	return many("list fingerprints", rows, err, columns.Fingerprint)
 }
 
 func (v fingerprints) Swap(ctx context.Context, old, next []store.Fingerprint) error {
 	return v.s.change(ctx, "swap fingerprints", func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, listFingerprints)
-		present, err := collect(rows, err, fingerprintFields)
+		present, err := collect(rows, err, columns.Fingerprint)
 		if err != nil {
 			return err
 		}
@@ -38,7 +36,7 @@ func (v fingerprints) Swap(ctx context.Context, old, next []store.Fingerprint) e
 			return err
 		}
 		for _, f := range next {
-			if _, err := tx.ExecContext(ctx, insertFingerprint, f.ID, f.Sum[:], f.Turn); err != nil {
+			if _, err := tx.ExecContext(ctx, insertFingerprint, columns.FingerprintValues(f)...); err != nil {
 				return err
 			}
 		}

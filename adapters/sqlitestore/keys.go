@@ -3,19 +3,21 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
-const (
-	findKey = `SELECT ` + keyColumns + `, ` + accountColumns + `, coalesce(u.status, ''), coalesce(m.user, ''),
-		coalesce(m.account, ''), coalesce(m.role, ''), coalesce(m.scope, '{}'), m.created
+var findKey = `SELECT ` + sqlkit.Of("k", sqlkit.KeyColumns) + `, ` + sqlkit.OwnerColumns + `
 		FROM keys k JOIN accounts a ON a.id = k.account
 		LEFT JOIN users u ON u.id = k.owner AND k.owner <> ''
-		LEFT JOIN memberships m ON m.user = u.id AND m.account = k.account
+		LEFT JOIN memberships m ON m.user_id = u.id AND m.account = k.account
 		WHERE k.sum = ? AND k.pepper = ?`
+
+const (
 	touchKey   = `UPDATE keys SET used = ?2 WHERE id = ?1 AND revoked IS NULL AND (used IS NULL OR used < ?2)`
 	graceOfKey = `SELECT account, replaces, grace, revoked FROM keys WHERE id = ?`
 	endGrace   = `UPDATE keys SET grace = 0 WHERE id = ?`
@@ -28,10 +30,7 @@ type keys struct{ s *Store }
 func (v keys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.Owner, error) {
 	var k store.Key
 	var o store.Owner
-	fields := append(keyFields(&k), accountFields(&o.Account)...)
-	fields = append(fields, (*status)(&o.User))
-	fields = append(fields, memberFields(&o.Membership)...)
-	if err := v.s.find.QueryRowContext(ctx, d.Sum[:], d.Pepper).Scan(fields...); err != nil {
+	if err := v.s.find.QueryRowContext(ctx, d.Sum[:], d.Pepper).Scan(slices.Concat(columns.Key(&k), columns.Owner(&o))...); err != nil {
 		return store.Key{}, store.Owner{}, answer("find", err)
 	}
 	return k, o, nil

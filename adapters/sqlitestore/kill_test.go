@@ -159,10 +159,13 @@ func kill(t *testing.T, path string, line int) map[string]string {
 // The settings are those that make acknowledged writes survive a loss of power.
 func TestDurability(t *testing.T) {
 	s := open(t, file(t))
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {
+	for _, tt := range []struct {
+		pragma string
+		want   string
+	}{{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"busy_timeout", "5000"}} {
 		var got string
-		if err := s.write.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
-			t.Errorf("%s is %s (error %v), want %s", pragma, got, err, want)
+		if err := s.write.QueryRow("PRAGMA " + tt.pragma).Scan(&got); err != nil || got != tt.want {
+			t.Errorf("%s is %s (error %v), want %s", tt.pragma, got, err, tt.want)
 		}
 	}
 }

@@ -1,10 +1,10 @@
 // Package sqlitestore keeps keys, accounts and people in one SQLite file, with
 // a driver in pure Go.
 //
-// What a call has acknowledged survives the death of the process and the loss
-// of power. Several processes of one machine may share the file: each hears of
-// the others' changes, and of those made by hand with the sqlite3 shell,
-// within a quarter of a second. The file must be on a local disk.
+// A call returns after its change is on the disk, where it survives the end of the
+// process and the loss of power. Several processes of one machine may share the file.
+// Each hears within a quarter of a second of the changes of the others, and of changes
+// made by hand with the sqlite3 shell. The file must be on a local disk.
 package sqlitestore
 
 import (
@@ -25,12 +25,13 @@ import (
 
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/guard"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
 // Config says where the database is.
 type Config struct {
-	Path string        // of the file, made with mode 0600 if there is none; required
-	Poll time.Duration // how often to look for changes; 0: 250 ms
+	Path string        // of the file, which is made with mode 0600 if there is none. Required.
+	Poll time.Duration // how often Watch looks for changes of others. Default: 250 ms.
 }
 
 // A Store keeps keys, accounts and people in a SQLite file. It is safe for
@@ -42,7 +43,7 @@ type Store struct {
 	write *sql.DB // one connection: SQLite has one writer at a time
 	read  *sql.DB
 
-	find, findSession, getUser *sql.Stmt // what requests ask
+	find, findSession, getUser *sql.Stmt // the statements of requests
 
 	mu    sync.Mutex
 	wakes map[chan struct{}]bool // of the watches
@@ -50,8 +51,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the database and brings it to the newest schema. A database that
-// a newer release has made is refused with [ErrNewer].
+// Open opens the database and migrates it to the newest schema. It returns [ErrNewer]
+// if a newer release has made the schema.
 func Open(c Config) (*Store, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func (s *Store) open() error {
 	return nil
 }
 
-// touchFile makes the file before SQLite does, which would let others read it.
+// touchFile makes the file, which SQLite would make readable for others.
 func touchFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -111,12 +112,12 @@ func touchFile(path string) error {
 	return f.Close()
 }
 
-// The settings of connections. With a write-ahead log readers and the writer
-// do not wait for each other; synchronous=FULL flushes it on every commit.
+// The settings of connections. With a write-ahead log, readers and the writer do not
+// wait for each other. synchronous=FULL flushes the log on every commit.
 var (
 	writer = url.Values{
 		"_pragma": {"busy_timeout(5000)", "foreign_keys(1)", "journal_mode(wal)", "synchronous(full)"},
-		"_txlock": {"immediate"}, // a transaction that begins to write later can only fail
+		"_txlock": {"immediate"}, // a transaction that reads first and then writes could fail
 	}
 	reader = url.Values{"_pragma": {"busy_timeout(5000)", "query_only(1)"}}
 )
@@ -152,8 +153,8 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Ready returns why the store could not do its work now, or nil: a write that
-// needs room has been committed, of a row that is gone again.
+// Ready returns nil if the store can work now: it has read, and has committed a write that
+// needs space and leaves no row. Otherwise it returns the reason.
 func (s *Store) Ready(ctx context.Context) error {
 	const (
 		put  = `INSERT INTO events (id, note) VALUES ('evt_ready', hex(zeroblob(4096)))`
@@ -195,6 +196,9 @@ func (s *Store) Users() store.Users { return guard.Users(users{s}) }
 // Memberships returns the memberships of users in accounts.
 func (s *Store) Memberships() store.Memberships { return guard.Memberships(memberships{s}) }
 
+// Invitations returns the invitations to accounts.
+func (s *Store) Invitations() store.Invitations { return guard.Invitations(invitations{s}) }
+
 // Sessions returns the sessions.
 func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
@@ -204,8 +208,8 @@ func (s *Store) Events() store.Events { return guard.Events(events{s}) }
 // Fingerprints returns the fingerprints of the secrets.
 func (s *Store) Fingerprints() store.Fingerprints { return guard.Fingerprints(fingerprints{s}) }
 
-// change runs f in a transaction that is the only one to write, and wakes the
-// watches of this process when it is committed.
+// change runs f in a transaction, and wakes the watches of this process after the commit.
+// No other transaction writes at the same time.
 func (s *Store) change(ctx context.Context, what string, f func(tx *sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -222,7 +226,7 @@ func (s *Store) change(ctx context.Context, what string, f func(tx *sql.Tx) erro
 	return nil
 }
 
-// count makes a change by one statement and returns how many rows it has met.
+// count runs one statement and returns the number of rows that it has changed.
 func (s *Store) count(ctx context.Context, what, query string, args ...any) (n int, err error) {
 	err = s.change(ctx, what, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, query, args...)
@@ -256,7 +260,7 @@ func (s *Store) touch(ctx context.Context, query string, uses []store.Use) error
 	})
 }
 
-// answer turns an error of SQLite into the error of package store that names it.
+// answer returns the error of package store for an error of SQLite.
 func answer(what string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrNotFound
@@ -269,8 +273,7 @@ func answer(what string, err error) error {
 			return store.ErrNotFound
 		}
 	}
-	switch err {
-	case store.ErrNotFound, store.ErrConflict, store.ErrQuota, store.ErrInactive:
+	if sqlkit.IsAnswer(err) {
 		return err
 	}
 	return fmt.Errorf("sqlitestore: %s: %w", what, err)
@@ -283,9 +286,7 @@ const (
 	uniqueViolation     = 2067
 )
 
-var errTimeless = errors.New("sqlitestore: now is zero, which would read as never")
-
-// some returns ErrNotFound if a statement has met no row.
+// some returns ErrNotFound if a statement has changed no row.
 func some(r sql.Result, err error) error {
 	if err != nil {
 		return err

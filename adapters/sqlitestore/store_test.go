@@ -44,6 +44,6 @@ func TestStore(t *testing.T) {
 		if err := os.WriteFile(path, empty, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return open(t, path)
+		return storetest.Pair(open(t, path), open(t, path))
 	})
 }

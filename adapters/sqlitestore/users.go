@@ -7,41 +7,36 @@ import (
 
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
+	"medtwin.ai/tollgate/store/sqlkit"
 )
 
 const (
-	userColumns = `u.id, u.email, u.name, u.password, u.status, u.epoch, u.invitations, u.created`
-	insertUser  = `INSERT INTO users (id, email, name, password, status, epoch, invitations, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	getUser     = `SELECT ` + userColumns + ` FROM users u WHERE u.id = ?`
-	userByEmail = `SELECT ` + userColumns + ` FROM users u WHERE u.email = ? AND u.email <> ''`
+	insertUser  = `INSERT INTO users (` + sqlkit.UserColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	getUser     = `SELECT ` + sqlkit.UserColumns + ` FROM users u WHERE u.id = ?`
+	userByEmail = `SELECT ` + sqlkit.UserColumns + ` FROM users u WHERE u.email = ? AND u.email <> ''`
 	hasUser     = `SELECT id FROM users WHERE id = ?`
 	setPassword = `UPDATE users SET password = ?3, epoch = epoch + 1 WHERE id = ?1 AND password = ?2 AND epoch = ?4 RETURNING epoch`
-	inviteUser  = `UPDATE users SET invitations = invitations + 1 WHERE id = ?`
+	beginReset  = `UPDATE users SET resets = resets + 1 WHERE id = ?`
 	rehashUser  = `UPDATE users SET password = ?3 WHERE id = ?1 AND password = ?2`
 	setUser     = `UPDATE users SET status = ?2, epoch = epoch + ?3 WHERE id = ?1`
 	endSessions = `UPDATE users SET epoch = epoch + 1 WHERE id = ? RETURNING epoch`
 )
 
-// userFields are where userColumns are read into.
-func userFields(u *store.User) []any {
-	return []any{&u.ID, &u.Email, &u.Name, &u.Password, (*status)(&u.Status), &u.Epoch, &u.Invitations, (*instant)(&u.Created)}
-}
-
 type users struct{ s *Store }
 
 func (v users) Create(ctx context.Context, u store.User) error {
 	return v.s.change(ctx, "create user", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, insertUser, u.ID, u.Email, u.Name, u.Password, u.Status.String(), u.Epoch, u.Invitations, micros(u.Created))
+		_, err := tx.ExecContext(ctx, insertUser, columns.UserValues(u)...)
 		return err
 	})
 }
 
 func (v users) Get(ctx context.Context, id string) (store.User, error) {
-	return one("get user", v.s.getUser.QueryRowContext(ctx, id), userFields)
+	return one("get user", v.s.getUser.QueryRowContext(ctx, id), columns.User)
 }
 
 func (v users) ByEmail(ctx context.Context, email string) (store.User, error) {
-	return one("get user", v.s.read.QueryRowContext(ctx, userByEmail, email), userFields)
+	return one("get user", v.s.read.QueryRowContext(ctx, userByEmail, email), columns.User)
 }
 
 func (v users) SetPassword(ctx context.Context, was store.User, next string) (epoch int64, err error) {
@@ -52,12 +47,12 @@ func (v users) SetPassword(ctx context.Context, was store.User, next string) (ep
 	return epoch, err
 }
 
-func (v users) Invite(ctx context.Context, id string) (u store.User, err error) {
-	err = v.s.change(ctx, "invite", func(tx *sql.Tx) error {
-		if err := some(tx.ExecContext(ctx, inviteUser, id)); err != nil {
+func (v users) BeginReset(ctx context.Context, id string) (u store.User, err error) {
+	err = v.s.change(ctx, "begin reset", func(tx *sql.Tx) error {
+		if err := some(tx.ExecContext(ctx, beginReset, id)); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, getUser, id).Scan(userFields(&u)...)
+		return tx.QueryRowContext(ctx, getUser, id).Scan(columns.User(&u)...)
 	})
 	if err != nil {
 		return store.User{}, err
@@ -85,8 +80,8 @@ func (v users) EndSessions(ctx context.Context, id string) (epoch int64, err err
 	return epoch, err
 }
 
-// swapped returns the error of a compare-and-swap that has met no row: the query
-// tells whether the record exists.
+// swapped returns the error of a compare-and-swap: if that has changed no row,
+// ErrConflict if the statement has finds the record, and ErrNotFound otherwise.
 func swapped(ctx context.Context, tx *sql.Tx, err error, has, id string) error {
 	if !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, store.ErrNotFound) {
 		return err

@@ -10,16 +10,16 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// newChanges reads what is new, always with at least one row: the newest
-// number, then each change after the one given. One statement, one snapshot.
+// newChanges returns the changes after the given number, and in each row the newest
+// number. It returns one row if there is no change. It is one statement, so that all its
+// rows are of one instant.
 const newChanges = `SELECT n.seq, coalesce(c.seq, 0), coalesce(c.id, '')
 	FROM (SELECT coalesce(max(seq), 0) AS seq FROM sqlite_sequence WHERE name = 'changes') n
 	LEFT JOIN changes c ON c.seq > ? ORDER BY c.seq`
 
-// Watch reports changes to w until ctx ends, no matter who made them: this store,
-// another process, SQL by hand. It reports those of this store at once, and the
-// others at the next poll. On an error it returns; watching again begins with
-// Gap.
+// Watch reports changes to w until ctx ends, whether this store, another process or SQL
+// by hand has made them. It reports the changes of this store at once, and others at the
+// next poll. It returns an error if it cannot go on; the next Watch begins with Gap.
 func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
 	err := s.watch(ctx, w)
 	if ctx.Err() != nil {
@@ -29,7 +29,7 @@ func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
 }
 
 func (s *Store) watch(ctx context.Context, w store.Watcher) error {
-	// A connection of its own: data_version counts the commits of others.
+	// A connection of its own, because data_version counts the commits of other ones.
 	db, err := connect(s.path, reader, 1)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (s *Store) watch(ctx context.Context, w store.Watcher) error {
 	s.waking(wake, true)
 	defer s.waking(wake, false)
 
-	f := feed{conn: conn, last: math.MaxInt64} // read nothing but the newest number
+	f := feed{conn: conn, last: math.MaxInt64} // the first read returns only the newest number
 	began := time.Now()
 	if _, err := f.stale(ctx); err != nil {
 		return err
@@ -89,20 +89,20 @@ func (s *Store) watch(ctx context.Context, w store.Watcher) error {
 // A feed reads the table of changes.
 type feed struct {
 	conn    *sql.Conn
-	version int64 // of the data, as of the last look
-	last    int64 // number of the last change read
+	version int64 // the data_version that was read last
+	last    int64 // the number of the last change that was read
 }
 
-// stale reports whether anybody has committed anything since it was last
-// asked. It costs a few microseconds.
+// stale reports whether anything was committed since the last call. It takes a few
+// microseconds.
 func (f *feed) stale(ctx context.Context) (bool, error) {
 	old := f.version
 	err := f.conn.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&f.version)
 	return f.version != old, err
 }
 
-// read returns the ids of the changes since it was last asked, and whether
-// some were missed: pruned, or on the other side of a restored backup.
+// read returns the ids of the changes since the last call. gap says that some are missing,
+// because they were pruned or a backup was restored.
 func (f *feed) read(ctx context.Context) (ids []string, gap bool, err error) {
 	rows, err := f.conn.QueryContext(ctx, newChanges, f.last)
 	if err != nil {
@@ -125,8 +125,8 @@ func (f *feed) read(ctx context.Context) (ids []string, gap bool, err error) {
 	return ids, gap, rows.Err()
 }
 
-// waking adds a watch to those that a change of this store wakes, or takes it
-// away.
+// waking adds the channel of a watch to those that a change of this store wakes, or
+// removes it.
 func (s *Store) waking(c chan struct{}, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

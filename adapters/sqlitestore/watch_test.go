@@ -129,13 +129,13 @@ func TestChangesByHand(t *testing.T) {
 		{`DELETE FROM users`, []string{"user_1"}},
 		{`UPDATE memberships SET role = 'viewer'`, []string{"user_1"}},
 		{`UPDATE memberships SET scope = '{"projects": []}'`, []string{"user_1"}},
-		{`UPDATE memberships SET user = 'user_x'`, []string{"user_1", "user_x"}},
+		{`UPDATE memberships SET user_id = 'user_x'`, []string{"user_1", "user_x"}},
 		{`DELETE FROM memberships`, []string{"user_1"}},
-		{`INSERT INTO memberships (user, account) VALUES ('user_1', 'acct_x')`, []string{"user_1"}},
+		{`INSERT INTO memberships (user_id, account) VALUES ('user_1', 'acct_x')`, []string{"user_1"}},
 		{`UPDATE sessions SET revoked = 1`, []string{"ses_1"}},
 		{`UPDATE sessions SET id = 'ses_x'`, []string{"ses_1", "ses_x"}},
 		{`DELETE FROM sessions`, []string{"ses_1"}},
-		{`INSERT INTO sessions (id, user, sum, epoch) VALUES ('ses_x', 'user_1', zeroblob(32), 0)`, []string{"ses_x"}},
+		{`INSERT INTO sessions (id, user_id, sum, epoch) VALUES ('ses_x', 'user_1', zeroblob(32), 0)`, []string{"ses_x"}},
 	} {
 		t.Run(c.sql, func(t *testing.T) {
 			path := file(t)
@@ -191,15 +191,18 @@ func TestEveryColumnIsPublished(t *testing.T) {
 
 // The table of changes is bounded. Who has missed some is told so.
 func TestGap(t *testing.T) {
-	for name, sql := range map[string]string{
-		"more changes than are kept": `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
-			INSERT INTO accounts (id, status) SELECT 'acct_x' || i, 'active' FROM n`,
-		"changes deleted":    `INSERT INTO accounts (id, status) VALUES ('acct_2', 'active'); DELETE FROM changes`,
-		"the count put back": `UPDATE sqlite_sequence SET seq = 0 WHERE name = 'changes'; DELETE FROM changes`,
-		"a hole in the middle": `UPDATE accounts SET plan = 'a'; UPDATE accounts SET plan = 'b'; UPDATE accounts SET plan = 'c';
-			DELETE FROM changes WHERE seq = (SELECT max(seq) - 1 FROM changes)`,
+	for _, tt := range []struct {
+		name string
+		sql  string
+	}{
+		{"more changes than are kept", `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+			INSERT INTO accounts (id, status) SELECT 'acct_x' || i, 'active' FROM n`},
+		{"changes deleted", `INSERT INTO accounts (id, status) VALUES ('acct_2', 'active'); DELETE FROM changes`},
+		{"the count put back", `UPDATE sqlite_sequence SET seq = 0 WHERE name = 'changes'; DELETE FROM changes`},
+		{"a hole in the middle", `UPDATE accounts SET plan = 'a'; UPDATE accounts SET plan = 'b'; UPDATE accounts SET plan = 'c';
+			DELETE FROM changes WHERE seq = (SELECT max(seq) - 1 FROM changes)`},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			path := file(t)
 			s, err := Open(Config{Path: path, Poll: time.Hour})
 			if err != nil {
@@ -208,7 +211,7 @@ func TestGap(t *testing.T) {
 			t.Cleanup(func() { s.Close() })
 			newAccount(t, s)
 			w, _ := watch(t, s)
-			byHand(t, path, sql)
+			byHand(t, path, tt.sql)
 			s.wake() // as the next poll would
 			w.hear(t, "Gap", 10*time.Second)
 

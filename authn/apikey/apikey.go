@@ -21,91 +21,101 @@ import (
 
 // Config of a Manager.
 type Config struct {
-	// Store keeps the keys, and says who their owners are. Its changes tell what
-	// to forget; see Run. Required.
+	// Store keeps the keys, and the accounts, users and memberships of their
+	// owners. Its stream of changes tells the cache what to forget: see Run.
+	// Required.
 	Store store.Store
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
-	// Roles says what a present membership allows the keys of its user; give
-	// session.Config the same. Default: the keys of users open nothing, and none
-	// can be made.
+	// Roles returns the grants that bound the keys of a member. Give
+	// session.Config the same function. Default: the keys of users open
+	// nothing, and none can be made.
 	Roles func(store.Membership) []authz.Grant
-	// Manage is the permission of those members who manage the account's own
-	// keys, and see and revoke everybody's. They hold it in the environment of the
-	// key, wherever they act, for the endpoint id "api_keys.manage" and for every
-	// kind of the model as a whole: members who are limited to some projects manage
-	// their own keys. Default: the operator alone does.
+	// Manage is the permission of members who manage the account's own keys,
+	// and who see and revoke the keys of everybody. They must hold it in the
+	// environment of the key, for the endpoint id "api_keys.manage", and for
+	// every kind of resource without a limit: members who are limited to some
+	// projects manage their own keys only. The environment that they act in
+	// does not matter. Default: only the operator manages.
 	Manage string
-	// Recent is how old the log-in of a person may be who makes, rotates or enables
-	// a key of their own, or changes what it opens: a key outlives the session that
-	// made it, and a stolen session may be of any age. RecentManage is the same for
-	// the account's own keys and for keys that hold Manage. An older log-in is a
-	// *authz.DeniedError, which authz.Problem turns into the challenge of RFC 9470.
-	// Both are whole seconds, and any age is recent enough where one is negative.
-	// Defaults: 12 hours, 1 hour.
+	// Recent is the greatest age of a login for making, rotating or enabling a
+	// key of one's own, and for changing what it opens. A key outlives the
+	// session that made it, and a stolen session may be of any age.
+	// RecentManage is the same for the account's own keys, and for keys that
+	// hold Manage.
+	//
+	// An older login gets a *authz.DeniedError, which authz.Problem turns into
+	// the challenge of RFC 9470. Both are whole seconds. A negative value
+	// accepts a login of any age. Defaults: 12 hours, 1 hour.
 	Recent, RecentManage time.Duration
-	// Fresh returns the present principal of a person, past every cache, or why there
-	// is none any more: session.Manager.Fresh. Issue, Update and Rotate decide by the
-	// answer. Default: they believe the principal they are given, which may be as old
-	// as the lease of the authenticator that returned it.
+	// Fresh returns the present principal of a person, past every cache, or the
+	// reason why there is none any more: session.Manager.Fresh. Issue, Update
+	// and Rotate decide by its answer. Default: they believe the principal that
+	// they are given, which may be as old as the lease of the authenticator
+	// that returned it.
 	Fresh func(ctx context.Context, by *authn.Principal, now time.Time) (*authn.Principal, error)
-	// Formats of the keys, by environment: "live": mt_live_…. Required.
+	// Formats of the keys by environment, such as "live": mt_live_…. No prefix
+	// may begin with another one. Required.
 	Formats map[string]keyfmt.Format
-	// Peppers digest the keys; keyfmt.InsecureUnpeppered() goes without. Required.
-	// Keys move to the newest as they are used, so every node must know a
-	// pepper before any node has it first.
+	// Peppers digest the keys. keyfmt.InsecureUnpeppered() does without. A key
+	// moves to the newest pepper when it is used. So every node must know a
+	// pepper before any node has it as its newest. Required.
 	Peppers *keyfmt.Keyring
-	// Quota is how many keys that have not ended keep an account from making
-	// another. A rotation needs no room. Default: no bound.
+	// Quota is the greatest number of keys of an account that have not ended.
+	// An account that has them cannot make another one. A rotation needs no
+	// room. Default: no bound.
 	Quota int
-	// Policies say what keys must be like, by environment. Default: anything
-	// goes.
+	// Policies say what keys must be like, by environment. Default: no rules.
 	Policies map[string]Policy
-	// Verifiers know the keys of other systems, for Import, by a name that is
-	// stored with every such key until its first use: 1 to 32 of [a-z0-9-].
-	// Keep one for so long. Default: none.
+	// Verifiers verify the keys of other systems, for Import. The name of a
+	// Verifier, 1 to 32 of [a-z0-9-], is stored with each of its keys until the
+	// first use of the key. Keep the Verifier as long as such keys exist.
+	// Default: none.
 	Verifiers map[string]Verifier
-	// CacheSize is how many verified keys are remembered. Where half as many are
-	// active, one in a hundred is forgotten early for want of a place: eight
-	// share a set. Default: 65,536.
+	// CacheSize is how many verified keys are cached. The table has sets of
+	// eight places. If half as many keys as CacheSize are in use, one in a
+	// hundred finds its set full and is forgotten early. Default: 65,536.
 	CacheSize int
-	// Lease is how long an answer of Store is believed without a sign of life
-	// from its stream of changes. Default: 5 s.
+	// Lease is how long an answer of Store is used without a sign of life from
+	// the stream of changes. Default: 5 s.
 	Lease time.Duration
-	// MaxAge is how long an answer of Store is believed at most, whatever its
-	// stream says. It bounds changes that a living stream does not tell of, such
-	// as rows written with the triggers of the database disabled. Each key in use
-	// is read again that often, some a quarter sooner so that not all are read
-	// together. Default: a minute, or Lease where that is longer.
+	// MaxAge is how long an answer of Store is used at most, whatever the
+	// stream of changes says. It bounds changes that a living stream does not
+	// tell of, such as rows written with the triggers of the database disabled.
+	// Every key in use is read again that often. Each entry ends up to a
+	// quarter sooner, so that not all are read at the same moment. Default: a
+	// minute, or Lease if that is longer.
 	MaxAge time.Duration
-	// OutageLease is how long, while Store cannot be reached, a key that was
-	// verified before goes on after it was last sure to hold: after it was read
-	// or, later but within MaxAge, the stream of changes gave a sign of life. It ends with its
-	// expiry and with any change that was heard of, its addresses bind it, and what is asked
-	// afresh (Fresh) fails. While Store hangs, the first requests wait for
-	// Timeout. A key that is revoked where nobody can be told passes for so
-	// long: see MaxRevocationDelay. Default: no longer than Lease; from then on
-	// requests fail.
+	// OutageLease is how long a verified key is accepted while Store cannot be
+	// reached. It begins when the key was last known to be good: when it was
+	// read or, within MaxAge, when the stream of changes last gave a sign of
+	// life. The key still ends with its expiry and with every change that is
+	// heard of. It is still bound to its addresses. What asks Fresh fails.
+	//
+	// While Store hangs, the first requests wait for Timeout. A key that is
+	// revoked during the outage is accepted for so long if nobody can tell: see
+	// MaxRevocationDelay. Default: no longer than Lease, and then requests
+	// fail.
 	OutageLease time.Duration
 	// Timeout bounds one read of the store. Default: 2 s.
 	Timeout time.Duration
-	// Logger hears when the stream of changes is lost and when uses cannot be
-	// written; such lines have of=keys. Default: none.
+	// Logger records that the stream of changes is lost and that uses cannot be
+	// written, in lines with of=keys. Default: none.
 	Logger *slog.Logger
 }
 
-// A Manager is the Authenticator for API keys, and their life cycle. Safe for
-// concurrent use.
+// A Manager authenticates API keys, and makes, changes, rotates, revokes and
+// imports them. It is safe for concurrent use.
 type Manager struct {
 	config     Config
 	records    records
 	formats    []format
-	whole      [][4]authz.Resource // every kind of the model; see manages
+	allKinds   [][4]authz.Resource // every kind of resource, without a limit; see manages
 	verifiers  []verifier
-	verifying  semaphore // bounds Verifier.Verify
+	verifying  semaphore // bounds the calls of Verifier.Verify
 	noRoles    sync.Once
 	memory     *recall.Memory[*authn.Principal]
-	unfinished loglimit.Log // first uses that could not be written, so that every use is a first one
+	unfinished loglimit.Log // first uses that could not be written, which every use then tries again
 }
 
 // records are the parts of Config.Store that a Manager uses.
@@ -115,13 +125,15 @@ type records struct {
 	members store.Memberships
 }
 
+// A format is the format of the keys of one environment.
 type format struct {
 	environment, prefix string
 	keyfmt.Format
 }
 
-// New checks the configuration. Run must be started for revocations to
-// arrive by push and for uses to be recorded.
+// New returns a Manager, or an error that names every mistake of c. The caller
+// starts Run: without it, revocations wait for the lease and uses are not
+// recorded.
 func New(c Config) (*Manager, error) {
 	var errs []error
 	require := func(ok bool, text string) {
@@ -174,7 +186,7 @@ func New(c Config) (*Manager, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	k.whole = whole(c.Model)
+	k.allKinds = allKinds(c.Model)
 	k.records = records{c.Store.Keys(), c.Store.KeyAdmin(), c.Store.Memberships()}
 	k.memory = recall.New[*authn.Principal](recall.Config{
 		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
@@ -184,27 +196,29 @@ func New(c Config) (*Manager, error) {
 	return k, nil
 }
 
+// useGrain is how precisely the last use of a key is recorded: of the uses
+// within one grain, the first one is written.
 const useGrain = time.Minute
 
-// Run watches for changes and records uses until ctx ends; then it records the
-// last of them and returns ctx's error. The caller owns the goroutine.
+// Run watches for changes and records uses until ctx ends. Then it records the
+// last of them, and returns ctx's error. The caller owns the goroutine.
 func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 
-// MaxRevocationDelay is the longest time for which a key that has been revoked
-// (or whose account was suspended, or whose rights or owner's role changed) can
-// still pass on any node that uses the same store, in any circumstances. It does
-// not depend on Run.
+// MaxRevocationDelay is the longest time for which a key can still pass after
+// it has been revoked, on any node that uses the same store, in any
+// circumstances. It is also the bound for a suspended account, for changed
+// rights, and for a changed role of the owner. It does not depend on Run.
 //
-// It is Config.MaxAge, which bounds a change that a living stream of changes does
-// not tell of, and Config.OutageLease on top, for an outage that begins then. As a
-// rule a revocation takes milliseconds, and Config.Lease while the stream is down.
+// It is Config.MaxAge, which bounds a change that a living stream of changes
+// does not tell of. Config.OutageLease is added, for an outage that begins at
+// that moment. Normally a revocation takes milliseconds, and while the stream
+// is down it takes Config.Lease.
 //
-// It is counted on the monotonic clock, which stands still while a virtual
-// machine is suspended: one that resumes goes on where it was, and no longer than
-// that.
+// The time is counted on the monotonic clock, which stands still while a
+// virtual machine is suspended. A machine that resumes goes on where it was.
 func (m *Manager) MaxRevocationDelay() time.Duration { return m.memory.MaxDelay() }
 
-// Streaming reports whether the stream of changes has given a sign of life within
-// Config.Lease before now. Without it keys are read again after every lease. It
-// is for people and monitoring, and no failure.
+// Streaming reports whether the stream of changes has given a sign of life
+// within Config.Lease before now. Without it every key is read again after its
+// lease. It is information for people and monitoring, and no failure.
 func (m *Manager) Streaming(now time.Time) bool { return m.memory.Streaming(now) }

@@ -10,10 +10,17 @@ import (
 )
 
 // handsOut returns a *authz.DeniedError if key, as it would be stored, opens
-// more than its maker by may open, lasts longer or works from more places, or if
-// by has a plan of its own. The operator may hand out anything. Expiry and
-// addresses bind only callers who have them; the end of a session does not bind
-// the keys of its user.
+// more than the caller may open. The caller, by, must not exceed itself in any
+// of these:
+//
+//   - the grant: see [authz.Rights.Delegate].
+//   - the plan: a caller with a plan of its own hands out none.
+//   - the expiry: a caller that expires hands out nothing that lasts longer.
+//     The end of a session does not bind, because the session proves a person,
+//     who does not end with it.
+//   - the addresses: a caller bound to addresses hands out no others.
+//
+// The operator may hand out anything.
 func (m *Manager) handsOut(by *authn.Principal, key store.Key) error {
 	if by.Kind == authn.KindOperator {
 		return nil
@@ -23,7 +30,7 @@ func (m *Manager) handsOut(by *authn.Principal, key store.Key) error {
 	case !d.Allowed:
 	case by.KeyPlan != "":
 		d = exceeds("limits", key.Plan, by.KeyPlan)
-	case !by.Person() && later(key.Expires, by.Expires):
+	case !by.Person() && outlives(key.Expires, by.Expires):
 		d = exceeds("expiry", when(key.Expires), when(by.Expires))
 	case !within(key.Addresses, by.Addresses):
 		d = exceeds("addresses", list(key.Addresses), list(by.Addresses))
@@ -33,8 +40,12 @@ func (m *Manager) handsOut(by *authn.Principal, key store.Key) error {
 	return &authz.DeniedError{Decision: d}
 }
 
-// recent returns a *authz.DeniedError if by proved their identity too long ago to
+// recent returns a *authz.DeniedError if the caller logged in too long ago to
 // hand out key, or never did.
+//
+// It asks package authz, so that the denial has the form of any other demand
+// for a recent login: the client gets the challenge of RFC 9470 and can act on
+// it.
 func (m *Manager) recent(by *authn.Principal, key store.Key, now time.Time) error {
 	if by.Kind == authn.KindOperator {
 		return nil
@@ -53,17 +64,21 @@ func (m *Manager) recent(by *authn.Principal, key store.Key, now time.Time) erro
 	return &authz.DeniedError{Decision: d}
 }
 
+// exceeds returns the denial for a dimension that grants do not have.
 func exceeds(dimension, wanted, held string) authz.Decision {
 	return authz.Decision{Code: "scope_exceeds_caller", Layer: "credential", Dimension: dimension, Wanted: wanted, Held: held}
 }
 
-// later reports whether the expiry a is after b; the zero time is never.
-func later(a, b time.Time) bool {
+// outlives reports whether the expiry a is later than b. The zero time means
+// never.
+func outlives(a, b time.Time) bool {
 	return !b.IsZero() && (a.IsZero() || a.After(b))
 }
 
-// within reports whether every address of a is one of b; an empty list is
-// everywhere. Prefixes are compared one by one: two halves are not a whole.
+// within reports whether every prefix of a lies inside some prefix of b. An
+// empty list means everywhere. Prefixes are compared one by one: two halves of
+// a prefix in b do not contain the whole. That refuses more than it must, and
+// never less.
 func within(a, b []netip.Prefix) bool {
 	if len(b) == 0 || len(a) == 0 {
 		return len(b) == 0
@@ -76,6 +91,7 @@ func within(a, b []netip.Prefix) bool {
 	return true
 }
 
+// inside reports whether p lies inside one prefix of the list.
 func inside(p netip.Prefix, list []netip.Prefix) bool {
 	for _, q := range list {
 		if q.Bits() <= p.Bits() && q.Contains(p.Addr()) {
@@ -85,6 +101,7 @@ func inside(p netip.Prefix, list []netip.Prefix) bool {
 	return false
 }
 
+// when returns the text of an expiry.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -92,6 +109,7 @@ func when(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// list returns the text of a list of prefixes.
 func list(prefixes []netip.Prefix) string {
 	if len(prefixes) == 0 {
 		return "*"

@@ -14,18 +14,20 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// errDisabled is returned only to a caller who has proved that they hold the key.
+// errDisabled is for a caller who has proved that they hold the key, so it
+// tells strangers nothing.
 var errDisabled = fmt.Errorf("%w for now: the key is disabled", authn.ErrRevoked)
 
-// A parsedToken is a well-formed token, with what its shape says about it.
+// A parsedToken is a well-formed token, with what its shape tells.
 type parsedToken struct {
 	keyfmt.Token
-	environment string // of its format
-	foreign     bool   // well formed by no format, but of the shape of some Verifier
+	environment string // of the format that its prefix names
+	foreign     bool   // it has the shape of some Verifier, and of no format
 }
 
-// parse tells whose token it is, from its prefix as a rule, and refuses a
-// malformed one, before any I/O.
+// parse returns the token, or an error if its shape shows that it is no key of
+// this Manager. It needs no I/O: a text with a wrong checksum is refused before
+// the store is asked.
 func (m *Manager) parse(token string) (parsedToken, error) {
 	malformed := authn.ErrNotMine
 	if f := m.format(token); f != nil {
@@ -34,13 +36,14 @@ func (m *Manager) parse(token string) (parsedToken, error) {
 		}
 		malformed = authn.ErrRejected
 	}
-	if t, ok := m.foreign(token); ok { // the other system may have had a prefix of ours
+	if t, ok := m.foreign(token); ok { // the other system may use one of our prefixes
 		return parsedToken{Token: t, foreign: true}, nil
 	}
 	return parsedToken{}, malformed
 }
 
-// format returns the format whose prefix the token has, or nil.
+// format returns the format with the prefix of the token, or nil. At most one
+// fits: see New.
 func (m *Manager) format(token string) *format {
 	for i := range m.formats {
 		if f := &m.formats[i]; strings.HasPrefix(token, f.prefix) {
@@ -50,16 +53,18 @@ func (m *Manager) format(token string) *format {
 	return nil
 }
 
-// Remembers implements authn.Rememberer.
+// Remembers implements [authn.Rememberer]. It is false for a type that embeds
+// m.
 func (m *Manager) Remembers(self authn.Authenticator) bool { return self == authn.Authenticator(m) }
 
-// Authenticate implements authn.Authenticator. The order is that of cost: memory,
-// shape, checksum, store; and within the record what ended for ever, what ended
-// with time, and the environment.
+// Authenticate implements [authn.Authenticator].
 //
-// With an OutageLease it asks the store about a remembered key whose lease is
-// over even if c.MemoryOnly is set, so that while the store is down unknown keys
-// are not in the way of a known one.
+// The order is that of cost: cache, shape, checksum, store. Within the record
+// the order is: what ended for ever, what ended with time, and the environment.
+//
+// With an OutageLease it may ask the store about a cached key whose lease has
+// ended, even if c.MemoryOnly is set. So while the store is down, requests with
+// unknown keys do not delay one with a known key.
 func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
 	if c.Scheme != "bearer" {
 		return nil, authn.ErrNotMine
@@ -89,12 +94,12 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	return &p, nil
 }
 
-// remembered answers for a key that is in memory. A key that is used from an
-// address or for an environment that it does not admit is not remembered: it will
-// be refused, which is no use of it.
+// remembered answers for a key that is cached. It does not answer if the key
+// may not be used from the address or for the environment of the request: that
+// request is refused elsewhere, with the reason, and is no use of the key.
 func (m *Manager) remembered(c authn.Credential, now time.Time) (*authn.Principal, error) {
 	token := c.Reveal()
-	// Only what was well formed is remembered, so the checksum can wait.
+	// Only well-formed tokens are ever cached, so a hit needs no checksum.
 	if m.verifiers == nil && m.format(token) == nil {
 		return nil, authn.ErrNotMine
 	}
@@ -113,12 +118,19 @@ func (m *Manager) remembered(c authn.Credential, now time.Time) (*authn.Principa
 	return p, nil
 }
 
-// ask fills in e from the store.
+// ask fills in e from the store. What it writes into e.Err is a fact about the
+// key, and may be cached as a refusal. What it returns is an outage, and is
+// never cached.
+//
+// The order of the checks follows a rule: until a secret has been proved, all
+// refusals look the same. The digest of a key proves its secret. The record of
+// an imported key may be found by the key's clear part, which is no secret, so
+// such a key proves its secret before anything is said about its state.
 func (m *Manager) ask(ctx context.Context, t parsedToken, c authn.Credential, e *recall.Entry[*authn.Principal]) error {
 	key, owner, err := m.find(ctx, t)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && t.foreign:
-		e.Err = authn.ErrNotMine // its shape is no proof of whose it is
+		e.Err = authn.ErrNotMine // a shape is no proof of whose key it is
 		return nil
 	case errors.Is(err, store.ErrNotFound):
 		e.Err = authn.ErrRejected
@@ -129,6 +141,8 @@ func (m *Manager) ask(ctx context.Context, t parsedToken, c authn.Credential, e 
 	case err != nil:
 		return err
 	}
+	// From here on a change of the key, the account or the owner makes the
+	// answer stale.
 	e.About(key.ID, owner.Account.ID, about(key))
 	if key.Import != "" { // nothing is proved yet
 		proved := false
@@ -164,13 +178,16 @@ func (m *Manager) ask(ctx context.Context, t parsedToken, c authn.Credential, e 
 	return nil
 }
 
-// unsure makes e say that the answer is unknown, although the store has answered: a
-// client that sends wrong keys must not be able to make the store look down.
+// unsure makes e say that the answer is unknown, and that nobody caches it. The
+// store has answered, so this is no outage of the store: a client that sends
+// wrong keys must not be able to make the store look down for others.
 func unsure(e *recall.Entry[*authn.Principal], err error) {
 	e.Err, e.Once = fmt.Errorf("%w: %w", authn.ErrUnavailable, err), true
 }
 
-// again is ask about a key that was verified before, wherever it came from.
+// again asks the store about a key that was verified before, without regard to
+// where a request came from. The cache calls it when the lease of an entry has
+// ended.
 func (m *Manager) again(ctx context.Context, token string, e *recall.Entry[*authn.Principal]) error {
 	t, err := m.parse(token)
 	if err != nil {
@@ -180,8 +197,9 @@ func (m *Manager) again(ctx context.Context, token string, e *recall.Entry[*auth
 }
 
 // elsewhere reports whether the Middleware will refuse p for the address or the
-// environment of the request. Such a request is no use of the key. An address or an
-// environment that the request does not state refuses nobody.
+// environment of the request. Such a request is no use of the key: it must not
+// begin a grace period, and must not appear as its last use. A request that
+// does not state an address or an environment is not refused for it.
 func elsewhere(p *authn.Principal, c authn.Credential) bool {
 	if c.Environment != "" && c.Environment != p.Environment {
 		return true
@@ -193,10 +211,12 @@ func elsewhere(p *authn.Principal, c authn.Credential) bool {
 	return from.IsValid() && !p.Admits(from)
 }
 
-// find returns the record of a token, and its owner. It tries the newest pepper first,
-// and older ones only if that finds nothing. A key that is rehashed meanwhile may be
-// missed under both digests: not yet under the newest, no longer under the older. So the
-// newest is tried again at the end.
+// find returns the record of a token, and its owner. It tries the newest pepper
+// first, and older ones only if that finds nothing.
+//
+// A key that is rehashed at the same time may be missed under both digests: not
+// yet under the newest, and no longer under the older one. So the newest is
+// tried again at the end.
 func (m *Manager) find(ctx context.Context, t parsedToken) (key store.Key, owner store.Owner, err error) {
 	tried := 0
 	for d := range m.digests(t) {
@@ -211,10 +231,12 @@ func (m *Manager) find(ctx context.Context, t parsedToken) (key store.Key, owner
 	return sound(key, owner, err)
 }
 
+// errUnsound says that a store returned records that do not belong together.
 var errUnsound = errors.New("the store returned what does not belong together")
 
-// sound refuses a key and an owner that do not belong together: only a faulty store
-// returns them.
+// sound refuses a key and an owner that do not belong together. Only a faulty
+// store returns them; without this check its fault would give one account the
+// rights of another.
 func sound(key store.Key, owner store.Owner, err error) (store.Key, store.Owner, error) {
 	m := owner.Membership
 	switch {
@@ -228,29 +250,35 @@ func sound(key store.Key, owner store.Owner, err error) (store.Key, store.Owner,
 	return key, owner, nil
 }
 
-// firstUseTimeout bounds the writes of a first use, because a request waits for them.
+// firstUseTimeout bounds the writes of a first use, which a request waits for.
 const firstUseTimeout = 250 * time.Millisecond
 
-// finishFirstUse writes what the use of a key brings about: the digest under the newest
-// pepper, if the stored one is older, and at its first use the start of the grace period
-// of the key that it replaces. It reports whether the answer may be cached. A store that
-// cannot write still lets the key in: a grace period that has not begun is tried again
-// at the next use, a rehash at some later read.
+// finishFirstUse writes what follows from the use of a key: the digest under
+// the newest pepper, if the stored one is older; and at its first use the start
+// of the grace period of the key that it replaces. It reports whether the
+// answer may be cached.
+//
+// A store that cannot write still lets the key in. If a grace period could not
+// begin, the answer is not cached, so the next use tries again. The old key
+// ends at its hard deadline in any case. A rehash is tried again at some later
+// read.
 func (m *Manager) finishFirstUse(ctx context.Context, t parsedToken, key store.Key, now time.Time) bool {
-	// The writes have their own time-out: a slow Verifier that has used up ctx's must not
-	// prevent the rehash, after which it is not needed again.
+	// The writes have a time-out of their own. A slow Verifier may have used up
+	// the one of ctx, and must not prevent the rehash that makes it
+	// unnecessary.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstUseTimeout)
 	defer cancel()
 	if newest := m.config.Peppers.Digest(t.Token); key.Digest.Pepper != newest.Pepper {
 		err := m.records.keys.Rehash(ctx, key.ID, key.Digest, newest)
-		if err != nil && !errors.Is(err, store.ErrConflict) { // that: somebody else has
+		if err != nil && !errors.Is(err, store.ErrConflict) { // ErrConflict: another request has done it
 			m.unfinished.Write(ctx, now, slog.LevelWarn, "key not rehashed", slog.String("key", key.ID), slog.Any("err", err))
 		}
 	}
 	if key.Grace == 0 {
 		return true
 	}
-	// Its first use: the key that it replaces has so long now.
+	// This is the first use of the key. The grace period of the one that it
+	// replaces begins.
 	if err := m.records.keys.BeginGrace(ctx, key.ID, now); err != nil {
 		m.unfinished.Write(ctx, now, slog.LevelError, "grace not begun, will be tried again", slog.String("key", key.ID), slog.Any("err", err))
 		return false

@@ -13,22 +13,22 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A Verifier knows the keys of another system by what that has stored of them,
-// so that they go on working here: see [SHA256Hex] and [Bcrypt]. It is asked
-// about a key until its first use, when the key gets a digest as all others
-// have. Implementations are safe for concurrent use.
+// A Verifier verifies the keys of another system by what that system has stored
+// of them, so that they keep working here: see [SHA256Hex] and [Bcrypt]. It is
+// used until the first use of a key. Then the key gets a digest like all
+// others. It is safe for concurrent use.
 type Verifier interface {
-	// Record turns what the other system has stored of a key into what finds
-	// its record here, 1 to 64 characters of RFC 9110 §11.2, and what then
-	// proves it: "" where being found is proof enough. What is no record of
-	// that system is an error, which shows none of it.
+	// Record returns what finds the record of a key here, and what proves the
+	// key. lookup has 1 to 64 characters of a token68 (RFC 9110 §11.2). An
+	// empty proof means that finding the record proves the key. A hash that is
+	// none of that system's is an error, whose text must not contain it.
 	Record(f Foreign) (lookup, proof string, err error)
-	// Lookup returns what finds the record of a token, as Record did, and false
-	// for a token that is none of that system's. It is cheap: it is done for
-	// whatever strangers send, of 16 to 128 characters.
+	// Lookup returns what finds the record of a token, as Record did. ok is
+	// false if the token is none of that system's. It must be cheap, because it
+	// runs for whatever strangers send: any text of 16 to 128 characters.
 	Lookup(token string) (lookup string, ok bool)
-	// Verify reports whether proof, which is not "", is of the token. It may be
-	// slow: few run at once.
+	// Verify reports whether proof, which is not empty, is that of the token.
+	// It may be slow, because only a few run at once.
 	Verify(token, proof string) bool
 }
 
@@ -36,30 +36,31 @@ type Verifier interface {
 type Foreign struct {
 	Verifier string // its name in Config.Verifiers
 	Hash     string // the key's hash, as that system writes it
-	// Clear is the part of the key that is no secret: what people recognize it
-	// by, and what it is found by where the hash cannot be: at most 64
-	// characters of RFC 9110 §11.2.
+	// Clear is the part of the key that is no secret. People recognize the key
+	// by it, and a Verifier may find the key by it. It has at most 64
+	// characters of a token68 (RFC 9110 §11.2).
 	Clear string
 }
 
+// A verifier is a Verifier with its name in Config.Verifiers.
 type verifier struct {
 	name string
 	Verifier
 }
 
-// minForeign is the length of the shortest key of another system that is worth
-// looking up: shorter ones could be guessed.
+// minForeign is the length of the shortest key of another system. Shorter keys
+// could be guessed.
 const minForeign = 16
 
-// importing begins the Digest.Pepper of imported keys. No pepper's id has a
-// colon.
+// importing begins the pepper id of an imported key's digest. A real pepper id
+// has no colon, so the two cannot be confused.
 const importing = "import:"
 
-// Import makes a record for a key of another system, in the account of by: the
-// holders of the key go on using it. Only the operator may. The environment is
-// that of the spec, since the key itself does not say. The other errors are
-// those of Issue; importing a key twice is store.ErrConflict, and needs no
-// Spec.Call.
+// Import makes a record for a key of another system, in the account of by, so
+// that its holders can go on using it. Only the operator may. The environment
+// is that of the spec, because the key itself does not tell. Errors are those
+// of Issue, and store.ErrConflict if the key has been imported already. So an
+// import can be repeated without a Spec.Call.
 func (m *Manager) Import(ctx context.Context, by *authn.Principal, spec Spec, f Foreign, now time.Time) (store.Key, error) {
 	if err := m.changes(by, now); err != nil {
 		return store.Key{}, err
@@ -98,16 +99,18 @@ func (m *Manager) Import(ctx context.Context, by *authn.Principal, spec Spec, f 
 	return shown(key), nil
 }
 
-// sought is what imported keys are found by, as a text to digest: so that
-// nobody without the pepper can plant one, or learn from the database which
-// there are.
+// sought returns what an imported key is found by, as a text to digest. The
+// digest is under a pepper, so that nobody without the pepper can plant an
+// imported key, or learn from the database which ones there are. The name of
+// the verifier is part of the text, so that one system's lookup never finds
+// another's key.
 func sought(verifier, lookup string) (keyfmt.Token, bool) {
 	t, err := keyfmt.Foreign(importing[:len(importing)-1] + "." + verifier + "." + lookup)
 	return t, err == nil && lookup != "" && len(lookup) <= 64
 }
 
-// foreign returns the token of another system, if some Verifier takes it for
-// one.
+// foreign returns the token of another system. ok is false if no Verifier
+// recognizes it.
 func (m *Manager) foreign(token string) (keyfmt.Token, bool) {
 	if m.verifiers == nil || len(token) < minForeign {
 		return keyfmt.Token{}, false
@@ -124,13 +127,14 @@ func (m *Manager) foreign(token string) (keyfmt.Token, bool) {
 	return keyfmt.Token{}, false
 }
 
-// digests yields those under which a token may be stored, the likeliest first.
+// digests yields the digests under which a token may be stored, the likeliest
+// first.
 func (m *Manager) digests(t parsedToken) iter.Seq[keyfmt.Digest] {
 	if !t.foreign {
 		return m.config.Peppers.Candidates(t.Token)
 	}
 	return func(yield func(keyfmt.Digest) bool) {
-		for d := range m.config.Peppers.Candidates(t.Token) { // once it has been used
+		for d := range m.config.Peppers.Candidates(t.Token) { // its digest once it has been used
 			if !yield(d) {
 				return
 			}
@@ -150,8 +154,8 @@ func (m *Manager) digests(t parsedToken) iter.Seq[keyfmt.Digest] {
 	}
 }
 
-// prove reports whether t is the imported key that was found. The error says
-// that it cannot be told now.
+// prove reports whether t is the imported key of that record. An error means
+// that this is unknown at the moment.
 func (m *Manager) prove(ctx context.Context, t parsedToken, key store.Key) (bool, error) {
 	name, _ := strings.CutPrefix(key.Digest.Pepper, importing)
 	v, ok := m.config.Verifiers[name]

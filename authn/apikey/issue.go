@@ -13,15 +13,21 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Issue makes a key in the account of by, and returns its record and the key
-// itself, which cannot be had again: where spec.Call has been made before, the
-// record as it is now and the zero Token.
+// Issue makes a key in the account of by. It returns the record, and the key
+// itself, which cannot be had again. If spec.Call has been made before, it
+// returns the record as it is now, and the zero Token.
 //
-// People make keys for themselves, and those with Config.Manage for the
-// account; nobody gives a key more than they may do themselves. Errors:
-// authn.ErrForbidden, *authz.DeniedError (code scope_exceeds_caller, what is
-// missing to manage, or a log-in that is older than Config.Recent), authn.ErrInvalid with every mistake, ErrReused, *QuotaError,
-// those of store.KeyAdmin.Create.
+// People make keys for themselves, and those with Config.Manage also for the
+// account. Nobody gives a key more than they may do themselves. Errors:
+//
+//   - authn.ErrForbidden: the caller may not make keys, or not for that owner.
+//   - *authz.DeniedError: the key would exceed the caller (code
+//     scope_exceeds_caller), the caller does not manage the account's keys, or
+//     their login is older than Config.Recent.
+//   - authn.ErrInvalid: the spec is wrong. It names every mistake.
+//   - ErrReused: spec.Call has made another key.
+//   - *QuotaError: the account has too many keys.
+//   - those of store.KeyAdmin.Create.
 func (m *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, keyfmt.Token, error) {
 	by, err := m.fresh(ctx, by, now)
 	if err != nil {
@@ -38,6 +44,9 @@ func (m *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now
 	key.Family = key.ID
 	if err := m.records.admin.Create(ctx, key, m.config.Quota, now); err != nil {
 		if errors.Is(err, store.ErrQuota) {
+			// The check and the write are one transaction of the store. So the
+			// quota and the membership hold here, whatever has changed since
+			// they were read.
 			err = &QuotaError{m.config.Quota}
 		}
 		if errors.Is(err, store.ErrNotFound) && key.Owner != "" {
@@ -50,10 +59,11 @@ func (m *Manager) Issue(ctx context.Context, by *authn.Principal, spec Spec, now
 	return shown(key), token, nil
 }
 
-// errRoles: what an owner may do bounds their keys, and nothing says what that is.
+// errRoles says that a key of a person cannot be made: what the person may do
+// bounds the key, and nothing says what that is.
 var errRoles = errors.New("apikey: Config.Roles is nil, so the keys of people would open nothing: set it, or make a key of the account itself (Spec.Service, or no Spec.Owner)")
 
-// plan is the record of what spec asks for, if by may have it.
+// plan returns the record of what spec asks for, if the caller may have it.
 func (m *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now time.Time) (store.Key, error) {
 	spec.Grant.Environments = authz.Of(spec.Environment)
 	if err := m.check(spec, now); err != nil {
@@ -79,8 +89,8 @@ func (m *Manager) plan(ctx context.Context, by *authn.Principal, spec Spec, now 
 	return key, m.recent(by, key, now)
 }
 
-// owner returns the user who will own the key, or "" for the account. It follows from
-// the caller; only the operator names another user.
+// owner returns the user who will own the key, or "" for the account. It
+// follows from the caller. Only the operator names another user.
 func (m *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (string, error) {
 	switch {
 	case by.Kind == authn.KindOperator && spec.Owner == "":
@@ -95,7 +105,8 @@ func (m *Manager) owner(ctx context.Context, by *authn.Principal, spec Spec) (st
 	return by.User, nil
 }
 
-// member returns nil if user may own a key of the account, else the reason.
+// member returns nil if user may own a key of the account, and otherwise the
+// reason.
 func (m *Manager) member(ctx context.Context, account, user string) error {
 	_, err := m.records.members.Get(ctx, account, user)
 	if errors.Is(err, store.ErrNotFound) {
@@ -104,7 +115,8 @@ func (m *Manager) member(ctx context.Context, account, user string) error {
 	return err
 }
 
-// mint gives the record its identity, and returns the token of the key.
+// mint gives the record its identity, and returns the token of the key. The
+// record gets the digest and a hint. Nothing keeps the token.
 func (m *Manager) mint(key *store.Key, by *authn.Principal, c Call, now time.Time) keyfmt.Token {
 	token := m.config.Formats[key.Environment].Generate()
 	m.sign(key, by, now)
@@ -116,7 +128,7 @@ func (m *Manager) mint(key *store.Key, by *authn.Principal, c Call, now time.Tim
 	return token
 }
 
-// sign notes who made the record, and when.
+// sign writes into the record who made it, and when.
 func (m *Manager) sign(key *store.Key, by *authn.Principal, now time.Time) {
 	key.ID = keyfmt.NewID("key_", now)
 	key.CreatedBy = name(by)

@@ -9,9 +9,9 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Get returns the record of a key: of one's own, or of any in the account for
-// the operator and those with Config.Manage. Others are store.ErrNotFound, as
-// if there were none.
+// Get returns the record of a key that the caller may see: one of their own, or
+// any of the account if they are the operator or have Config.Manage. Any other
+// id is store.ErrNotFound, as if there were no such key.
 func (m *Manager) Get(ctx context.Context, by *authn.Principal, id string) (store.Key, error) {
 	if err := m.admits(by); err != nil {
 		return store.Key{}, err
@@ -20,24 +20,25 @@ func (m *Manager) Get(ctx context.Context, by *authn.Principal, id string) (stor
 	return shown(key), err
 }
 
-// scan is how many keys are read at a time to find the visible ones among them.
+// scan is how many keys are read at a time to find the visible ones.
 const scan = 200
 
-// List returns limit keys that by may see, or all that are left of them,
-// revoked and expired ones included, newest id first, beginning after the id
-// after ("": from the start). For a caller who manages the keys of some
-// environments and not of others it reads on until the page is full: if they see few of
-// many keys, one page may read all keys of the account.
-// An after that is no id is authn.ErrInvalid.
+// List returns keys that the caller may see, revoked and expired ones included,
+// newest id first. It begins after the id after, or at the start if that is "".
+// It returns limit keys, or fewer if no more are left. An after that cannot be
+// an id is authn.ErrInvalid.
+//
+// For a caller who manages the keys of some environments only, it reads on
+// until the page is full. If such a caller sees few of many keys, one page may
+// read all keys of the account.
 func (m *Manager) List(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
 	if err := m.admits(by); err != nil {
 		return nil, err
 	}
 	if m.managesNone(by) {
-		keys, err := m.records.admin.Owned(ctx, by.Account, by.User, after, limit)
-		return m.pick(nil, keys, by, limit), refused(err)
+		return m.ListOwn(ctx, by, after, limit)
 	}
-	all := m.managesAll(by)
+	all, seen := m.managesAll(by), m.seen(by)
 	var page []store.Key
 	for len(page) < limit {
 		ask := limit - len(page)
@@ -52,18 +53,39 @@ func (m *Manager) List(ctx context.Context, by *authn.Principal, after string, l
 			break
 		}
 		after = keys[len(keys)-1].ID
-		page = m.pick(page, keys, by, limit)
+		page = pick(page, keys, seen, limit)
 	}
 	return page, nil
 }
 
-// Expiring returns up to limit keys that by may see, that have not ended at
-// now and will have expired by the instant until, the soonest first.
+// ListOwn is [Manager.List] of by's own keys, whatever other keys by may see.
+func (m *Manager) ListOwn(ctx context.Context, by *authn.Principal, after string, limit int) ([]store.Key, error) {
+	if err := m.admits(by); err != nil {
+		return nil, err
+	}
+	keys, err := m.records.admin.Owned(ctx, by.Account, by.User, after, limit)
+	return pick(nil, keys, func(key store.Key) bool { return owns(by, key) }, limit), refused(err)
+}
+
+// Expiring returns up to limit keys that the caller may see, that have not
+// ended at now, and that will have expired at until. The soonest comes first.
 func (m *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.Time, limit int, now time.Time) ([]store.Key, error) {
 	if err := m.admits(by); err != nil {
 		return nil, err
 	}
-	all := m.managesAll(by)
+	return m.expiring(ctx, by, until, limit, now, m.managesAll(by), m.seen(by))
+}
+
+// ExpiringOwn is [Manager.Expiring] of by's own keys, whatever other keys by may see.
+func (m *Manager) ExpiringOwn(ctx context.Context, by *authn.Principal, until time.Time, limit int, now time.Time) ([]store.Key, error) {
+	if err := m.admits(by); err != nil {
+		return nil, err
+	}
+	return m.expiring(ctx, by, until, limit, now, false, func(key store.Key) bool { return owns(by, key) })
+}
+
+// expiring is Expiring of the keys that are wanted, which may be all of the account.
+func (m *Manager) expiring(ctx context.Context, by *authn.Principal, until time.Time, limit int, now time.Time, all bool, wanted func(store.Key) bool) ([]store.Key, error) {
 	ask := limit
 	if !all {
 		ask = max(limit, scan)
@@ -73,33 +95,41 @@ func (m *Manager) Expiring(ctx context.Context, by *authn.Principal, until time.
 		if err != nil {
 			return nil, err
 		}
-		page := m.pick(nil, keys, by, limit)
+		page := pick(nil, keys, wanted, limit)
 		if len(page) == limit || len(keys) < ask {
 			return page, nil
 		}
-		ask *= 2 // there is no way to read on
+		ask *= 2 // the store has no way to read on
 	}
 	return nil, nil
 }
 
-// pick adds to page, which has room up to limit, the keys that by may see.
-func (m *Manager) pick(page, keys []store.Key, by *authn.Principal, limit int) []store.Key {
+// seen returns whether by may see a key.
+func (m *Manager) seen(by *authn.Principal) func(store.Key) bool {
 	managed := make(map[string]bool) // by environment
-	for _, key := range keys {
+	return func(key store.Key) bool {
 		all, known := managed[key.Environment]
 		if !known {
 			all = m.manages(by, key.Environment, false) == nil
 			managed[key.Environment] = all
 		}
-		if len(page) < limit && (all || owns(by, key)) {
+		return all || owns(by, key)
+	}
+}
+
+// pick adds to page, which has room up to limit, the keys that are wanted.
+func pick(page, keys []store.Key, wanted func(store.Key) bool, limit int) []store.Key {
+	for _, key := range keys {
+		if len(page) < limit && wanted(key) {
 			page = append(page, shown(key))
 		}
 	}
 	return page
 }
 
-// shown is the record without what it is verified by. The id of the pepper
-// stays: it tells which keys wait for their first use.
+// shown returns the record without what the key is verified by. It keeps the id
+// of the pepper, which tells operators which keys have not moved to the newest
+// one yet.
 func shown(key store.Key) store.Key {
 	key.Digest, key.Import = keyfmt.Digest{Pepper: key.Digest.Pepper}, ""
 	return key

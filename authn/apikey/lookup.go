@@ -9,10 +9,13 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Lookup returns the record of a key, live or not, without using it: nothing
-// is noted, begun, rehashed or remembered. It is for reports of leaked keys.
-// Errors: authn.ErrRejected where it is nobody's key, authn.ErrUnavailable where
-// that cannot be told now.
+// Lookup returns the record of a key, live or not, and does not use the key: it
+// records no use, begins no grace period, rehashes nothing and caches nothing.
+// It is for reports of leaked keys, whose senders hold the key but are not its
+// owners. Errors:
+//
+//   - authn.ErrRejected: the text is nobody's key.
+//   - authn.ErrUnavailable: that is unknown at the moment.
 func (m *Manager) Lookup(ctx context.Context, token string) (store.Key, error) {
 	t, err := m.parse(token)
 	if err != nil {

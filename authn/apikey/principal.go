@@ -9,8 +9,9 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Principal returns who a key stands for, as store.Keys.Find has found it: for
-// explaining. It does not ask whether the key is live.
+// Principal returns the principal that a key stands for, as store.Keys.Find has
+// returned it. It is for explaining decisions, and does not ask whether the key
+// is live.
 func (m *Manager) Principal(key store.Key, owner store.Owner) *authn.Principal {
 	account := owner.Account
 	p := &authn.Principal{
@@ -20,15 +21,16 @@ func (m *Manager) Principal(key store.Key, owner store.Owner) *authn.Principal {
 		Rights:    m.rights(key, owner),
 		Addresses: key.Addresses,
 	}
-	if key.Plan != "" { // a plan of its own is a budget of its own, through all rotations
+	if key.Plan != "" { // it has a plan of its own, and one budget through all rotations
 		p.Subject = p.Family
 	}
 	return p
 }
 
-// rights are what the key was given and, for a person's key, no more than that
-// person may do at present. An owner who has left, or is not active, may do
-// nothing.
+// rights returns what the key may do: what its grant says and, for a person's
+// key, no more than that person may do at present. These are two layers, and a
+// request must be allowed by both. So a role never widens a key. An owner who
+// has left or is not active gets an empty layer, which allows nothing.
 func (m *Manager) rights(key store.Key, owner store.Owner) *authz.Rights {
 	given := []authz.Grant{key.Grant}
 	if key.Owner == "" {
@@ -46,6 +48,6 @@ func (m *Manager) rights(key store.Key, owner store.Owner) *authz.Rights {
 	return m.config.Model.Rights(owner.Account.Status, given, role)
 }
 
-// about is the third id that a cached key depends on: changes of its owner, and
-// of the memberships of that owner, are reported by the id of the owner.
+// about returns the third id that a cached key depends on. Changes of an owner
+// and of the owner's membership are reported under the id of the owner.
 func about(key store.Key) string { return cmp.Or(key.Owner, key.Account) }

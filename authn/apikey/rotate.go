@@ -13,31 +13,41 @@ import (
 )
 
 const (
-	// maxGrace is the longest that a rotated key may live on.
+	// maxGrace is the longest grace period, and the time after which a rotated
+	// key ends in any case.
 	maxGrace = 7 * 24 * time.Hour
-	// maxChain is how often a key may be rotated within maxGrace and once more
-	// with a grace.
+	// maxChain is how many predecessors of a key are looked at.
 	maxChain = 32
 )
 
 // Rotate makes a successor with the same name, owner, rights, environment,
-// expiry and addresses. The old key lives on for grace from the first use of
-// the new one, but 7 days at most from now and never beyond its own expiry; 0
-// ends it now. That the old key is rotated counts as its own first use, for the
-// key that it replaced itself.
+// expiry and addresses. The old key lives for grace from the first use of the
+// new one. It ends 7 days from now at the latest, and never later than its own
+// expiry. A grace of 0 ends it now.
 //
-// A caller may rotate a key if they may update it, may hand out what it opens, and have
-// logged in recently (Config.Recent). A key cannot be rotated if it is revoked, expired
-// or disabled (store.ErrInactive), or has been rotated already (*RotatedError, which
-// names the successor). Unless grace is 0, all of its predecessors must have ended
-// (*PredecessorError, or store.ErrConflict if they are too many to look through). So
-// rotations, which the quota does not count, leave two keys in the place of one.
+// Rotating a key counts as its own first use: the grace period of the key that
+// it replaced itself begins, if it has not yet.
+//
+// The caller must be allowed to update the key, and to hand out what it opens,
+// and must have logged in recently (Config.Recent). Errors beside those of
+// Update:
+//
+//   - store.ErrInactive: the key is revoked, expired or disabled.
+//   - *RotatedError: it has been rotated already. The error names the
+//     successor.
+//   - *PredecessorError: grace is not 0, and a key that it replaced has not
+//     ended.
+//   - ErrRotatedOften: grace is not 0, and there are too many predecessors to
+//     look through.
+//
+// Rotations are not counted by the quota. The rule about predecessors bounds
+// them: there are never more than two keys in the place of one.
 func (m *Manager) Rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, keyfmt.Token, error) {
 	return m.RotateOnce(ctx, by, id, grace, Call{}, now)
 }
 
-// RotateOnce is Rotate for a call that may come again: the second time it
-// returns the record of the successor and the zero Token.
+// RotateOnce is Rotate for a call that may be repeated. The second time it
+// returns the record of the successor, and the zero Token.
 func (m *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
 	by, err := m.fresh(ctx, by, now)
 	if err != nil {
@@ -47,7 +57,7 @@ func (m *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string
 		return store.Key{}, keyfmt.Token{}, fmt.Errorf("%w: a grace of %v; it may be 0 to %v", authn.ErrInvalid, grace, maxGrace)
 	}
 	if grace > 0 {
-		grace = max(grace.Truncate(time.Microsecond), time.Microsecond) // what stores keep
+		grace = max(grace.Truncate(time.Microsecond), time.Microsecond) // the precision of stores
 	}
 	if key, made, err := m.replayed(ctx, by, c, id); made || err != nil {
 		return key, keyfmt.Token{}, err
@@ -59,6 +69,11 @@ func (m *Manager) RotateOnce(ctx context.Context, by *authn.Principal, id string
 	return key, token, err
 }
 
+// rotate does what Rotate says, but for the repetition of a call.
+//
+// The order of the writes makes a crash harmless. The grace period of an older
+// key begins first, and would begin anyhow. The successor and the deadline of
+// the old key are then written in one transaction.
 func (m *Manager) rotate(ctx context.Context, by *authn.Principal, id string, grace time.Duration, c Call, now time.Time) (store.Key, keyfmt.Token, error) {
 	old, err := m.rotatable(ctx, by, id, grace, now)
 	if err != nil {
@@ -84,15 +99,15 @@ func (m *Manager) rotate(ctx context.Context, by *authn.Principal, id string, gr
 	}
 	m.memory.Forget(id)
 	m.memory.Forget(next.ID)
-	// The store has copied what the old key was at that instant, not what it was
-	// when it was read here.
+	// The store has copied what the old key was at the moment of the write, not
+	// what it was when it was read here. The caller gets what is stored.
 	if stored, err := m.records.admin.Get(ctx, by.Account, next.ID); err == nil {
 		next = stored
 	}
 	return shown(next), token, nil
 }
 
-// rotatable returns the key, if by may rotate it with that grace now.
+// rotatable returns the key, if the caller may rotate it now with that grace.
 func (m *Manager) rotatable(ctx context.Context, by *authn.Principal, id string, grace time.Duration, now time.Time) (store.Key, error) {
 	old, err := m.changeable(ctx, by, id)
 	if err != nil {
@@ -118,8 +133,9 @@ func (m *Manager) rotatable(ctx context.Context, by *authn.Principal, id string,
 	return old, nil
 }
 
-// alone reports a predecessor of the key that has not ended. Those that were
-// rotated longer ago than the longest grace have: nobody need look.
+// alone returns an error if a predecessor of the key has not ended. It need not
+// look at those that were rotated longer ago than maxGrace: they have ended by
+// their deadline.
 func (m *Manager) alone(ctx context.Context, key store.Key, now time.Time) error {
 	for range maxChain {
 		if key.Replaces == "" || key.Created.Add(maxGrace).Before(now) {
@@ -127,7 +143,7 @@ func (m *Manager) alone(ctx context.Context, key store.Key, now time.Time) error
 		}
 		before, err := m.records.admin.Get(ctx, key.Account, key.Replaces)
 		if errors.Is(err, store.ErrNotFound) { // pruned, and those before it too
-			return nil
+			return nil // deleted long after its end, like those before it
 		}
 		if err != nil {
 			return err
@@ -137,5 +153,5 @@ func (m *Manager) alone(ctx context.Context, key store.Key, now time.Time) error
 		}
 		key = before
 	}
-	return fmt.Errorf("%w: rotated more than %d times in %v: rotate with a grace of 0", store.ErrConflict, maxChain, maxGrace)
+	return fmt.Errorf("%w: more than %d times in %v", ErrRotatedOften, maxChain, maxGrace)
 }

@@ -9,26 +9,26 @@ import (
 )
 
 // A RotatedError says that a key cannot be rotated because it has a successor
-// already. It is store.ErrInactive if the key has ended since, else
+// already. It wraps store.ErrInactive if the key has ended since, and otherwise
 // store.ErrConflict.
 type RotatedError struct {
 	Successor string // the id of the key that replaced it
 	err       error
 }
 
-// Error names the successor.
+// Error names the successor, which is what to rotate instead.
 func (r *RotatedError) Error() string {
 	return fmt.Sprintf("%v: the key has been rotated already: rotate its successor, %s", r.err, r.Successor)
 }
 
-// Unwrap returns the error of package store.
+// Unwrap returns the wrapped error of package store.
 func (r *RotatedError) Unwrap() error { return r.err }
 
-// A PredecessorError says that a key cannot be rotated with a grace because a
-// key that it replaced has not ended. It is store.ErrConflict.
-type PredecessorError struct{ Predecessor string } // its id
+// A PredecessorError says that a key cannot be rotated with a grace period
+// because a key that it replaced has not ended. It wraps store.ErrConflict.
+type PredecessorError struct{ Predecessor string } // the id of that key
 
-// Error names the predecessor and says what to do.
+// Error names the predecessor, and says what to do.
 func (p *PredecessorError) Error() string {
 	return fmt.Sprintf("%v: %s, which was rotated before, has not ended: revoke it, wait, or rotate with a grace of 0", store.ErrConflict, p.Predecessor)
 }
@@ -36,9 +36,13 @@ func (p *PredecessorError) Error() string {
 // Unwrap returns store.ErrConflict.
 func (p *PredecessorError) Unwrap() error { return store.ErrConflict }
 
-// A QuotaError says that an account holds as many keys as it may. It is
+// ErrRotatedOften is returned if a key has been rotated so often of late that nobody can
+// say whether all of its predecessors have ended. It is store.ErrConflict.
+var ErrRotatedOften = fmt.Errorf("%w: the key has been rotated too often: rotate it with a grace of 0", store.ErrConflict)
+
+// A QuotaError says that an account has as many keys as it may have. It wraps
 // store.ErrQuota.
-type QuotaError struct{ Quota int } // the most keys of an account that have not ended: Config.Quota
+type QuotaError struct{ Quota int } // Config.Quota: the most keys of an account that have not ended
 
 // Error names the quota.
 func (q *QuotaError) Error() string {
@@ -49,11 +53,11 @@ func (q *QuotaError) Error() string {
 func (q *QuotaError) Unwrap() error { return store.ErrQuota }
 
 // maxSuccessors is how many of an account's newest keys are searched for the
-// successor of one, 200 at a time. It bounds what a mistake costs.
+// successor of a key. It bounds what a mistaken rotation costs.
 const maxSuccessors = 2000
 
-// succeeded returns a [RotatedError] in the place of err, the answer to a
-// rotation, if the key has a successor that can be found.
+// succeeded returns a [RotatedError] instead of err, the error of a rotation,
+// if the key has a successor that can be found. Otherwise it returns err.
 func (m *Manager) succeeded(ctx context.Context, old store.Key, err error) error {
 	if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrInactive) {
 		return err
@@ -68,7 +72,7 @@ func (m *Manager) succeeded(ctx context.Context, old store.Key, err error) error
 			if key.Replaces == old.ID {
 				return &RotatedError{key.ID, err}
 			}
-			if key.Created.Before(old.Created) { // newest first: it is not among the rest
+			if key.Created.Before(old.Created) { // the list is newest first, and no successor is older than its key
 				return err
 			}
 		}

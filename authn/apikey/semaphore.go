@@ -8,28 +8,30 @@ import (
 	"time"
 )
 
-// A semaphore bounds the slow verifications that run at once, and those that wait. A
-// client that knows the clear part of an imported key must not be able to keep all
-// processors busy.
+// A semaphore bounds how many slow verifications run at once, and how many
+// wait. A client that knows the clear part of an imported key can cause slow
+// verifications, and must not be able to keep all processors busy.
 type semaphore struct {
 	slots   chan struct{}
 	waiting *atomic.Int64
 }
 
 const (
-	maxWaiting  = 8               // for each slot
-	slotTimeout = 1 * time.Second // of the wait for a slot
+	maxWaiting  = 8               // callers that wait, for each slot
+	slotTimeout = 1 * time.Second // the longest wait for a slot
 )
 
+// errBusy is answered with 503: the key has not been judged.
 var errBusy = errors.New("too many imported keys are being verified")
 
-// newSemaphore returns a semaphore that leaves half of the processors to other work.
+// newSemaphore returns a semaphore that leaves half of the processors to other
+// work.
 func newSemaphore() semaphore {
 	return semaphore{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), new(atomic.Int64)}
 }
 
-// enter waits for a slot. A caller that gets no error calls leave. Errors: errBusy, and
-// that of ctx.
+// enter waits for a slot. A caller that gets no error has one, and calls leave.
+// Errors are errBusy, and that of ctx.
 func (s semaphore) enter(ctx context.Context) error {
 	select {
 	case s.slots <- struct{}{}:
@@ -52,4 +54,5 @@ func (s semaphore) enter(ctx context.Context) error {
 	}
 }
 
+// leave frees the slot of a caller.
 func (s semaphore) leave() { <-s.slots }

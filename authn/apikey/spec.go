@@ -16,38 +16,40 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A Spec says what a new key shall be.
+// A Spec says what a new key is like.
 type Spec struct {
 	Name        string // 1 to 100 printable characters
 	Environment string // one of Config.Formats
-	// Grant of the key, every set of it at most 1,000 names of 128 bytes. Its
-	// environments are set from Environment.
+	// Grant of the key. Each of its sets has at most 1,000 names of 128 bytes.
+	// Issue sets its environments from Environment.
 	Grant     authz.Grant
 	Expires   time.Time      // zero: never
-	Addresses []netip.Prefix // where it may be used from, at most 100; empty: anywhere
-	Plan      string         // a plan of its own, which the operator alone gives; "": the account's
+	Addresses []netip.Prefix // the addresses it may be used from, at most 100; empty: all
+	Plan      string         // a plan of its own, which only the operator gives; "": the account's
 
-	// Service asks for a key of the account itself, which outlives the person who
-	// makes it and is not bound by that person's rights. It takes the permission
+	// Service asks for a key of the account itself. It stays when its maker
+	// leaves, and is not bound by that person's rights. It takes the permission
 	// Config.Manage.
 	Service bool
-	// Owner is the user whose rights will bound the key. "": the caller, or
-	// nobody where that is the operator, who may name any member.
+	// Owner is the user whose rights bound the key. Only the operator may name
+	// a user other than the caller. Default: the caller, or nobody if the
+	// operator calls.
 	Owner string
 
-	// Call makes the key only once, however often it is asked for.
+	// Call makes the key once, however often it is asked for.
 	Call Call
 }
 
 // A Policy says what the keys of an environment must be like.
 type Policy struct {
-	// MaxLifetime is the longest time from the making of a key to its expiry,
-	// which it then must have. It holds for the operator too, and for the
-	// successors of older keys. Default: keys need no expiry.
+	// MaxLifetime is the longest time between the making of a key and its
+	// expiry. With it, every key needs an expiry. It holds for the operator
+	// too, and for the successors of older keys. Default: a key needs no
+	// expiry.
 	MaxLifetime time.Duration
 }
 
-// check reports every mistake of a specification at once.
+// check returns every mistake of a specification in one error.
 func (m *Manager) check(spec Spec, now time.Time) error {
 	errs := []error{checkName(spec.Name), m.checkEnvironment(spec.Environment)}
 	errs = append(errs, m.checkExpiry(spec.Environment, spec.Expires, now, now), checkAddresses(spec.Addresses))
@@ -58,7 +60,8 @@ func (m *Manager) check(spec Spec, now time.Time) error {
 	return invalid(errs...)
 }
 
-// invalid wraps the mistakes there are in authn.ErrInvalid.
+// invalid returns the mistakes, wrapped in authn.ErrInvalid, or nil if there
+// are none.
 func invalid(mistakes ...error) error {
 	if err := errors.Join(mistakes...); err != nil {
 		return fmt.Errorf("%w: %w", authn.ErrInvalid, err)
@@ -66,7 +69,8 @@ func invalid(mistakes ...error) error {
 	return nil
 }
 
-// refused makes authn.ErrInvalid of a text that the store cannot hold.
+// refused turns a store's refusal of a text into authn.ErrInvalid: the text is
+// the caller's mistake, and no outage.
 func refused(err error) error {
 	if errors.Is(err, store.ErrInvalid) {
 		return invalid(err)
@@ -74,6 +78,8 @@ func refused(err error) error {
 	return err
 }
 
+// checkName accepts what people can read and tell apart: no control characters,
+// and no space at the ends.
 func checkName(name string) error {
 	if n := utf8.RuneCountInString(name); n == 0 || n > 100 || !utf8.ValidString(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(name) != name {
@@ -82,6 +88,7 @@ func checkName(name string) error {
 	return nil
 }
 
+// checkEnvironment accepts the environments that have a format.
 func (m *Manager) checkEnvironment(environment string) error {
 	if _, ok := m.config.Formats[environment]; !ok {
 		return fmt.Errorf("unknown environment %q", environment)
@@ -89,7 +96,9 @@ func (m *Manager) checkEnvironment(environment string) error {
 	return nil
 }
 
-// checkExpiry is of a key made at created, the present being now.
+// checkExpiry checks the expiry of a key that was made at created. A zero
+// expiry means never, and a past one is a mistake, so that no wrong date
+// becomes "never".
 func (m *Manager) checkExpiry(environment string, expires, created, now time.Time) error {
 	if !expires.IsZero() && !expires.After(now) {
 		return errors.New("the expiry must lie in the future")
@@ -106,15 +115,15 @@ func (m *Manager) checkExpiry(environment string, expires, created, now time.Tim
 	return nil
 }
 
-// Bounds of what a key is read with, on every cold request.
+// Bounds of a key's lists, all of which every cold request reads.
 const (
 	maxAddresses = 100
 	maxNames     = 1000 // of a set
 	maxName      = 128  // bytes
 )
 
-// checkGrant asks for the size first: to Validate every name is a mistake of its
-// own.
+// checkGrant checks the sizes first. The model reports every unknown name, and
+// a grant of a million names would make an error of that length.
 func (m *Manager) checkGrant(g authz.Grant) error {
 	errs := []error{checkSet("permissions", g.Permissions), checkSet("endpoints", g.Endpoints), checkSet("environments", g.Environments)}
 	for _, kind := range slices.Sorted(maps.Keys(g.Scope)) {
@@ -126,6 +135,7 @@ func (m *Manager) checkGrant(g authz.Grant) error {
 	return m.config.Model.Validate(g)
 }
 
+// checkSet checks the size of one set of a grant.
 func checkSet(dimension string, s authz.Set) error {
 	names := s.Items()
 	if len(names) > maxNames {
@@ -139,6 +149,8 @@ func checkSet(dimension string, s authz.Set) error {
 	return nil
 }
 
+// checkAddresses accepts prefixes in their one canonical form, so that
+// comparing them is comparing addresses.
 func checkAddresses(prefixes []netip.Prefix) error {
 	if n := len(prefixes); n > maxAddresses {
 		return fmt.Errorf("%d addresses, over %d", n, maxAddresses)

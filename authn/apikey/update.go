@@ -12,10 +12,11 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A Change says what shall change about a key. What is nil stays.
+// A Change says what is to change about a key. A nil field stays as it is.
 type Change struct {
-	// Was is the grant that Grant was made from, where that takes over parts of
-	// it: another one by now is store.ErrConflict.
+	// Was is the grant that Grant was made from. If the stored grant is another
+	// one by now, Update returns store.ErrConflict. Set it if Grant takes over
+	// parts of what was read.
 	Was *authz.Grant
 
 	Name      *string
@@ -26,15 +27,22 @@ type Change struct {
 }
 
 // Update changes a key and returns its record. Users change their own keys, and
-// callers with Config.Manage those of the account. A change that names a grant,
-// addresses or an expiry, even a narrower one, or that enables a key, hands out all
-// that the key will open then: nobody hands out more than they may do themselves, and
-// it takes a recent log-in (Config.Recent). Renaming and disabling need neither. A
-// caller who may change a key may enable it again, no matter who disabled it: revoke a
-// key that must stay ended. Errors: store.ErrNotFound, authn.ErrForbidden,
-// *authz.DeniedError, authn.ErrInvalid with every mistake, store.ErrInactive
-// where the key has ended, and store.ErrConflict where it was changed at the
-// same time: read it again.
+// callers with Config.Manage those of the account.
+//
+// A change that names a grant, addresses or an expiry, or that enables a key,
+// hands out everything that the key opens afterwards, even if it narrows the
+// key. Nobody hands out more than they may do themselves, and it takes a recent
+// login (Config.Recent). Renaming and disabling need neither. A caller who may
+// change a key may also enable it again, no matter who disabled it. So revoke a
+// key that must stay ended. Errors:
+//
+//   - store.ErrNotFound: there is no such key, or the caller may not see it.
+//   - authn.ErrForbidden: the key is another person's.
+//   - *authz.DeniedError: the key would exceed the caller, or the login is too
+//     old.
+//   - authn.ErrInvalid: the change is wrong. It names every mistake.
+//   - store.ErrInactive: the key has ended.
+//   - store.ErrConflict: the key was changed at the same time. Read it again.
 func (m *Manager) Update(ctx context.Context, by *authn.Principal, id string, c Change, now time.Time) (store.Key, error) {
 	by, err := m.fresh(ctx, by, now)
 	if err != nil {
@@ -57,17 +65,20 @@ func (m *Manager) Update(ctx context.Context, by *authn.Principal, id string, c 
 			return store.Key{}, err
 		}
 	}
+	// The store compares the stored grant with old.Grant in its transaction. So
+	// what the caller was allowed to hand out is what is written.
 	key, err := m.records.admin.Update(ctx, by.Account, id, store.KeyUpdate{
 		Was: old.Grant, Name: c.Name, Grant: c.Grant, Addresses: c.Addresses, Expires: c.Expires, Disabled: c.Disabled,
 	}, now)
 	if err != nil {
 		return store.Key{}, err
 	}
-	m.memory.Forget(id) // after the commit
+	m.memory.Forget(id) // after the commit, or a read in between would cache the old answer again
 	return shown(key), nil
 }
 
-// copy makes what the change points to its own.
+// copy gives the change copies of what it points to, which the caller of Update
+// may modify while Update runs.
 func (c *Change) copy(environment string) {
 	if c.Grant != nil {
 		g := *c.Grant
@@ -80,6 +91,7 @@ func (c *Change) copy(environment string) {
 	}
 }
 
+// checkChange returns every mistake of a change in one error.
 func (m *Manager) checkChange(c Change, old store.Key, now time.Time) error {
 	var errs []error
 	if c.Name != nil {
@@ -97,13 +109,14 @@ func (m *Manager) checkChange(c Change, old store.Key, now time.Time) error {
 	return invalid(errs...)
 }
 
-// handsOut reports whether the key could open more after the change. Every change that
-// names a limit could: the stored limit may be narrower by then than the one named.
+// handsOut reports whether the key could open more after the change. Every
+// change that names a limit could, even if the limit looks narrower here: the
+// stored limit may have become narrower still.
 func (c Change) handsOut() bool {
 	return c.Grant != nil || c.Expires != nil || c.Addresses != nil || c.Disabled != nil && !*c.Disabled
 }
 
-// applied returns key with the change.
+// applied returns a copy of key with the change.
 func (c Change) applied(key store.Key) store.Key {
 	if c.Grant != nil {
 		key.Grant = *c.Grant

@@ -1,8 +1,9 @@
-// Package authntest checks what keys and sessions do over a backend that several
-// nodes of a service share: what one of them ends, the others refuse.
+// Package authntest checks what keys and sessions do over a backend that
+// several nodes of a service share: what one node ends, the others refuse.
 //
-// A backend calls it in one line, with a function that makes a new and empty
-// database, and returns one that opens it once more, as another process would:
+// The test of a backend calls [Run] with a function that makes a new and empty
+// database. That function returns another one, which opens the database once
+// more, as another process would:
 //
 //	func TestManagers(t *testing.T) {
 //		authntest.Run(t, func(t *testing.T) func() storetest.Backend {
@@ -12,6 +13,12 @@
 //	}
 //
 // What is opened is closed by a cleanup of t.
+//
+// Every node has managers of keys and sessions with caches, and a stream of
+// changes that a check can cut or hang (a wire). The lease of the caches is an
+// hour. So whatever a node refuses within a check, it refuses because it was
+// told, and not because an entry has ended by itself. A check that wants an
+// entry to end by itself passes a later time.
 package authntest
 
 import (
@@ -25,15 +32,16 @@ import (
 	"medtwin.ai/tollgate/store/storetest"
 )
 
-// Run checks the managers over the databases that open makes.
+// Run checks the managers over the databases that open makes, one subtest for
+// each check. The subtests are named after the security cases that they cover.
 func Run(t *testing.T, open func(t *testing.T) (node func() storetest.Backend)) {
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) { c.run(newFleet(t, open(t), 10*time.Second)) })
 	}
 }
 
-// A check is named after the cases of a list of security cases that it covers:
-// a test that runs them names them too.
+// A check is named after the security cases that it covers: see
+// docs/security-cases.md. A test that calls Run names them too.
 type check struct {
 	name string
 	run  func(*fleet)
@@ -67,8 +75,8 @@ const (
 	lease = time.Hour // of nodes: within it nothing is forgotten but by push
 )
 
-// A fleet is nodes over one database, with an account, and a user who is a
-// member of it.
+// A fleet is several nodes over one database. The database has an account, and
+// a user who is a member of it.
 type fleet struct {
 	tb
 	open         func() storetest.Backend
@@ -80,6 +88,7 @@ type fleet struct {
 	markers      int // see waitHeard
 }
 
+// newFleet returns a fleet over a new database. It has no nodes yet.
 func newFleet(t tb, open func() storetest.Backend, eventTimeout time.Duration) *fleet {
 	f := &fleet{
 		tb: t, open: open, eventTimeout: eventTimeout, live: must(keyfmt.New("mt_live_")), sess: must(keyfmt.New("sess_")),
@@ -111,6 +120,7 @@ func (f *fleet) roles(m store.Membership) []authz.Grant {
 	return []authz.Grant{g}
 }
 
+// must ends the check if there is an error in its preparation.
 func (f *fleet) must(err error) {
 	f.Helper()
 	if err != nil {
@@ -118,7 +128,8 @@ func (f *fleet) must(err error) {
 	}
 }
 
-// until waits for ok to be true.
+// until waits for ok to return true. It fails the check after eventTimeout, so
+// that a backend that says nothing does not hang the test.
 func (f *fleet) until(what string, ok func() bool) {
 	f.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -132,6 +143,7 @@ func (f *fleet) until(what string, ok func() bool) {
 	}
 }
 
+// must panics, because an error is a mistake of the suite itself.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

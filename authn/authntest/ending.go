@@ -9,9 +9,9 @@ import (
 	"medtwin.ai/tollgate/authn"
 )
 
-// ending tells a node to end while it makes, uses and revokes credentials:
-// whatever it has acknowledged is in the database then, and every use is.
-// case T8
+// ending stops a node while it makes, uses and revokes credentials. Whatever
+// the node has acknowledged by then must be in the database, and so must the
+// uses that it was still going to write. case T8
 func ending(f *fleet) {
 	n := f.node()
 	later := time.Now().Add(12 * time.Hour) // of another window than the beginning of a session
@@ -46,6 +46,8 @@ func ending(f *fleet) {
 	mu.Lock()
 	done := slices.Clone(all)
 	mu.Unlock()
+	// The credentials of done were acknowledged before the node was told to
+	// stop, so all of them must be found by the next node.
 	n.stop() // while others come
 	load.Wait()
 	next := f.node()

@@ -15,9 +15,11 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// stays ends a credential while two nodes verify it and record its uses: once a
-// node has refused it, it passes there no more.
-// case K8
+// stays ends a credential while two nodes verify it and record its uses, for
+// keys that are revoked, keys that are disabled, and sessions. Once a node has
+// refused the credential, it must never let it pass again. A backend whose
+// touch writes back a record that it read before, or a cache that stores an
+// answer which was read before the end, lets it pass again. case K8
 func stays(f *fleet) {
 	a, b := f.node(), f.node()
 	disable := func(c credential) {
@@ -40,6 +42,8 @@ func stays(f *fleet) {
 		for _, n := range []*node{a, b} {
 			var ended atomic.Bool
 			for range 3 {
+				// Requests with the credential. From its first refusal on, each
+				// of them must be refused on this node.
 				load.Go(func() {
 					for ctx.Err() == nil {
 						before := ended.Load()
@@ -70,6 +74,8 @@ func stays(f *fleet) {
 			})
 		}
 		f.until("requests pass and uses are recorded", func() bool { return passed.Load() > 100 && used.Load() > 10 })
+		// The node that ends the credential refuses it at once. The other one
+		// does so when it has heard of it.
 		tt.end(c)
 		if err := a.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
 			f.Errorf("%s: where it was ended, the next request: %v, want ErrRevoked", name, err)
@@ -85,7 +91,8 @@ func stays(f *fleet) {
 	}
 }
 
-// touch records a use, past the manager.
+// touch records a use in the store, past the manager, so that the write meets
+// the end of the credential.
 func (n *node) touch(ctx context.Context, c credential, at time.Time) error {
 	uses := []store.Use{{ID: c.id, At: at}}
 	if c.session {
@@ -94,13 +101,15 @@ func (n *node) touch(ctx context.Context, c credential, at time.Time) error {
 	return n.Keys().Touch(ctx, uses)
 }
 
-// bound ends a credential on one node: another that hears refuses it at once,
-// one whose stream is cut, or hangs, when its lease ends and not before.
-// case K9
+// bound ends a credential on one node. Another node that hears of it refuses it
+// at once. A node whose stream was cut, or hangs, refuses it when the bound has
+// passed. It lets the credential pass until then, which shows that the check
+// would notice a missing bound. case K9
 func bound(f *fleet) {
 	for name, spoil := range map[string]func(*wire){"up": nil, "cut": (*wire).sever, "hung": (*wire).hang} {
 		a, b := f.node(), f.node()
 		both := []credential{a.key(), a.start()}
+		// Both nodes know both credentials before the stream is spoiled.
 		f.waitHeard()
 		for _, c := range both {
 			f.must(b.enter(c, time.Now()))
@@ -129,12 +138,14 @@ func bound(f *fleet) {
 	}
 }
 
-// A gate holds an answer of the store back that was read.
+// A gate delays an answer of the store that has already been read. So a check
+// can change the record between the read and the arrival of its answer.
 type gate struct {
 	shut         atomic.Bool
 	read, letOut chan struct{}
 }
 
+// pass waits if the gate is shut, once.
 func (g *gate) pass() {
 	if g.shut.CompareAndSwap(true, false) {
 		g.read <- struct{}{}
@@ -142,6 +153,7 @@ func (g *gate) pass() {
 	}
 }
 
+// gatedKeys are Keys whose answers pass a gate.
 type gatedKeys struct {
 	store.Keys
 	*gate
@@ -154,6 +166,7 @@ func (g gatedKeys) Find(ctx context.Context, d keyfmt.Digest) (store.Key, store.
 	return k, o, err
 }
 
+// gatedSessions are Sessions whose answers pass a gate.
 type gatedSessions struct {
 	store.Sessions
 	*gate
@@ -166,7 +179,8 @@ func (g gatedSessions) Find(ctx context.Context, d keyfmt.Digest) (store.Session
 	return s, err
 }
 
-// gated opens a node whose reads can be held back.
+// gated opens a node whose reads of the store can be held back. The time-outs
+// are long, so that a delayed answer is not taken for an outage.
 func (f *fleet) gated() (*node, *gate) {
 	g := &gate{read: make(chan struct{}), letOut: make(chan struct{})}
 	return f.node(func(k *apikey.Config, s *session.Config) {
@@ -176,9 +190,10 @@ func (f *fleet) gated() (*node, *gate) {
 	}), g
 }
 
-// inFlight ends a credential elsewhere between the reading of it and its being
-// remembered.
-// case K10
+// inFlight ends a credential on one node while another node has already read
+// it, and has not yet cached what it read. The request in flight may still
+// pass. The next one must not: the answer that arrives late must not be cached
+// as a good one. case K10
 func inFlight(f *fleet) {
 	a := f.node()
 	late, g := f.gated()

@@ -10,15 +10,17 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A mutator changes something that a decision depends on, and what a request is
-// told afterwards: an error, or none.
+// A mutator changes something that a decision depends on. want is what a
+// request with the credential is told afterwards: an error, or nil.
 type mutator struct {
 	name string
 	do   func(n *node, c credential) error
 	want error
 }
 
-// ofKeys change keys, through a manager and past it.
+// ofKeys change keys, through the manager and past it, in the store. A change
+// past the manager is how another program, or an operator with SQL, would make
+// it.
 var ofKeys = []mutator{
 	{"apikey.Manager.Revoke", func(n *node, c credential) error {
 		return n.keys.Revoke(n.Context(), authn.Operator(account), c.id, "", time.Now())
@@ -69,7 +71,7 @@ var ofKeys = []mutator{
 	}, authn.ErrRejected},
 }
 
-// ofSessions are those of sessions. Of what a key depends on they know all.
+// ofSessions change sessions, through the manager and past it.
 var ofSessions = []mutator{
 	{"session.Manager.Revoke", func(n *node, c credential) error { n.end(c); return nil }, authn.ErrRevoked},
 	{"session.Manager.RevokeOthers", func(n *node, _ credential) error {
@@ -115,7 +117,9 @@ var ofSessions = []mutator{
 	}, authn.ErrRevoked},
 }
 
-// ofBoth change what keys and sessions depend on; mend takes it back.
+// ofBoth change what keys and sessions depend on: the account, the user and the
+// membership. mend takes the change back, so that the next mutator begins from
+// the same state.
 var ofBoth = []struct {
 	name             string
 	do, mend         func(n *node) error
@@ -134,15 +138,17 @@ var ofBoth = []struct {
 		func(n *node) error { return n.join(store.Membership{Role: "editor"}) }, errDenied, errDenied},
 }
 
+// join makes the user a member of the account, as m says.
 func (n *node) join(m store.Membership) error {
 	m.User, m.Account, m.Created = user, account, time.Now()
 	return n.Memberships().Put(n.Context(), m)
 }
 
-// mutators makes every change on one node. As soon as another node has heard of a
-// change, one request there gets the new answer: no change is announced before it can
-// be read, and what is read is what was written.
-// case K11, case K12
+// mutators makes every change on one node. As soon as another node has heard of
+// a change, one request there must get the new answer. So no change is
+// announced before it can be read, and what is read then is what was written. A
+// new operation of the store needs a line in one of the tables above. case K11,
+// case K12
 func mutators(f *fleet) {
 	a, b := f.node(), f.node()
 	try := func(m mutator, c credential) {

@@ -17,7 +17,8 @@ import (
 	"medtwin.ai/tollgate/store/storetest"
 )
 
-// A node is a process of the service.
+// A node is one process of the service. It has its own connection to the
+// database, its own caches and its own stream of changes.
 type node struct {
 	*fleet
 	storetest.Backend
@@ -27,7 +28,9 @@ type node struct {
 	stop     func() // ends it, once it has written down all uses
 }
 
-// node opens the database and begins to watch it.
+// node opens the database, and returns when both managers of the node have
+// begun to watch it. Before that, a change could be missed without being a
+// mistake.
 func (f *fleet) node(change ...func(*apikey.Config, *session.Config)) *node {
 	f.Helper()
 	b := f.open()
@@ -55,14 +58,14 @@ func (f *fleet) node(change ...func(*apikey.Config, *session.Config)) *node {
 	return n
 }
 
-// A credential is of a key or of a session.
+// A credential is a key or a session, with its token.
 type credential struct {
 	id, token string
 	about     []string // whose changes are changes of it
 	session   bool
 }
 
-// key issues one of the user.
+// key makes a key of the user on this node.
 func (n *node) key() credential {
 	n.Helper()
 	spec := apikey.Spec{Name: "key", Environment: "live", Grant: n.model.Everything(), Expires: time.Now().Add(240 * time.Hour), Owner: user}
@@ -71,7 +74,7 @@ func (n *node) key() credential {
 	return credential{k.ID, token.Reveal(), []string{k.ID, account, user}, false}
 }
 
-// start logs the user in.
+// start begins a session of the user on this node.
 func (n *node) start() credential {
 	n.Helper()
 	u, err := n.Users().Get(n.Context(), user)
@@ -81,7 +84,7 @@ func (n *node) start() credential {
 	return credential{s.ID, token.Reveal(), []string{s.ID, account, user}, true}
 }
 
-// principal is who brings the credential to the node at now.
+// principal returns who brings the credential to this node at now.
 func (n *node) principal(c credential, now time.Time) (*authn.Principal, error) {
 	if c.session {
 		return n.sessions.Authenticate(n.Context(), authn.NewCredential("session", c.token), now)
@@ -89,10 +92,11 @@ func (n *node) principal(c credential, now time.Time) (*authn.Principal, error) 
 	return n.keys.Authenticate(n.Context(), authn.NewCredential("bearer", c.token), now)
 }
 
-// errDenied: the caller is known, and may not read p1.
+// errDenied says that the caller is known, and may not read p1.
 var errDenied = errors.New("denied")
 
-// enter reads p1 as the holder of c.
+// enter authenticates the holder of c, and decides whether they may read p1. So
+// it sees changes of rights as well as ends.
 func (n *node) enter(c credential, now time.Time) error {
 	p, err := n.principal(c, now)
 	if err != nil {
@@ -107,7 +111,9 @@ func (n *node) enter(c credential, now time.Time) error {
 	return nil
 }
 
-// remember has the node know the credential, so that it is asked about no more.
+// remember makes the node cache the credential, so that it does not ask the
+// store again. It first waits for all changes so far, because one that arrives
+// later would empty the cache, and the check would show nothing.
 func (n *node) remember(c credential) {
 	n.Helper()
 	n.waitHeard()
@@ -116,7 +122,7 @@ func (n *node) remember(c credential) {
 	}
 }
 
-// end revokes it as its holder, or the operator, would on this node.
+// end revokes c on this node, in the way its holder or the operator would.
 func (n *node) end(c credential) {
 	n.Helper()
 	now := time.Now()
@@ -129,7 +135,8 @@ func (n *node) end(c credential) {
 	n.must(n.sessions.Revoke(n.Context(), p, c.id, now))
 }
 
-// waitHeard waits until every node has heard of all changes so far.
+// waitHeard waits until every node has heard of all changes so far. It makes a
+// change of its own, and waits until that has arrived: streams are in order.
 func (f *fleet) waitHeard() {
 	f.Helper()
 	f.markers++
@@ -141,7 +148,8 @@ func (f *fleet) waitHeard() {
 	}
 }
 
-// hears waits until the node has heard that c has changed.
+// hears waits until the node has heard that c has changed. A node may hear of
+// the key, of its account or of its user, or may be told of a gap.
 func (n *node) hears(c credential) {
 	n.Helper()
 	n.until("a change is heard of", func() bool { return n.wire.heard(append(c.about, "Gap")...) })

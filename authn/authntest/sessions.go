@@ -17,7 +17,7 @@ import (
 	"medtwin.ai/tollgate/store/storetest"
 )
 
-// stored is the record of a session of the user.
+// stored returns the record of a session as it is in the database.
 func (n *node) stored(c credential) store.Session {
 	n.Helper()
 	s, err := n.Sessions().Get(n.Context(), user, c.id)
@@ -25,9 +25,9 @@ func (n *node) stored(c credential) store.Session {
 	return s
 }
 
-// logOut logs a session out while a request of it is under way on another node,
-// which records its use afterwards.
-// case S7
+// logOut ends a session while a request with it is in flight on another node.
+// That node has read the session before it ended, and records the use
+// afterwards. Neither may bring the session back. case S7
 func logOut(f *fleet) {
 	a := f.node()
 	late, g := f.gated()
@@ -38,6 +38,7 @@ func logOut(f *fleet) {
 	soon := time.Now().Add(time.Minute)
 	go func() { done <- late.enter(c, soon) }()
 	<-g.read
+	// The log-out is committed while the read of the other node is on its way.
 	f.must(a.sessions.Logout(f.Context(), authn.NewCredential("session", c.token), time.Now()))
 	ended := a.stored(c)
 	late.hears(c)
@@ -54,6 +55,7 @@ func logOut(f *fleet) {
 	}
 }
 
+// countingSessions counts the writes of uses, and the uses in them.
 type countingSessions struct {
 	store.Sessions
 	writes, uses *atomic.Int64
@@ -66,9 +68,9 @@ func (c countingSessions) Touch(ctx context.Context, uses []store.Use) error {
 	return c.Sessions.Touch(ctx, uses)
 }
 
-// uses makes 10,000 requests of some sessions within one touch window: they are
-// one write of one use of each. Requests of an earlier time move nothing back.
-// case S9
+// uses makes 10,000 requests of four sessions within one touch interval.
+// Together they must be one write, of one use of each session. Requests whose
+// time is earlier must not move the last use back. case S9
 func uses(f *fleet) {
 	const many, sessions = 10_000, 4
 	var writes, uses atomic.Int64
@@ -95,6 +97,8 @@ func uses(f *fleet) {
 		})
 	}
 	load.Wait()
+	// An eighth of the idle time earlier is another touch interval, so this use
+	// is written too.
 	for _, c := range all { // a clock goes back
 		if err := other.enter(c, now.Add(-window)); err != nil {
 			f.Errorf("a request of an earlier time: %v", err)
@@ -121,9 +125,10 @@ func uses(f *fleet) {
 	}
 }
 
-// bornDead changes a user after they were read and before their session begins, with
-// users and sessions in this backend, or one of both in another.
-// case S11
+// bornDead changes a user between the reading of the user and the start of the
+// session. The session must be dead from its first moment, because its user's
+// epoch is a new one. It does so with users and sessions in one backend, and
+// with each of them in another one. case S11
 func bornDead(f *fleet) {
 	elsewhere := func() storetest.Backend {
 		b := must(memory.New(memory.Config{}))
@@ -160,6 +165,8 @@ func bornDead(f *fleet) {
 				_, err = m.Authenticate(f.Context(), authn.NewCredential("session", token.Reveal()), time.Now())
 				return err
 			}
+			// This is the reading that a login makes before it verifies the
+			// password.
 			read, err := db.Users().Get(f.Context(), user)
 			f.must(err)
 			f.must(end(db.Users()))

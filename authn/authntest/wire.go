@@ -10,7 +10,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A wire is the stream of changes of a node, which can be cut, and can hang.
+// A wire is the stream of changes of a node. A check can cut it, so that it
+// ends with an error, or hang it, so that it stays open and says nothing more.
 type wire struct {
 	from store.Changes
 
@@ -20,7 +21,7 @@ type wire struct {
 	cut  chan struct{} // closed: it is
 }
 
-// A tap is what one manager hears.
+// A tap passes the stream on to one manager, and notes what it has passed on.
 type tap struct {
 	*wire
 	to  store.Watcher
@@ -47,13 +48,15 @@ func (w *wire) Watch(ctx context.Context, to store.Watcher) error {
 		case <-ended:
 		}
 	}()
+	// A cut looks to the manager like any other end of the stream: an error.
 	if err := w.from.Watch(ctx, t); context.Cause(ctx) == nil {
 		return err
 	}
 	return context.Cause(ctx)
 }
 
-// pass tells the manager, and notes it, unless the wire hangs.
+// pass tells the manager, and then notes what it was told. While the wire hangs
+// it does neither.
 func (t *tap) pass(id string, tell func()) {
 	t.mu.Lock()
 	hung := t.hung
@@ -76,7 +79,7 @@ func (t *tap) Alive(at time.Time) { t.pass("Alive", func() { t.to.Alive(at) }) }
 // Gap implements [store.Watcher].
 func (t *tap) Gap() { t.pass("Gap", t.to.Gap) }
 
-// heard reports whether both managers have heard one of the ids.
+// heard reports whether both managers have been told of one of the ids.
 func (w *wire) heard(ids ...string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,7 +92,7 @@ func (w *wire) heard(ids ...string) bool {
 	return both >= 2
 }
 
-// clear forgets what was heard.
+// clear forgets what the managers have been told.
 func (w *wire) clear() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,7 +101,8 @@ func (w *wire) clear() {
 	}
 }
 
-// hang has the wire say nothing more, as if nothing were to say.
+// hang makes the wire say nothing more. To the manager that looks as if there
+// were nothing to say.
 func (w *wire) hang() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -132,7 +132,7 @@ var slowHash = "$argon2id$v=19$m=65536,t=10,p=1$" + strings.Repeat("A", 22) + "$
 func TestInvitationInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, password.Config{Hashes: 1, Queue: 64})
-		token := must(c.logins.Invite(t.Context(), ann, c.now))
+		token := must(c.logins.Reset(t.Context(), ann, c.now))
 		c.hold()
 		held := 0
 		for i := range 40 {

@@ -15,6 +15,7 @@ import (
 const (
 	deviceToken     = "device token"
 	invitationToken = "invitation token"
+	resetToken      = "reset token"
 )
 
 // know returns the token of a device that the user has logged in from, which

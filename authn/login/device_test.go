@@ -48,7 +48,7 @@ func TestDeviceEndsWithTheEpoch(t *testing.T) {
 			return other, s.Device, err
 		},
 		"invitation": func(d *desk) (string, string, error) {
-			_, err := d.accept(d.invite(ann), other)
+			_, err := d.accept(d.reset(ann), other)
 			return other, "", err
 		},
 		"everywhere": func(d *desk) (string, string, error) {

@@ -1,5 +1,8 @@
-// Package login turns an email address and a password into a session, changes
-// passwords, and sets them by invitation.
+// Package login turns an email address and a password into a session, changes and
+// resets passwords, and makes people members of accounts by invitation.
+//
+// An address belongs to a user only after somebody has used a token that was sent to
+// it: [Manager.Invite] makes no user and no membership, [Manager.Accept] does.
 //
 // A [Manager] tells a stranger nothing: whether or not there is such a user,
 // with a password or without, suspended or not, [Manager.Login] does the same
@@ -10,7 +13,6 @@
 // never a device that the owner has logged in from since all their sessions last
 // ended.
 //
-// Nothing is stored for that. Device tokens and invitations are signed under
-// Config.Secret, which is kept apart from the database: what the database holds
-// opens no door.
+// All tokens are signed under Config.Secret, which is kept apart from the database:
+// what the database holds opens no door.
 package login

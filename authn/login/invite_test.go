@@ -2,8 +2,6 @@ package login_test
 
 import (
 	"errors"
-	"fmt"
-	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -15,210 +13,234 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-func (d *desk) invite(id string) string {
+const (
+	cyEmail = "cy@example.com"
+	second  = "acct_2"
+)
+
+// invite returns an invitation of the account and its token.
+func (d *desk) invite(email string) (store.Invitation, string) {
 	d.t.Helper()
-	token, err := d.logins.Invite(d.t.Context(), id, d.now)
+	return d.inviteTo(account, email, "viewer")
+}
+
+func (d *desk) inviteTo(account, email, role string) (store.Invitation, string) {
+	d.t.Helper()
+	err := d.store.Accounts().Create(d.t.Context(), store.Account{ID: account})
+	if err != nil && err != store.ErrConflict {
+		d.t.Fatal(err)
+	}
+	i, token, err := d.logins.Invite(d.t.Context(), store.Invitation{Account: account, Email: email, Name: "Cy", Role: role, By: ann}, d.now)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return token
+	return i, token
 }
 
-func (d *desk) accept(token, next string) (string, error) {
-	return d.logins.Accept(d.t.Context(), token, next, home, d.now)
+func (d *desk) memberOf(account, user string) bool {
+	_, err := d.store.Memberships().Get(d.t.Context(), account, user)
+	return err == nil
 }
 
-// An invitation sets the password of a user who is new or has forgotten it, once, and
-// ends their sessions.
+// An invitation makes neither user nor membership. Accepted, it makes both, once.
 func TestInvitation(t *testing.T) {
 	d := newDesk(t)
-	email := d.add("user_new", "", authz.Active)
-	for id, email := range map[string]string{"user_new": email, ann: annEmail} {
-		var before login.Success
-		if id == ann {
-			before = d.enter()
-		}
-		first, token := d.invite(id), d.invite(id)
-		d.now = d.now.Add(72*time.Hour - 2*time.Second)
-		if got, err := d.accept(token, other); err != nil || got != id {
-			t.Errorf("%s: %q, %v", id, got, err)
-		}
-		for name, token := range map[string]string{"used": token, "overtaken": first} {
-			if got, err := d.accept(token, right); err != login.ErrInvitation || got != "" {
-				t.Errorf("%s: %q, %v, want ErrInvitation", name, got, err)
-			}
-		}
-		if _, err := d.try(email, other); err != nil {
-			t.Errorf("%s with the password they chose: %v", id, err)
-		}
-		if id == ann {
-			if _, err := d.who(before); err == nil {
-				t.Error("a session outlives the password")
-			}
-		}
+	i, token := d.invite(cyEmail)
+	if _, err := d.store.Users().ByEmail(t.Context(), cyEmail); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the invited address: got %v, want that it has no user", err)
+	}
+	d.now = i.Expires.Add(-time.Second)
+	done, err := d.accept(token, other)
+	if err != nil || done.Account != account {
+		t.Fatalf("got %+v, %v, want the account %s", done, err, account)
+	}
+	got := d.user(done.User)
+	if got.Email != cyEmail || got.Name != "Cy" || got.Status != authz.Active {
+		t.Errorf("got %+v, want Cy with the address %s", got, cyEmail)
+	}
+	if _, err := d.try(cyEmail, other); err != nil {
+		t.Errorf("got %v, want to log in", err)
+	}
+	if got, err := d.accept(token, right); err != login.ErrToken {
+		t.Errorf("again: got %+v, %v, want ErrToken", got, err)
 	}
 }
 
-// What is wrong with an invitation is one error, and costs no hash.
-func TestInvitationNotValid(t *testing.T) {
-	for name, spoil := range map[string]func(d *desk, token string) string{
-		"none":           func(*desk, string) string { return "" },
-		"changed":        func(_ *desk, token string) string { return "A" + token[1:] },
-		"another secret": func(d *desk, _ string) string { return newDesk(t, otherSecret).invite(ann) },
-		"no such user": func(*desk, string) string {
+// Who has a password keeps it: an invitation makes them a member and nothing else.
+// case S28
+func TestInvitationOfUser(t *testing.T) {
+	d := newDesk(t)
+	before := d.user(ann)
+	_, token := d.inviteTo(second, annEmail, "viewer")
+	if d.memberOf(second, ann) {
+		t.Error("got a member before the invitation was accepted")
+	}
+	if _, err := d.accept(token, other); err != login.ErrPasswordNotWanted {
+		t.Errorf("with a password: got %v, want ErrPasswordNotWanted", err)
+	}
+	done, err := d.accept(token, "")
+	if err != nil || done != (login.Accepted{User: ann, Account: second}) || !d.memberOf(second, ann) {
+		t.Errorf("got %+v, %v, want that Ann is a member", done, err)
+	}
+	if d.user(ann) != before {
+		t.Errorf("got %+v, want %+v", d.user(ann), before)
+	}
+}
+
+// Who has none chooses one.
+func TestInvitationOfUserWithoutPassword(t *testing.T) {
+	d := newDesk(t)
+	email := d.add("user_x", "", authz.Active)
+	_, token := d.inviteTo(second, email, "viewer")
+	if _, err := d.accept(token, ""); err != login.ErrPasswordRequired {
+		t.Errorf("got %v, want ErrPasswordRequired", err)
+	}
+	if _, err := d.accept(token, other); err != nil || !d.memberOf(second, "user_x") {
+		t.Errorf("got %v, want a member", err)
+	}
+	if _, err := d.try(email, other); err != nil {
+		t.Errorf("got %v, want to log in", err)
+	}
+}
+
+// An invitation ends when it is used, when another is made for the same address, when it
+// is withdrawn, when it expires, and when its user is suspended. What has ended does not
+// come back, and another account's invitation has no part in that. case S28
+func TestInvitationEnds(t *testing.T) {
+	tests := []struct {
+		name  string
+		do    func(d *desk, i store.Invitation) error
+		lives bool
+	}{
+		{"nothing", func(*desk, store.Invitation) error { return nil }, true},
+		{"another account invites", func(d *desk, _ store.Invitation) error { d.inviteTo(second, annEmail, "owner"); return nil }, true},
+		{"another to the same address", func(d *desk, _ store.Invitation) error { d.inviteTo("acct_9", annEmail, "owner"); return nil }, false},
+		{"withdrawn", func(d *desk, i store.Invitation) error {
+			return d.store.Invitations().Remove(t.Context(), i.Account, i.ID)
+		}, false},
+		{"withdrawn and made again", func(d *desk, i store.Invitation) error {
+			err := d.store.Invitations().Remove(t.Context(), i.Account, i.ID)
+			d.inviteTo("acct_9", annEmail, "viewer")
+			return err
+		}, false},
+		{"expired", func(d *desk, i store.Invitation) error { d.now = i.Expires; return nil }, false},
+		{"suspended", func(d *desk, _ store.Invitation) error { d.status(authz.Suspended); return nil }, false},
+		{"member meanwhile", func(d *desk, _ store.Invitation) error {
+			return d.store.Memberships().Put(t.Context(), store.Membership{User: ann, Account: "acct_9", Role: "editor"})
+		}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(t)
-			d.add("user_9", "", authz.Active)
-			return d.invite("user_9")
-		},
-		"a device":        func(d *desk, _ string) string { return d.enter().Device },
-		"expired":         func(d *desk, token string) string { d.now = d.now.Add(72 * time.Hour); return token },
-		"ended sessions":  func(d *desk, token string) string { must(d.store.Users().EndSessions(t.Context(), ann)); return token },
-		"suspended":       func(d *desk, token string) string { d.status(authz.Suspended); return token },
-		"and active now":  func(d *desk, token string) string { d.status(authz.Suspended); d.status(authz.Active); return token },
-		"changed by self": func(d *desk, token string) string { must(d.change(d.caller(), right, other)); return token },
-	} {
-		d := newDesk(t)
-		token := spoil(d, d.invite(ann))
-		epoch := d.user(ann).Epoch
-		var err error
-		if n := hashes(func() { _, err = d.accept(token, other) }); err != login.ErrInvitation || n != 0 {
-			t.Errorf("%s: %v after %d Argon2id, want ErrInvitation after none", name, err, n)
-		}
-		if d.user(ann).Epoch != epoch {
-			t.Errorf("%s: something has changed", name)
-		}
+			i, token := d.inviteTo("acct_9", annEmail, "viewer")
+			if err := tt.do(d, i); err != nil {
+				t.Fatal(err)
+			}
+			_, err := d.accept(token, "")
+			if tt.lives {
+				if err != nil {
+					t.Errorf("got %v, want none", err)
+				}
+				return
+			}
+			if err != login.ErrToken {
+				t.Errorf("got %v, want ErrToken", err)
+			}
+			if m, err := d.store.Memberships().Get(t.Context(), "acct_9", ann); err == nil && m.Role != "editor" {
+				t.Errorf("got the membership %+v, want none by the invitation", m)
+			}
+		})
 	}
 }
 
-func otherSecret(c *login.Config) { c.Secret = []byte("another 0123456789abcdefghijklmn") }
-
-func (d *desk) status(s authz.Status) {
-	d.t.Helper()
-	if err := d.store.Users().SetStatus(d.t.Context(), ann, s); err != nil {
-		d.t.Fatal(err)
+// Two accounts invite the same address. Its owner accepts both, and neither account can
+// use it before.
+func TestInvitationsOfTwoAccounts(t *testing.T) {
+	d := newDesk(t)
+	_, first := d.inviteTo(second, cyEmail, "viewer")
+	_, next := d.inviteTo("acct_3", cyEmail, "owner")
+	done, err := d.accept(next, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.memberOf(second, done.User) {
+		t.Error("got a member of the other account")
+	}
+	again, err := d.accept(first, "")
+	if err != nil || again.User != done.User || !d.memberOf(second, done.User) {
+		t.Errorf("got %+v, %v, want the same user", again, err)
 	}
 }
 
-// A password that nobody should have leaves the invitation good.
+// A password that nobody should have leaves the invitation good, and makes no user.
 func TestInvitationPolicy(t *testing.T) {
 	d := newDesk(t)
-	token := d.invite(ann)
-	for _, next := range []string{"short", "Ann Archer Ann Archer"} {
-		var policy *password.PolicyError
-		if id, err := d.accept(token, next); !errors.As(err, &policy) || id != "" {
-			t.Errorf("%q, %v, want a PolicyError", id, err)
+	_, token := d.invite(cyEmail)
+	for _, next := range []string{"short", cyEmail + cyEmail} {
+		if _, err := d.accept(token, next); !errors.Is(err, password.ErrInvalid) {
+			t.Errorf("got %v, want ErrInvalid", err)
 		}
+	}
+	if _, err := d.accept(token, ""); err != login.ErrPasswordRequired {
+		t.Errorf("got %v, want ErrPasswordRequired", err)
+	}
+	if _, err := d.store.Users().ByEmail(t.Context(), cyEmail); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got %v, want no user", err)
 	}
 	if _, err := d.accept(token, other); err != nil {
 		t.Error(err)
 	}
 }
 
-// Of two who accept at once one does.
+// Of those who accept at once one does, and there is one user.
 func TestInvitationAtOnce(t *testing.T) {
 	d := newDesk(t)
-	token := d.invite(ann)
+	_, token := d.invite(cyEmail)
 	var all sync.WaitGroup
-	errs := make([]error, 8)
+	errs := make([]error, 4)
 	for i := range errs {
-		all.Go(func() { _, errs[i] = d.accept(token, fmt.Sprint(other, " ", i)) })
+		all.Go(func() { _, errs[i] = d.accept(token, other) })
 	}
 	all.Wait()
-	won := -1
-	for i, err := range errs {
-		switch {
-		case err == nil && won < 0:
-			won = i
-		case err == nil:
-			t.Errorf("%d and %d both accepted", won, i)
-		case err != login.ErrInvitation:
+	won := 0
+	for _, err := range errs {
+		switch err {
+		case nil:
+			won++
+		case login.ErrToken, login.ErrPasswordNotWanted:
+		default:
 			t.Error(err)
 		}
 	}
-	if _, err := d.try(annEmail, fmt.Sprint(other, " ", won)); won < 0 || err != nil {
-		t.Errorf("%d accepted, and has another password: %v", won, err)
+	if won != 1 {
+		t.Errorf("%d accepted, want 1", won)
 	}
-	if n := d.user(ann).Epoch; n != 1 {
-		t.Errorf("epoch %d, want 1", n)
-	}
-}
-
-// A password that a login rehashes while another one is on its way in is no
-// reason to refuse that; one that was changed is.
-func TestInvitationWhileRehashed(t *testing.T) {
-	for name, tt := range map[string]struct {
-		do   func(*desk) error
-		want error
-	}{
-		"rehashed": {func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }, nil},
-		"changed": {func(d *desk) error {
-			_, err := d.store.Users().SetPassword(t.Context(), d.user(ann), "third")
-			return err
-		}, login.ErrInvitation},
-	} {
-		d := newDesk(t)
-		token := d.invite(ann)
-		d.users.read = func() {
-			d.users.read = nil
-			if err := tt.do(d); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, err := d.accept(token, other); err != tt.want {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
-		}
-		want := login.ErrFailed
-		if tt.want == nil {
-			want = nil
-		}
-		if _, err := d.try(annEmail, other); err != want {
-			t.Errorf("%s: a login with the new one: %v, want %v", name, err, want)
-		}
+	if _, err := d.try(cyEmail, other); err != nil {
+		t.Errorf("got %v, want to log in", err)
 	}
 }
 
-// A client that tries tokens is throttled by its address, separately from logins.
-// Outages and refusals by the policy are counted against nobody.
-func TestInvitationThrottle(t *testing.T) {
-	d := newDesk(t, func(c *login.Config) { c.Limits.Address = atMost(3) })
-	token := d.invite(ann)
-	d.users.err = errors.New("down")
-	for range 4 {
-		if _, err := d.accept(token, other); !errors.Is(err, authn.ErrUnavailable) {
-			t.Errorf("%v, want ErrUnavailable", err)
-		}
+// A process that dies between the user and the membership leaves an invitation that can
+// be accepted again.
+func TestInvitationAfterCrash(t *testing.T) {
+	d := newDesk(t)
+	_, token := d.invite(cyEmail)
+	if err := d.store.Users().Create(t.Context(), store.User{ID: "user_cy", Email: cyEmail, Password: hashed()}); err != nil {
+		t.Fatal(err)
 	}
-	d.users.err = nil
-	for range 4 {
-		if _, err := d.accept(token, "short"); !errors.Is(err, password.ErrInvalid) {
-			t.Errorf("%v, want ErrInvalid", err)
-		}
-	}
-	for range 3 {
-		if _, err := d.accept("x", other); err != login.ErrInvitation {
-			t.Errorf("%v, want ErrInvitation", err)
-		}
-	}
-	if _, err := d.accept(token, other); throttled(err) != 15*time.Minute {
-		t.Errorf("%v, want to be held up", err)
-	}
-	d.enter()
-	if _, err := d.logins.Accept(t.Context(), token, other, netip.MustParseAddr("203.0.113.1"), d.now); err != nil {
-		t.Errorf("from elsewhere: %v", err)
+	if done, err := d.accept(token, ""); err != nil || done.User != "user_cy" || !d.memberOf(account, "user_cy") {
+		t.Errorf("got %+v, %v, want user_cy as a member", done, err)
 	}
 }
 
 func TestInviteRefuses(t *testing.T) {
 	d := newDesk(t)
-	if _, err := d.logins.Invite(t.Context(), "user_9", d.now); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("nobody: %v, want ErrNotFound", err)
+	for _, email := range []string{"", "Cy@Example.com", "cy", "cy@example.com, ann@example.com"} {
+		if _, _, err := d.logins.Invite(t.Context(), store.Invitation{Account: account, Email: email, Role: "viewer"}, d.now); !errors.Is(err, authn.ErrInvalid) {
+			t.Errorf("%q: got %v, want ErrInvalid", email, err)
+		}
 	}
-	d.status(authz.Suspended)
-	if _, err := d.logins.Invite(t.Context(), ann, d.now); err != login.ErrSuspended {
-		t.Errorf("suspended: %v, want ErrSuspended", err)
-	}
-	d.users.err = errors.New("down")
-	if _, err := d.logins.Invite(t.Context(), ann, d.now); !errors.Is(err, authn.ErrUnavailable) {
-		t.Errorf("down: %v, want ErrUnavailable", err)
+	if _, _, err := d.logins.Invite(t.Context(), store.Invitation{Account: "acct_none", Email: cyEmail, Role: "viewer"}, d.now); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("no such account: got %v, want ErrNotFound", err)
 	}
 }

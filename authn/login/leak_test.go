@@ -50,7 +50,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	secrets := []string{right, wrong, other, annEmail, email, home.String(), "198.18.", hashed(), "0123456789abcdef"}
 	s := d.enter()
-	invitation := d.invite(ann)
+	invitation := d.reset(ann)
 	secrets = append(secrets, s.Token.Reveal(), s.Device, invitation)
 	attempt := login.Attempt{Email: annEmail, Password: right, Device: s.Device, Address: home}
 	note(attempt, &attempt, s.Token)
@@ -115,7 +115,7 @@ func TestDatabaseOpensNoDoor(t *testing.T) {
 		if _, err := e.try(annEmail, stolen); err != login.ErrFailed {
 			t.Errorf("%.20s as password: %v", stolen, err)
 		}
-		if _, err := d.accept(stolen, other); err != login.ErrInvitation {
+		if _, err := d.accept(stolen, other); err != login.ErrToken {
 			t.Errorf("%.20s as invitation: %v", stolen, err)
 		}
 	}

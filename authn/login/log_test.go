@@ -43,7 +43,7 @@ func TestFailedLoginsAreLogged(t *testing.T) {
 	t.Run("invitation", func(t *testing.T) {
 		out.Reset()
 		_, err := d.logins.Accept(t.Context(), "made.up", "whatever", netip.MustParseAddr("203.0.113.9"), d.now)
-		if got := out.String(); err == nil || !strings.Contains(got, `msg="invitation not accepted"`) || !strings.Contains(got, "client=203.0.113.9 ") {
+		if got := out.String(); err == nil || !strings.Contains(got, `msg="token not accepted"`) || !strings.Contains(got, "client=203.0.113.9 ") {
 			t.Errorf("got %v and %q", err, got)
 		}
 	})

@@ -24,9 +24,15 @@ var (
 	ErrSuspended = errors.New("login: user suspended")
 	// ErrAccount: the user is no member of the account asked for, or of any.
 	ErrAccount = errors.New("login: no member of the account")
-	// ErrInvitation: no such invitation; or it has been used, has been
-	// overtaken by another change, or has expired.
-	ErrInvitation = errors.New("login: invitation not valid")
+	// ErrToken: the token of an invitation or a reset is wrong, has been used, has
+	// been overtaken by another change, or has expired.
+	ErrToken = errors.New("login: token not valid")
+	// ErrPasswordRequired: the invited address has no user with a password, so one has
+	// to be chosen.
+	ErrPasswordRequired = errors.New("login: a password is required")
+	// ErrPasswordNotWanted: the user with the invited address has a password, which an
+	// invitation does not change.
+	ErrPasswordNotWanted = errors.New("login: the user has a password already")
 )
 
 // Config of a Manager.
@@ -39,15 +45,17 @@ type Config struct {
 	Passwords *password.Hasher
 	// Limits of guessing. Default: counters in this process.
 	Limits Limits
-	// Secret signs device tokens and invitations, and hides addresses and emails from
-	// the store of the counters: 32 random bytes or more, the same in all processes
-	// and in no database. If it changes, all invitations are void and all devices
-	// unknown. Required.
+	// Secret signs device tokens and those of invitations and resets, and hides
+	// addresses and emails from the store of the counters: 32 random bytes or more, the
+	// same in all processes and in no database. If it changes, all tokens are void and
+	// all devices unknown. Required.
 	Secret []byte
 	// Device is how long a device stays known after a login. Default: a year.
 	Device time.Duration
 	// Invitation is how long one can be accepted. Default: 72 hours.
 	Invitation time.Duration
+	// Reset is how long a password can be reset with one token. Default: an hour.
+	Reset time.Duration
 	// Logger records stored hashes that cannot be verified, which is an alarm; work
 	// that failed after a password proved right; and failed logins, at most ten a
 	// second and the rest at debug level. No email, password or token is logged.
@@ -68,6 +76,7 @@ type Manager struct {
 type records struct {
 	users       store.Users
 	memberships store.Memberships
+	invitations store.Invitations
 }
 
 // New checks the configuration.
@@ -90,14 +99,15 @@ func New(c Config) (*Manager, error) {
 	}
 	c.Device = cmp.Or(c.Device, 365*24*time.Hour)
 	c.Invitation = cmp.Or(c.Invitation, 72*time.Hour)
-	require(c.Device > 0 && c.Invitation > 0, "Device and Invitation cannot be negative")
+	c.Reset = cmp.Or(c.Reset, time.Hour)
+	require(c.Device > 0 && c.Invitation > 0 && c.Reset > 0, "Device, Invitation and Reset cannot be negative")
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{config: c, records: records{c.Store.Users(), c.Store.Memberships()}, seal: newSeal(c.Secret)}
+	m := &Manager{config: c, records: records{c.Store.Users(), c.Store.Memberships(), c.Store.Invitations()}, seal: newSeal(c.Secret)}
 	m.failed.Logger = c.Logger
 	m.config.Secret = nil // a Manager that is printed shows no secret
 	return m, nil

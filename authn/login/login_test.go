@@ -296,7 +296,7 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Store", "Sessions", "Passwords",
-		"Secret", "openssl rand", "Device and Invitation",
+		"Secret", "openssl rand", "Device, Invitation and Reset",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not mention %s", err, want)

@@ -278,7 +278,7 @@ func TestUnknownDevice(t *testing.T) {
 	d.enter(with(own))
 	tokens := map[string]string{
 		"none": "", "another user's": bobs.Device, "of another secret": foreign,
-		"an invitation": must(d.logins.Invite(t.Context(), ann, d.now)), "a session": bobs.Token.Reveal(), "long": strings.Repeat("x", 1<<20),
+		"a reset": must(d.logins.Reset(t.Context(), ann, d.now)), "a session": bobs.Token.Reveal(), "long": strings.Repeat("x", 1<<20),
 	}
 	for i := range len(own) {
 		forged := []byte(own)

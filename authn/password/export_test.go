@@ -1,6 +1,6 @@
 package password
 
-// OnHash calls f at every Argon2id, inside the gate, with its cost in KiB and
+// OnHash calls f at every Argon2id, while it holds its turn, with its cost in KiB and
 // passes.
 func (p *Hasher) OnHash(f func(memory, time uint32)) {
 	derive := p.derive

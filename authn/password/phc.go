@@ -10,32 +10,34 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// ErrHash: a stored password hash that cannot be one, or whose cost is beyond
-// all reason. Either the database is damaged, or someone writes into it.
+// ErrHash says that a stored password hash is malformed, or that its cost is
+// out of bounds. The database is damaged, or somebody writes into it.
 var ErrHash = errors.New("password: unusable hash")
 
-// A cost is what Argon2id works with (RFC 9106 §3.1).
+// A cost is the parameters of Argon2id (RFC 9106 §3.1).
 type cost struct {
 	memory uint32 // KiB
 	time   uint32 // passes over the memory
-	lanes  uint8  // goroutines
+	lanes  uint8  // degree of parallelism
 }
 
-// present is the cost of new hashes: the least memory of those that OWASP's
-// Password Storage Cheat Sheet holds to be equally hard to guess.
+// present is the cost of new hashes. OWASP's Password Storage Cheat Sheet lists
+// several that are equally hard to guess, and this is the one with little
+// memory.
 var present = cost{memory: 19 * 1024, time: 2, lanes: 1}
 
 const (
 	saltSize, keySize = 16, 32 // bytes
 
-	// Bounds of what is verified, lest a row of the database take the memory
-	// or the minutes of a server. 64 MiB is what RFC 9106 §4 recommends and
-	// what others' hashes are made with.
+	// Bounds of the costs that are verified. A row of the database chooses the
+	// cost of its hash, and without bounds one row could take the memory or the
+	// minutes of a server. 64 MiB is the second recommendation of RFC 9106 §4,
+	// which many systems use.
 	maxMemory, maxTime, maxLanes = 64 * 1024, 10, 16
 	maxPHC                       = 256 // bytes
 )
 
-// A phc is an Argon2id hash. It prints in the form of the PHC string format:
+// A phc is an Argon2id hash. It prints in the PHC string format:
 // $argon2id$v=19$m=19456,t=2,p=1$salt$key, with unpadded base64.
 type phc struct {
 	cost
@@ -44,22 +46,23 @@ type phc struct {
 
 const phcForm = "$argon2id$v=19$m=%d,t=%d,p=%d$%s"
 
-// String is parsePHC's inverse.
+// String returns the text that parsePHC reads.
 func (p phc) String() string {
 	b64 := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf(phcForm, p.memory, p.time, p.lanes, b64(p.salt)+"$"+b64(p.key))
 }
 
-// parsePHC refuses, with ErrHash, what no one would have printed, and costs
-// out of bounds, before anything is allocated for them. What is wrong is said
-// without showing the hash.
+// parsePHC reads a hash. It accepts only the text that String would print for
+// it: no other order, no leading zeros, no trailing text. It checks the cost
+// before anything is allocated for it. The error is an ErrHash, and does not
+// contain the hash.
 func parsePHC(s string) (phc, error) {
 	if len(s) > maxPHC {
 		return phc{}, fmt.Errorf("%w: %d bytes", ErrHash, len(s))
 	}
 	var h phc
 	var rest string
-	fmt.Sscanf(s, phcForm, &h.memory, &h.time, &h.lanes, &rest) // what it misses, or lets pass, prints otherwise
+	fmt.Sscanf(s, phcForm, &h.memory, &h.time, &h.lanes, &rest) // Sscanf is lenient; the comparison with h.String below is not
 	salt, key, _ := strings.Cut(rest, "$")
 	h.salt, _ = base64.RawStdEncoding.DecodeString(salt)
 	h.key, _ = base64.RawStdEncoding.DecodeString(key)
@@ -69,31 +72,35 @@ func parsePHC(s string) (phc, error) {
 	case h.time < 1 || h.time > maxTime || h.lanes < 1 || h.lanes > maxLanes ||
 		h.memory < 8*uint32(h.lanes) || h.memory > maxMemory:
 		return phc{}, fmt.Errorf("%w: a cost of m=%d,t=%d,p=%d", ErrHash, h.memory, h.time, h.lanes)
-	case len(h.salt) < 8 || len(h.key) < 16: // the longest follow from maxPHC
+	case len(h.salt) < 8 || len(h.key) < 16: // maxPHC bounds them from above
 		return phc{}, fmt.Errorf("%w: a salt of %d bytes and a key of %d", ErrHash, len(h.salt), len(h.key))
 	}
 	return h, nil
 }
 
-// outdated reports whether h is not as Hash makes them now. Dearer ones are,
-// too: only where all cost the same does the time of a login tell nothing.
+// outdated reports whether h differs from what Hash makes now. A more expensive
+// hash is outdated too: if hashes had different costs, the time of a login would
+// tell which one a user has.
 func (p phc) outdated() bool {
 	return p.cost != present || len(p.salt) != saltSize || len(p.key) != keySize
 }
 
+// argon2id computes the hash of a password, of size bytes.
 func argon2id(password, salt []byte, c cost, size int) []byte {
 	return argon2.IDKey(password, salt, c.time, c.memory, c.lanes, uint32(size))
 }
 
-// maxBcrypt is how many bytes of a password bcrypt looks at.
+// maxBcrypt is how many bytes of a password bcrypt looks at. Passwords that
+// differ only after them have the same hash.
 const maxBcrypt = 72
 
-// Cost 14 takes about a second, and each step up twice as long. $2x$ marks
+// bcryptForm admits costs that take about a second at most, which is cost 14;
+// each step up takes twice as long. It does not admit $2x$, which marks the
 // hashes of a faulty implementation.
 var bcryptForm = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$`)
 
-// checkBcrypt is for what package bcrypt lets pass: high costs, unknown
-// versions and trailing text.
+// checkBcrypt refuses what package bcrypt accepts: high costs, unknown versions
+// and trailing text.
 func checkBcrypt(s string) error {
 	if !bcryptForm.MatchString(s) {
 		return fmt.Errorf("%w: not bcrypt of a cost from 4 to 14", ErrHash)

@@ -2,10 +2,9 @@ package password
 
 import "strings"
 
-// What people write when they are asked for a long password: a short list made
-// by hand, lower-case, the longest first where one begins another only by
-// habit. It stops what is tried first; for more there is
-// Config.Breached.
+// common are the words of which people make long passwords, in lower case. It
+// is a short list, made by hand, which stops what is tried first.
+// Config.Breached is for more.
 var common = strings.Fields(`
 password passwort passphrase passwd contraseña motdepasse wachtwoord hasło
 senha parola пароль secret geheim login logon signin letmein welcome willkommen
@@ -39,7 +38,7 @@ winteriscoming foobar barbaz foobarbaz xyzzy asdf qwer zxcv abc123 147258369
 one two three four five six seven eight nine zero
 ` + years)
 
-// years are in more passwords than other numbers: born, married, changed.
+// years are numbers that people put into passwords more often than others.
 const years = `
 1950 1951 1952 1953 1954 1955 1956 1957 1958 1959 1960 1961 1962 1963 1964 1965
 1966 1967 1968 1969 1970 1971 1972 1973 1974 1975 1976 1977 1978 1979 1980 1981
@@ -48,8 +47,8 @@ const years = `
 2014 2015 2016 2017 2018 2019 2020 2021 2022 2023 2024 2025 2026 2027 2028 2029
 2030 2031 2032 2033 2034 2035 2036 2037 2038 2039`
 
-// walks are the ways of fingers over keyboards (QWERTY, QWERTZ, AZERTY and
-// ЙЦУКЕН): along rows, with and without shift, down columns, and in zigzag.
+// walks are the paths of fingers over keyboards (QWERTY, QWERTZ, AZERTY and
+// ЙЦУКЕН): along rows with and without shift, down columns, and in zigzag.
 const walks = `1234567890 qwertyuiop asdfghjkl zxcvbnm
 !@#$%^&*() !"§$%&()= qwertzuiopü asdfghjklöä yxcvbnm azertyuiop qsdfghjklm wxcvbn
 йцукенгшщзхъ фывапролджэ ячсмитьбю

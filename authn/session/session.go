@@ -20,34 +20,36 @@ import (
 
 // Config of a Manager.
 type Config struct {
-	// Store keeps the sessions, and their users with accounts and memberships. Its
-	// changes tell what to forget; see Run. Sessions may be kept elsewhere: see
-	// store.WithSessions. Required.
+	// Store keeps the sessions, and the users, accounts and memberships that
+	// they stand for. Its stream of changes tells the cache what to forget: see
+	// Run. Sessions may be kept elsewhere: see store.WithSessions. Required.
 	Store store.Store
 	// Model compiles grants into rights. Required.
 	Model *authz.Model
-	// Roles says what a present membership allows: any of these grants, nothing
-	// where there are none. Of a grant that Model refuses nothing is allowed.
-	// Required.
+	// Roles returns the grants of a member. The member may do what any of them
+	// allows. No grants allow nothing, and neither does a grant that Model
+	// refuses. Required.
 	Roles func(store.Membership) []authz.Grant
-	// Format of the tokens: sess_…. Required.
+	// Format of the tokens, such as sess_…. Required.
 	Format keyfmt.Format
-	// Peppers digest the tokens; keyfmt.InsecureUnpeppered() goes without. Required.
+	// Peppers digest the tokens. keyfmt.InsecureUnpeppered() does without.
+	// Required.
 	Peppers *keyfmt.Keyring
-	// Environments that a request may ask for in X-Environment; the first is
-	// what it gets without. Default: live, test.
+	// Environments that a request may name in X-Environment. A request without
+	// the header acts in the first one. Default: live, test.
 	Environments []string
 	// Lifetime of a session, which nothing extends. Default: 30 days.
 	Lifetime time.Duration
-	// Idle is how long a session may go unused; from 2 minutes. Default: a day.
+	// Idle is how long a session may go unused: 2 minutes or more. Default: a
+	// day.
 	Idle time.Duration
-	// Most is how many live sessions a user has at once: where another begins,
-	// the oldest beyond it end. From 1 to 500. Default: 100.
+	// Most is how many live sessions a user may have: 1 to 500. A further one
+	// ends the oldest. Default: 100.
 	Most int
-	// CacheSize is how many verified sessions are remembered. Default: 65,536.
+	// CacheSize is how many verified sessions are cached. Default: 65,536.
 	CacheSize int
-	// Lease, MaxAge, OutageLease and Timeout are those of apikey.Config. It is an
-	// outage if any part of Store cannot be reached.
+	// Lease, MaxAge, OutageLease and Timeout are as in apikey.Config. An outage
+	// of any part of Store counts.
 	Lease, MaxAge, OutageLease, Timeout time.Duration
 	// Logger records outages, in lines with of=sessions, and tokens on the
 	// wrong transport. Default: none.
@@ -55,12 +57,12 @@ type Config struct {
 }
 
 const (
-	minIdle = 2 * time.Minute // eight grains of more than a flush each
-	maxMost = 500             // half of what store.Sessions lists: of the rest some have ended
+	minIdle = 2 * time.Minute // a use is written once for each eighth of Idle, and flushes must be more frequent
+	maxMost = 500             // half of what store.Sessions lists, because some of those have ended
 )
 
-// A Manager is the Authenticator for sessions of people, and their life cycle.
-// Safe for concurrent use.
+// A Manager authenticates the sessions of people, and starts, lists and ends
+// them. It is safe for concurrent use.
 type Manager struct {
 	config  Config
 	records records
@@ -77,14 +79,15 @@ type records struct {
 	accounts    store.Accounts
 }
 
-// An answer is what a token proves.
+// An answer is what a token proves. It is immutable once it is cached.
 type answer struct {
-	principals []authn.Principal // the same, by the environment it acts in
-	cookie     bool              // its transport
+	principals []authn.Principal // one for each of Config.Environments, in that order
+	cookie     bool              // the token was issued for a cookie
 }
 
-// New checks the configuration. Run must be started for revocations to
-// arrive by push and for uses to be recorded.
+// New returns a Manager, or an error that names every mistake of c. The caller
+// starts Run: without it, revocations wait for the lease and uses are not
+// recorded.
 func New(c Config) (*Manager, error) {
 	var errs []error
 	require := func(ok bool, text string) {
@@ -131,26 +134,35 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// Run is apikey.Manager.Run for sessions.
+// Run watches for changes and records uses until ctx ends: see
+// apikey.Manager.Run.
 func (m *Manager) Run(ctx context.Context) error { return m.memory.Run(ctx) }
 
-// MaxRevocationDelay is the longest time for which a session that has ended
-// can still pass on any node: see apikey.Manager.MaxRevocationDelay, also for
-// the clock that it is counted on.
+// MaxRevocationDelay is the longest time for which a session that has ended can
+// still pass on any node. See apikey.Manager.MaxRevocationDelay, also for the
+// clock that it is counted on.
 func (m *Manager) MaxRevocationDelay() time.Duration { return m.memory.MaxDelay() }
 
-// Streaming is apikey.Manager.Streaming for sessions.
+// Streaming reports whether the stream of changes is alive: see
+// apikey.Manager.Streaming.
 func (m *Manager) Streaming(now time.Time) bool { return m.memory.Streaming(now) }
 
-// mine reports whether the credential has the shape of a session.
+// mine reports whether the credential has the shape of a session. "Bearer"
+// carries sessions too, because many clients can send nothing else.
 func (m *Manager) mine(c authn.Credential) bool {
 	return (c.Scheme == "session" || c.Scheme == "bearer") && strings.HasPrefix(c.Reveal(), m.config.Format.Prefix())
 }
 
-// Remembers implements authn.Rememberer.
+// Remembers implements [authn.Rememberer]. It is false for a type that embeds
+// m.
 func (m *Manager) Remembers(self authn.Authenticator) bool { return self == authn.Authenticator(m) }
 
-// Authenticate implements authn.Authenticator.
+// Authenticate implements [authn.Authenticator].
+//
+// A token works only on the transport that it was issued for: a cookie, or a
+// header. A cookie's token that arrives in a header was read out of a browser,
+// and a header's token in a cookie was planted in one. Both are
+// authn.ErrRejected, and both are logged.
 func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time.Time) (*authn.Principal, error) {
 	if !m.mine(c) {
 		return nil, authn.ErrNotMine
@@ -160,7 +172,7 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 		if e == nil && m.memory.Knows(c.Reveal(), now) {
 			return nil, authn.ErrStale
 		}
-		if e == nil || c.Cookie != e.Value.cookie { // the wrong transport is logged past the limit on failures
+		if e == nil || c.Cookie != e.Value.cookie { // Get logs the wrong transport, and counts it as a failure
 			return nil, authn.ErrNotRemembered
 		}
 		return m.principal(e, c, now)
@@ -188,7 +200,9 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	return &p, nil
 }
 
-// principal chooses by what the request says about itself, and notes the use.
+// principal returns the principal for the environment that the request asks
+// for, and notes the use. A request on the wrong transport, or for an unknown
+// environment, is no use.
 func (m *Manager) principal(e *recall.Entry[*answer], c authn.Credential, now time.Time) (*authn.Principal, error) {
 	if c.Cookie != e.Value.cookie {
 		m.misplaced.Write(context.Background(), now, slog.LevelWarn, "a session's token on the wrong transport",
@@ -206,7 +220,8 @@ func (m *Manager) principal(e *recall.Entry[*answer], c authn.Credential, now ti
 	return &e.Value.principals[i], nil
 }
 
-// again is ask about a session that was verified before.
+// again asks the stores about a session that was verified before. The cache
+// calls it when the lease of an entry has ended.
 func (m *Manager) again(ctx context.Context, token string, e *recall.Entry[*answer]) error {
 	t, err := m.config.Format.Parse(token)
 	if err != nil {
@@ -215,8 +230,13 @@ func (m *Manager) again(ctx context.Context, token string, e *recall.Entry[*answ
 	return m.ask(ctx, t, e)
 }
 
-// ask fills in e from the stores. Whether the session is of the user's present
-// epoch is asked here, whichever store keeps it.
+// ask fills in e from the stores. It checks the epoch, whichever store keeps
+// the session, so that ending all sessions of a user needs no write to the
+// store of sessions.
+//
+// The order of the reads matters. e.About names what the answer depends on
+// before the user and the membership are read: a change that is committed while
+// they are read then makes the answer stale on arrival.
 func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answer]) error {
 	session, err := m.find(ctx, t)
 	if errors.Is(err, store.ErrNotFound) {
@@ -228,8 +248,8 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 	}
 	e.About(session.ID, session.User, session.Account)
 	e.Expires, e.Idle = session.Expires, session.Idle
-	e.Seen(later(session.Created, session.Seen))
-	switch { // before reading the user, who may be in another store, which may be down
+	e.Seen(latest(session.Created, session.Seen))
+	switch { // needs no user, whose store may be another one and down
 	case !session.Revoked.IsZero():
 		e.Err = authn.ErrRevoked
 		return nil
@@ -260,11 +280,14 @@ func (m *Manager) ask(ctx context.Context, t keyfmt.Token, e *recall.Entry[*answ
 	return nil
 }
 
+// rights returns what a session may do: the member's grants, within nothing
+// else. The first layer allows everything, because a session has no grant of
+// its own that would narrow it.
 func (m *Manager) rights(account store.Account, grants []authz.Grant) *authz.Rights {
 	return m.config.Model.Rights(account.Status, []authz.Grant{m.config.Model.Everything()}, grants)
 }
 
-// standsFor returns the principal of a session.
+// standsFor returns the principal of a session in one environment.
 func standsFor(session store.Session, account store.Account, rights *authz.Rights, env string) authn.Principal {
 	return authn.Principal{
 		Kind: authn.KindSession, ID: session.ID, Account: session.Account, User: session.User, Environment: env,
@@ -273,8 +296,9 @@ func standsFor(session store.Session, account store.Account, rights *authz.Right
 	}
 }
 
-// membership returns the account of a session and what its user may do there at
-// present: nothing, if the user is no longer a member.
+// membership returns the account of a session, and what its user may do there
+// at present. A user who is no longer a member may do nothing. An error means
+// that this is unknown, which is not the same.
 func (m *Manager) membership(ctx context.Context, session store.Session) (store.Account, []authz.Grant, error) {
 	account, err := m.records.accounts.Get(ctx, session.Account)
 	if errors.Is(err, store.ErrNotFound) {
@@ -293,6 +317,8 @@ func (m *Manager) membership(ctx context.Context, session store.Session) (store.
 	return account, m.config.Roles(member), nil
 }
 
+// find returns the session of a token. It tries the digest under the newest
+// pepper first, and then those under older ones.
 func (m *Manager) find(ctx context.Context, t keyfmt.Token) (session store.Session, err error) {
 	for d := range m.config.Peppers.Candidates(t) {
 		if session, err = m.records.sessions.Find(ctx, d); !errors.Is(err, store.ErrNotFound) {
@@ -302,7 +328,8 @@ func (m *Manager) find(ctx context.Context, t keyfmt.Token) (session store.Sessi
 	return session, err
 }
 
-func later(a, b time.Time) time.Time {
+// latest returns the later of two times.
+func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}

@@ -281,8 +281,8 @@ func TestMemoryPassesNobodyBy(t *testing.T) {
 			Authenticators: []authn.Authenticator{a}, Failures: failures, Now: func() time.Time { return l.now },
 		}))
 	}
-	plain, decorated := door(l.sessions), door(outer)
-	for name, mw := range map[string]*authn.Middleware{"plain": plain, "decorated": decorated} {
+	bare, decorated := door(l.sessions), door(outer)
+	for name, mw := range map[string]*authn.Middleware{"bare": bare, "decorated": decorated} {
 		if _, err := mw.Check(request("Session " + token)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -292,7 +292,7 @@ func TestMemoryPassesNobodyBy(t *testing.T) {
 		t.Errorf("past a decorator: %v", err)
 	}
 	failures.on = true
-	if _, err := plain.Check(request("Session " + token)); err != nil {
+	if _, err := bare.Check(request("Session " + token)); err != nil {
 		t.Errorf("a session that is remembered: %v", err)
 	}
 }

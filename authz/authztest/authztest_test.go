@@ -163,6 +163,7 @@ func TestGoldenSaysAll(t *testing.T) {
 		"Environment":      {ID: "x", Permission: "read", Environment: "live"},
 		"Permission":       {ID: "x", Permission: "write"},
 		"Anyone":           {ID: "x", Anyone: true},
+		"Person":           {ID: "x", Permission: "read", Person: true},
 		"From":             {ID: "x", Permission: "read", From: map[string]string{"projects": "name"}},
 		"CheckedByHandler": {ID: "x", Permission: "read", CheckedByHandler: []string{"projects"}},
 		"AllOf":            {ID: "x", Permission: "read", AllOf: []string{"projects"}},

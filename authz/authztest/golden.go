@@ -1,6 +1,6 @@
-// Package authztest holds what an application tests its routes with: that a
-// change of what they require is seen in review, and that handlers keep the
-// promises of their needs.
+// Package authztest holds what an application tests its routes with. [Golden]
+// makes a change of what a route requires visible in review. [Tripwire] finds
+// handlers that do not keep the promises of their needs.
 package authztest
 
 import (
@@ -16,16 +16,17 @@ import (
 	"medtwin.ai/tollgate/authz"
 )
 
-// update is the environment variable that has Golden write its file.
+// update is the environment variable that makes Golden write its file.
 const update = "AUTHZTEST_UPDATE"
 
 // Golden compares what every route requires with the file at path, such as
-// "testdata/routes.golden". Opening a route wider thus changes a line that a
-// reviewer reads. With AUTHZTEST_UPDATE=1 in the environment it writes the file
-// instead.
+// "testdata/routes.golden". So opening a route wider changes a line that a
+// reviewer reads. With AUTHZTEST_UPDATE=1 in the environment, Golden writes the
+// file instead.
 //
-// A line is "pattern: id needs permission", and what the need adds; the lines
-// are sorted by path, so that the order of the declarations does not matter.
+// A line is "pattern: id needs permission", followed by the other fields of the
+// need. The lines are sorted by path, so that the order of the declarations
+// does not matter.
 func Golden(t testing.TB, routes []authz.Route, path string) {
 	t.Helper()
 	have := strings.Join(lines(routes), "")
@@ -44,14 +45,14 @@ func Golden(t testing.TB, routes []authz.Route, path string) {
 		t.Errorf("authztest: no golden file to compare with: %v\nRun the test with %s=1, and read what it writes.", err, update)
 		return
 	}
-	want := strings.ReplaceAll(string(text), "\r\n", "\n") // as git may check it out
+	want := strings.ReplaceAll(string(text), "\r\n", "\n") // git may check it out like this
 	if want != have {
 		t.Errorf("authztest: the routes do not require what %s says:\n%sIf that is meant, run the test with %s=1 and have the change reviewed.",
 			path, missing("- ", want, have)+missing("+ ", have, want), update)
 	}
 }
 
-// missing returns the lines of one text that another has not.
+// missing returns the lines of the text of that the text in does not have.
 func missing(mark, of, in string) string {
 	var all strings.Builder
 	others := slices.Collect(strings.Lines(in))
@@ -80,15 +81,19 @@ func lines(table []authz.Route) []string {
 	return all
 }
 
-// place is a pattern without its method.
+// place returns a pattern without its method.
 func place(r authz.Route) string {
 	return strings.TrimLeft(strings.TrimPrefix(r.Pattern, r.Method), " \t")
 }
 
+// needs returns a need in words, with every field that is not at its default.
 func needs(n authz.Need) string {
 	first := fmt.Sprintf("%s needs %s", n.ID, n.Permission)
-	if n.Anyone {
+	switch {
+	case n.Anyone:
 		first = n.ID + " is for anyone known"
+	case n.Person && n.Permission == "":
+		first = n.ID + " is for people"
 	}
 	say := []string{first}
 	add := func(when bool, format string, args ...any) {
@@ -105,6 +110,7 @@ func needs(n authz.Need) string {
 	for _, kind := range n.AllOf {
 		add(true, "all %s", kind)
 	}
+	add(n.Person && n.Permission != "", "of people")
 	add(n.Environment != "", "held in %s", n.Environment)
 	add(n.Recent != 0, "proof of the last %s", n.Recent)
 	add(n.ReadOnly, "read-only")

@@ -10,15 +10,16 @@ import (
 	"medtwin.ai/tollgate/internal/watch"
 )
 
-// Tripwire returns h, which is a gate or a handler of [authz.Protect] with what is
-// around it, such that the test fails if a handler breaks the promise of its need:
-// it answered, but has called neither [authz.CheckResource] nor [authz.Visible]
-// for a kind that the need names in CheckedByHandler. Have the tests of the API go through it.
+// Tripwire returns a handler that calls h, and makes the test fail if a handler
+// breaks the promise of its need: it has answered without calling
+// [authz.CheckResource] or [authz.Visible] for a kind that the need names in
+// CheckedByHandler. h is a gate, or a handler of [authz.Protect] with what is
+// around it. Let all tests of your API go through it.
 //
-// An answer that shows nothing may come before the check: an error by package
-// problem, or any status from 400 in an [httptest.ResponseRecorder]. Whether a
-// handler heeds what it was told is not seen, only whether it asked. The
-// ResponseWriter is passed on as it is.
+// An answer that shows nothing may come before the check: an error written by
+// package problem, or any status from 400 in an [httptest.ResponseRecorder].
+// Tripwire sees whether the handler asked, not whether it heeded the answer. It
+// passes the ResponseWriter on as it is.
 func Tripwire(t testing.TB, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Helper()
@@ -35,15 +36,18 @@ func Tripwire(t testing.TB, h http.Handler) http.Handler {
 	})
 }
 
-// promises are what the needs met by one request have said that handlers
-// check. There are several if a handler calls other routes, as in a batch.
+// promises are what the needs of one request have promised that handlers check.
+// There are several if a handler calls other routes, as in a batch. Each
+// promise is kept by a check under the same access: a check under one need does
+// not keep the promise of another.
 type promises struct {
-	answer  http.ResponseWriter // of the request, and not of those that its handler makes
+	answer  http.ResponseWriter // of the request itself, not of those that its handler makes
 	mu      sync.Mutex
 	made    []promise
 	refused bool
 }
 
+// A promise is one kind of one need.
 type promise struct {
 	access         any
 	endpoint, kind string
@@ -77,6 +81,7 @@ func (p *promises) Refused(w http.ResponseWriter) {
 	p.refused = p.refused || w == p.answer
 }
 
+// broken returns the promises that nobody has kept.
 func (p *promises) broken() []promise {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,10 +2,8 @@
 package main
 
 import (
-	"context"
 	"log"
 	"net/http"
-	"os"
 
 	"github.com/go-chi/chi/v5"
 	"medtwin.ai/tollgate"
@@ -15,8 +13,9 @@ import (
 )
 
 func main() {
-	gate := must(tollgate.New(tollgate.Config{
-		Store: must(sqlitestore.Open(sqlitestore.Config{Path: "acme.db"})), Secrets: must(keyfmt.OpenKeyring("acme.secrets")), Prefix: "acme",
+	gate := tollgate.Must(tollgate.New(tollgate.Config{
+		Store:   tollgate.Must(sqlitestore.Open(sqlitestore.Config{Path: "acme.db"})),
+		Secrets: tollgate.Must(keyfmt.OpenKeyring("acme.secrets")), Prefix: "acme",
 		Permissions: []string{"read", "write"}, Resources: []string{"projects"}, Plans: map[string]string{"standard": "60-M, 10000-D"},
 	}))
 	need := authz.Need{ID: "projects.get", Permission: "read", From: map[string]string{"projects": "project"}}
@@ -24,15 +23,6 @@ func main() {
 	routes.With(gate.Require(need)).Get("/v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte("project " + chi.URLParam(r, "project")))
 	})
-	if !must(gate.Command(context.Background(), os.Args[1:], os.Stdout)) {
-		go gate.Run(context.Background())
-		log.Fatal(http.ListenAndServe("localhost:8080", routes))
-	}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		log.Fatal(err)
-	}
-	return v
+	tollgate.Main(gate)
+	log.Fatal(http.ListenAndServe("localhost:8080", routes))
 }

@@ -29,7 +29,7 @@ var sound = map[string]string{
 
 func TestRules(t *testing.T) {
 	tests := []struct {
-		name, path, source string // the file that breaks the rule
+		name, path, source string // the file that breaks the rule, or many if its path has a %d
 		rule               string
 		want               []string // how each message begins
 	}{
@@ -50,7 +50,7 @@ func TestRules(t *testing.T) {
 		{"internal from the examples", "examples/a.go", "package examples\n\nimport \"medtwin.ai/tollgate/internal/request\"\n",
 			"imports go downwards", []string{"examples/a.go:3: examples imports internal/request: nested modules never"}},
 		{"authn from a backend", "adapters/xstore/a.go", "package xstore\n\nimport \"medtwin.ai/tollgate/authn\"\n",
-			"imports go downwards", []string{"adapters/xstore/a.go:3: adapters/xstore imports authn: adapters/xstore may import of the root module only [keyfmt authz store store/guard ratelimit]"}},
+			"imports go downwards", []string{"adapters/xstore/a.go:3: adapters/xstore imports authn: adapters/xstore may import of the root module only [keyfmt authz store store/guard store/sqlkit ratelimit]"}},
 
 		{"peer in the root", "go.mod", "module medtwin.ai/tollgate\n\nrequire (\n\tgithub.com/ulule/limiter/v3 v3.11.2\n\tgolang.org/x/crypto v0.1.0\n)\n",
 			"the root module depends on little", []string{"go.mod: the root module requires github.com/ulule/limiter/v3"}},
@@ -68,6 +68,18 @@ func TestRules(t *testing.T) {
 
 		{"501 lines", "store/a_test.go", "package store\n" + strings.Repeat("\n", 500),
 			"files are short", []string{"store/a_test.go: 501 lines, over 500"}},
+		{"26 files", "store/a%d.go", "package store\n",
+			"packages are small", []string{"store: 26 files without tests, over 25"}},
+		{"25 files", "keyfmt/a%d.go", "package keyfmt\n",
+			"packages are small", nil},
+		{"tests are not counted", "store/a%d_test.go", "package store\n",
+			"packages are small", nil},
+		{"26 methods", "examples/server/a.go", "package main\n\ntype server struct{}\n" + methodsOf("*server", 14) + methodsOf("server", 12),
+			"types have few methods", []string{"examples/server/a.go:5: type server of examples/server has 26 methods, over 25"}},
+		{"25 methods", "store/a.go", "package store\n\n" + methodsOf("*a[T]", 25) + methodsOf("b", 25),
+			"types have few methods", nil},
+		{"methods of tests", "store/a_test.go", "package store\n\n" + methodsOf("a", 26),
+			"types have few methods", nil},
 		{"module that go.work misses", "tools/go.mod", "module medtwin.ai/tollgate/tools\n",
 			"workspace lists every module", []string{"tools/go.mod: go.work does not use"}},
 		{"init", "examples/a_test.go", "package examples\n\nfunc init() {}\n\ntype t int\n\nfunc (t) init() {}\n",
@@ -115,12 +127,26 @@ type (
 			"the surface is small", nil},
 		{"somebody", "store/a.go", "package store\n\n// the other: this\nvar his = 1\n\n// f is for\n// Whoever asks.\nfunc f() { panic(`ask him`) }\n",
 			"people are they", []string{"store/a.go:7: \"Whoever\"", "store/a.go:4: \"his\"", "store/a.go:8: \"him\""}},
+		{"retired name", "store/a.go", "package store\n\ntype ear struct{ claim int }\n",
+			"one thing has one name", []string{"store/a.go:3: the name ear is retired: what hears of changes is a listener"}},
+		{"name retired in a folder", "authn/apikey/a.go", "package apikey\n\nvar claim, claims int\n",
+			"one thing has one name", []string{"authn/apikey/a.go:3: the name claim is retired: what the shape"}},
+		{"unargued", "authz/a.go", "// Package authz has three lines of comments.\npackage authz\n\n// a is one more,\n// and b follows.\nvar a = 1 // not this one\nvar b = `\n// nor this one`\nvar c = 1\nvar d = 1\nvar e = 1\nvar f = 1\nvar g = 1\n",
+			"safety is argued", []string{"authz: 3 of 13 lines are comments, want a quarter"}},
+		{"just argued", "authz/a.go", "// Package authz has three lines of comments.\npackage authz\n\n// a is one more,\n// and b follows.\nvar a = 1 // not this one\nvar b = `\n// nor this one`\nvar c = 1\nvar d = 1\nvar e = 1\nvar f = 1\n",
+			"safety is argued", nil},
 	}
 	tried := map[string]bool{}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			files := maps.Clone(sound)
 			files[tt.path] = tt.source
+			if strings.Contains(tt.path, "%d") { // a package full of files
+				delete(files, tt.path)
+				for i := range mostFiles {
+					files[fmt.Sprintf(tt.path, i)] = tt.source
+				}
+			}
 			got := broken(t, files)[tt.rule]
 			for i := range got {
 				if i < len(tt.want) && strings.HasPrefix(got[i], tt.want[i]) {
@@ -170,6 +196,15 @@ func broken(t *testing.T, files map[string]string) map[string][]string {
 		}
 	}
 	return found
+}
+
+// methodsOf declares n methods of a receiver.
+func methodsOf(receiver string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "// M%[2]d is one.\nfunc (%[1]s) M%[2]d() {}\n", receiver, i)
+	}
+	return b.String()
 }
 
 // constants declares n exported names.

@@ -3,6 +3,7 @@ package archtest
 import (
 	"fmt"
 	"go/ast"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -19,6 +20,64 @@ func size(t *tree) []string {
 				f.path, f.lines, longest))
 		}
 	}
+	return broken
+}
+
+// mostFiles is the number of files that a package may have, without tests.
+const mostFiles = 25
+
+// packages keeps a package small enough to be known by one reader.
+func packages(t *tree) []string {
+	count := map[string]int{}
+	for _, f := range t.files {
+		if !f.test {
+			count[f.dir]++
+		}
+	}
+	var broken []string
+	for _, dir := range slices.Sorted(maps.Keys(count)) {
+		if count[dir] > mostFiles {
+			broken = append(broken, fmt.Sprintf("%s: %d files without tests, over %d: nobody has so many in mind; "+
+				"make a package of the files that belong together and need little of the others, or merge files of one concept that are short",
+				dir, count[dir], mostFiles))
+		}
+	}
+	return broken
+}
+
+// mostMethods is the number of methods that a type may have, without tests. Of the types of
+// the library those count that users can call: a reader of a program meets them all.
+const mostMethods = 25
+
+// methods keeps a type to one task.
+func methods(t *tree) []string {
+	type typ struct{ dir, name string }
+	count := map[typ]int{}
+	first := map[typ]string{}
+	for _, f := range t.files {
+		if f.test {
+			continue
+		}
+		for _, d := range f.syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil || f.module != "examples" && !fn.Name.IsExported() {
+				continue
+			}
+			of := typ{f.dir, receiver(fn)}
+			if count[of]++; count[of] == 1 {
+				first[of] = f.at(fn.Pos())
+			}
+		}
+	}
+	var broken []string
+	for of, n := range count {
+		if n > mostMethods {
+			broken = append(broken, fmt.Sprintf("%stype %s of %s has %d methods, over %d: it has more than one task, and each method can change what the others rely on; "+
+				"give a part of its fields a type with the methods that use only those, and make functions of methods that need no field",
+				first[of], of.name, of.dir, n, mostMethods))
+		}
+	}
+	slices.Sort(broken)
 	return broken
 }
 

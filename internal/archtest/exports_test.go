@@ -11,16 +11,22 @@ import (
 
 // most bounds the exported names of all public packages: what a release promises to
 // keep. Suites, backends, methods that every Go programmer knows and the fields of
-// every Config count, for all of them can be typed. There are about 935. Some 390 are
-// fields; the 545 others compare with the 28 of golang.org/x/time/rate and the 136 of
+// every Config count, for all of them can be typed. There are about 1,160. Some 480 are
+// fields; the 680 others compare with the 28 of golang.org/x/time/rate and the 136 of
 // log/slog, whose fields are not counted.
 //
 // Few programs meet most of them. Package tollgate has 64, 32 of them fields, and the
 // programs in the README type 9 names and 11 fields. The parts that a gate is made
-// of have 540, for programs that compose them; the store and its backends and suites
-// 280, for those who write or run one, and the test servers of this repository 59. The bound leaves room for a few
-// more: what needs a package of its own should take another away.
-const most = 940
+// of have 540, for programs that compose them; the store, its backends and its suites
+// 360, for those who write or run one, and the test servers of this repository 59. Of the
+// 360 package sqlkit has 64: nested modules do not import internal packages, so what
+// pgstore and sqlitestore share is public. The bound leaves room for a few more: what
+// needs a package of its own should take another away.
+//
+// Packages webhook and secretscan have 86, which stand apart: no other package types them.
+// 45 are fields, and 14 belong to the interfaces of their stores, so that applications
+// keep endpoints and reports in tables of their own.
+const most = 1175
 
 // surface keeps what a user can type small.
 func surface(t *tree) []string {

@@ -13,6 +13,10 @@ import (
 var may = map[string][]string{
 	".": {"internal/loglimit", "internal/recall", "internal/request", "internal/retention", "internal/suggest", "keyfmt", "problem", "authz", "ratelimit", "store",
 		"authn", "authn/apikey", "authn/session", "authn/password", "authn/login"},
+	"portal":              {"internal/suggest", "portal/wire", "problem", "keyfmt", "authz", "ratelimit", "store", "authn", "authn/apikey", "authn/session", "authn/password", "authn/login", "."},
+	"portal/wire":         {"internal/suggest", "problem"},
+	"webhook":             {"keyfmt"},
+	"secretscan":          {"internal/loglimit", "problem", "ratelimit"},
 	"internal/archtest":   nil,
 	"internal/request":    nil,
 	"internal/suggest":    nil,
@@ -27,6 +31,7 @@ var may = map[string][]string{
 	"ratelimit/limittest": {"ratelimit"},
 	"store":               {"keyfmt", "authz"},
 	"store/guard":         {"keyfmt", "authz", "store"},
+	"store/sqlkit":        {"authz", "store"},
 	"store/memory":        {"keyfmt", "authz", "store", "store/guard"},
 	"store/storetest":     {"keyfmt", "authz", "store"},
 	"internal/loglimit":   nil,
@@ -110,7 +115,7 @@ func outside(f *file, to string) string {
 	case f.module == "examples" || f.module == "benchmarks" || f.test:
 		return ""
 	case within(f.module, "adapters") && strings.HasSuffix(name, "store"):
-		allowed = []string{"keyfmt", "authz", "store", "store/guard", "ratelimit"}
+		allowed = []string{"keyfmt", "authz", "store", "store/guard", "store/sqlkit", "ratelimit"}
 	case within(f.module, "adapters"):
 		allowed = []string{".", "authn", "authz", "ratelimit", "problem"}
 	}

@@ -21,6 +21,8 @@ var rules = []rule{
 	{"imports keep their names", aliases},
 	{"secrets come from crypto/rand", randomness},
 	{"files are short", size},
+	{"packages are small", packages},
+	{"types have few methods", methods},
 	{"exports are documented", documented},
 	{"nothing runs at import", inits},
 	{"no exported state", state},
@@ -29,6 +31,8 @@ var rules = []rule{
 	{"tests do not sleep or skip", waits},
 	{"the surface is small", surface},
 	{"people are they", persons},
+	{"one thing has one name", words},
+	{"safety is argued", comments},
 }
 
 func TestTree(t *testing.T) {

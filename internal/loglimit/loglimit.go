@@ -1,5 +1,5 @@
 // Package loglimit bounds the lines that refused requests write to a log, so
-// that a flood of bad requests is not a flood of log lines as well.
+// that a flood of bad requests is not also a flood of log lines.
 package loglimit
 
 import (
@@ -12,9 +12,10 @@ import (
 // perSecond is how many lines a Log writes at their own level in one second.
 const perSecond = 10
 
-// A Log writes at most ten lines a second. The others are written at debug
-// level, so that an operator who asks for them misses none, and counted: the
-// next line has their number as "dropped". Safe for concurrent use.
+// A Log writes at most ten lines in a second. It writes the others at debug
+// level, so that an operator who asks for them misses none. It counts them, and
+// the next line has their number as "dropped". A Log is safe for concurrent
+// use.
 type Log struct {
 	Logger *slog.Logger // required
 
@@ -24,7 +25,7 @@ type Log struct {
 	dropped int
 }
 
-// Write writes one line. Attrs must hold no secret.
+// Write writes one line. attrs must not contain a secret.
 func (l *Log) Write(ctx context.Context, now time.Time, level slog.Level, text string, attrs ...slog.Attr) {
 	if !l.Logger.Enabled(ctx, level) {
 		return
@@ -37,6 +38,8 @@ func (l *Log) Write(ctx context.Context, now time.Time, level slog.Level, text s
 	l.Logger.LogAttrs(ctx, level, text, append(attrs, slog.Int("dropped", dropped))...)
 }
 
+// admit reports whether another line may be written in this second, and returns
+// how many were not since the last one that was.
 func (l *Log) admit(now time.Time) (dropped int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

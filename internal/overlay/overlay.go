@@ -1,5 +1,5 @@
-// Package overlay replaces a part of a store, so that a test can watch it or make
-// it fail:
+// Package overlay replaces one part of a store, so that a test can observe it or make it
+// fail:
 //
 //	s := overlay.Keys(db, &spy{Keys: db.Keys()})
 package overlay
@@ -59,6 +59,16 @@ type memberships struct {
 }
 
 func (o memberships) Memberships() store.Memberships { return o.with }
+
+// Invitations returns s with those Invitations.
+func Invitations(s store.Store, with store.Invitations) store.Store { return invitations{s, with} }
+
+type invitations struct {
+	store.Store
+	with store.Invitations
+}
+
+func (o invitations) Invitations() store.Invitations { return o.with }
 
 // Sessions returns s with those Sessions.
 func Sessions(s store.Store, with store.Sessions) store.Store { return sessions{s, with} }

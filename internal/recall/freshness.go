@@ -8,69 +8,75 @@ import (
 	"time"
 )
 
-// freshness knows which answers of the store still hold. It is the
-// store.Watcher behind a cache.
+// freshness decides which answers of the store may still be used. It is the
+// store.Watcher of a cache.
 //
-// Every change gets the next number and leaves it in the bucket of the id it
-// is about. An answer carries the number that was current *before* the store
-// was asked, and holds while its buckets show nothing newer: so an answer that
-// was on its way while a change was committed is stale on arrival. Two ids
-// that share a bucket cost a needless read, no more.
+// Every change gets the next number, and leaves it in the bucket of the id that
+// it is about. An answer carries the number that was current *before* the store
+// was asked. It holds while its buckets have no newer number. So an answer that
+// was on its way while a change was committed is stale on arrival. Two ids may
+// share a bucket, which costs a needless read and nothing else.
 //
-// Independently of that an answer ends with its lease, which begins when the
-// store was asked and is renewed by every sign of life of the stream, so that
-// a stream that hangs half-open cannot break the bound.
+// Independently of that, an answer ends with its lease. The lease begins when
+// the store was asked, and every sign of life of the stream renews it. So a
+// stream that hangs half-open cannot break the bound.
 //
 // No sign of life renews an answer beyond its greatest age. A stream may be
-// alive and yet not tell of a change, for instance of one that was written with
-// the triggers of the database disabled.
+// alive and not tell of a change, for example of one that was written with the
+// triggers of the database disabled.
 type freshness struct {
 	lease   time.Duration
-	age     time.Duration // greatest age of an answer
-	outage  time.Duration // instead of that, from the same beginning, while the store is down
+	age     time.Duration // the greatest age of an answer
+	outage  time.Duration // the lease while the store is down, from the same beginning
 	base    time.Time
-	last    atomic.Uint64 // number of the newest change
-	gap     atomic.Uint64 // number of the newest gap
-	floor   atomic.Uint64 // and of the newest in which something has changed
-	alive   atomic.Int64  // since base: all changes before are known; 0: never
+	last    atomic.Uint64 // the number of the newest change
+	gap     atomic.Uint64 // the number of the newest gap
+	floor   atomic.Uint64 // the number of the newest gap in which something has changed
+	alive   atomic.Int64  // since base: all changes before are known; 0: there was no sign of life
 	buckets [numBuckets]atomic.Uint64
 
 	mu   sync.Mutex
-	gaps []gap // the latest, oldest first
+	gaps []gap // the newest ones, oldest first
 }
 
-// A gap is one in the stream.
+// A gap is a time for which the stream was not whole.
 type gap struct {
 	number uint64
-	alive  int64 // until when the stream was whole
+	alive  int64 // until when the stream was whole before it
 }
 
+// mostGaps bounds how many gaps are kept.
 const mostGaps = 64
 
 var seed = maphash.MakeSeed()
 
-// numBuckets is 128 KiB of them: a change makes about one in 5,000 answers be
-// read anew that it has nothing to do with.
+// numBuckets of 8 bytes take 128 KiB. A change makes about one in 5,000
+// unrelated answers be read again.
 const numBuckets = 16_384
 
+// bucket returns the bucket of an id. The hash is seeded, so nobody can choose
+// ids that share the bucket of another.
 func bucket(id string) uint16 { return uint16(maphash.String(seed, id) % numBuckets) }
 
-// Forget implements store.Watcher.
+// Forget implements store.Watcher. The change has been committed before Forget
+// is called. So a read that begins after Forget has taken its number sees the
+// change.
 func (f *freshness) Forget(id string) { raise(&f.buckets[bucket(id)], f.last.Add(1)) }
 
-// Gap implements store.Watcher: something may have changed.
+// Gap implements store.Watcher. Something may have changed, and answers from
+// before are read again.
 func (f *freshness) Gap() { f.beginGap() }
 
-// Change is a Gap in which something has, nobody knows what.
+// Change is a Gap in which something has changed, and it is unknown what.
 func (f *freshness) Change() { raise(&f.floor, f.beginGap()) }
 
-// beginGap records a gap that begins here, and returns its number.
+// beginGap records that a gap begins now, and returns its number.
 func (f *freshness) beginGap() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.last.Add(1)
 	f.gaps = append(f.gaps, gap{n, f.alive.Load()})
-	if len(f.gaps) > mostGaps { // what was read between the oldest two is taken for older than it is
+	if len(f.gaps) > mostGaps { // what was read between the oldest two gaps is taken for older than it is
 		f.gaps[1].alive = f.gaps[0].alive
 		f.gaps = slices.Delete(f.gaps, 0, 1)
 	}
@@ -78,7 +84,7 @@ func (f *freshness) beginGap() uint64 {
 	return n
 }
 
-// Alive implements store.Watcher.
+// Alive implements store.Watcher. All changes before at have been reported.
 func (f *freshness) Alive(at time.Time) {
 	d := int64(at.Sub(f.base))
 	for {
@@ -89,7 +95,7 @@ func (f *freshness) Alive(at time.Time) {
 	}
 }
 
-// raise never lowers: two changes may arrive here in either order.
+// raise never lowers a number: two changes may arrive here in either order.
 func raise(a *atomic.Uint64, to uint64) {
 	for {
 		old := a.Load()
@@ -99,7 +105,8 @@ func raise(a *atomic.Uint64, to uint64) {
 	}
 }
 
-// changed reports whether something newer than e is known of what it is about.
+// changed reports whether a change is known that is newer than e, of what e
+// depends on.
 func (f *freshness) changed(e *mark) bool {
 	for _, b := range e.about {
 		if f.buckets[b].Load() > e.number {
@@ -109,16 +116,16 @@ func (f *freshness) changed(e *mark) bool {
 	return false
 }
 
-// ageOf returns the greatest age of the answer e: between three quarters of the
-// configured age and all of it, but a lease at least. It depends on the digest of
-// the token, so that answers that were read together are not all read again
+// ageOf returns the greatest age of e. It is between three quarters of the
+// configured age and all of it, but at least a lease. It depends on the digest
+// of the token, so answers that were read together are not all read again
 // together.
 func (f *freshness) ageOf(e *mark) time.Duration {
-	part := time.Duration(e.sum[len(e.sum)-1]) // the first bytes say where e is in the cache
+	part := time.Duration(e.sum[len(e.sum)-1]) // the first bytes choose the place in the cache
 	return max(f.lease, f.age-f.age/1024*part) // at most 255/1024 less
 }
 
-// holds reports whether e may be used at now.
+// holds reports whether e may be used at now. Every condition can only say no.
 func (f *freshness) holds(e *mark, now time.Time) bool {
 	if f.changed(e) {
 		return false
@@ -137,16 +144,18 @@ func (f *freshness) holds(e *mark, now time.Time) bool {
 	return alive > 0 && int64(now.Sub(f.base)) < alive+int64(f.lease)
 }
 
-// holdsDuringOutage reports whether e may be used at now if the store is down. A gap
-// in which something may have changed does not prevent that, because the stream
-// breaks together with the store.
+// holdsDuringOutage reports whether e may be used at now while the store is
+// down. A gap in which something may have changed does not prevent that,
+// because a stream breaks together with its store. A change that was heard of
+// does.
 func (f *freshness) holdsDuringOutage(e *mark, now time.Time) bool {
 	return f.outage > 0 && !f.changed(e) && f.floor.Load() <= e.number && now.Sub(f.held(e)) < f.outage
 }
 
-// held returns when e held for sure: when it was read, or at a later sign of
-// life of the stream, which after a gap says nothing about what was read before,
-// and never later than e's greatest age.
+// held returns the last moment at which e is known to have held: when it was
+// read, or at a later sign of life of the stream. A sign of life after a gap
+// says nothing about what was read before the gap. The result is never later
+// than the greatest age of e.
 func (f *freshness) held(e *mark) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -167,11 +176,12 @@ func (f *freshness) held(e *mark) time.Time {
 	return at
 }
 
-// untouched reports whether nothing at all has changed since e: the condition
-// of a remembered refusal, because a key that did not exist has no id to be
-// forgotten by.
+// untouched reports whether nothing at all has changed since e was read.
+// Refusals are used again only then, because a key that did not exist has no id
+// by which a change could name it.
 func (f *freshness) untouched(e *mark, now time.Time) bool {
 	return f.last.Load() == e.number && now.Sub(e.Read) < min(f.lease, negativeLease)
 }
 
+// negativeLease is the longest time for which a refusal is used again.
 const negativeLease = time.Second

@@ -11,18 +11,18 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Config of a Memory. Its owner has checked it.
+// Config of a Memory. The owner of the Memory has checked it.
 type Config struct {
-	Size        int           // how many verified tokens are remembered
-	Lease       time.Duration // how long an answer holds without a sign of life from Changes
-	MaxAge      time.Duration // how long it holds at most, whatever Changes says; 0: a minute, or Lease if longer
-	OutageLease time.Duration // how long it holds instead while the store cannot be reached
-	Timeout     time.Duration // of one read of the store
-	Unavailable error         // wraps whatever kept the store from answering
+	Size        int           // how many verified tokens are cached
+	Lease       time.Duration // how long an answer is used without a sign of life of Changes
+	MaxAge      time.Duration // how long it is used at most, whatever Changes says; 0: a minute, or Lease if that is longer
+	OutageLease time.Duration // how long it is used instead while the store cannot be reached
+	Timeout     time.Duration // the longest read of the store
+	Unavailable error         // wraps the reason why the store did not answer
 
 	Changes store.Changes
 	Touch   func(context.Context, []store.Use) error // records uses
-	Grain   time.Duration                            // of recorded uses
+	Grain   time.Duration                            // how precisely uses are recorded
 	Logger  *slog.Logger
 }
 
@@ -34,22 +34,23 @@ const (
 	DefaultTimeout = 2 * time.Second
 )
 
-// A Memory caches what a store said about tokens, for as long as that is sure to hold.
-// Requests for the same token at the same time share one read of the store. A V is what
-// a token proves. Safe for concurrent use.
+// A Memory caches what a store says about tokens, for as long as that is known
+// to hold: see freshness. Requests for the same token at the same time share
+// one read of the store. V is what a token proves. A Memory is safe for
+// concurrent use.
 type Memory[V any] struct {
 	config   Config
 	fresh    freshness
 	verified *cache[V]
-	refused  *cache[V] // apart, so that made-up tokens cannot push out real ones
+	refused  *cache[V] // separate, so that made-up tokens cannot push out real ones
 	flights  flights[V]
 	uses     uses
 	outage   outage[V]
 }
 
-// New returns an empty memory. For Config.OutageLease, again asks the store
-// about a token that was verified before. An owner that only calls Get may leave it
-// nil: Get then asks by its own argument.
+// New returns an empty Memory. again asks the store about a token that was
+// verified before, for Config.OutageLease. An owner that only calls Get may
+// pass nil: then the argument of Get is used.
 func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) *Memory[V] {
 	c.MaxAge = cmp.Or(c.MaxAge, max(DefaultMaxAge, c.Lease))
 	m := &Memory[V]{config: c, verified: newCache[V](c.Size), refused: newCache[V](c.Size / 16)}
@@ -59,47 +60,49 @@ func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) 
 	return m
 }
 
-// MaxDelay returns the longest time for which an answer is still used after the
-// store would give another one. A stream that is alive may renew an answer until
-// its greatest age, and an outage of the store may begin then.
+// MaxDelay returns the longest time for which an answer is used after the store
+// would give another one. A living stream may renew an answer until its
+// greatest age, and an outage of the store may begin at that moment.
 func (m *Memory[V]) MaxDelay() time.Duration {
 	return m.config.MaxAge + m.config.OutageLease
 }
 
-// Streaming reports whether the stream of changes is alive at now: every change
-// that was committed a lease ago has been reported, if the stream tells of it.
+// Streaming reports whether the stream of changes is alive at now. Then every
+// change that was committed a lease ago has been reported, if the stream tells
+// of it.
 func (m *Memory[V]) Streaming(now time.Time) bool {
 	alive := m.fresh.alive.Load()
 	return alive > 0 && int64(now.Sub(m.fresh.base)) < alive+int64(m.config.Lease)
 }
 
-// digest is the cache's key: the token itself stays out of memory that lives
-// longer than the request.
+// digest returns the key of the cache. The token itself is not kept in memory
+// that lives longer than the request.
 func digest(token string) [32]byte {
-	var b [maxToken]byte // none is allocated for
+	var b [maxToken]byte // on the stack
 	return sha256.Sum256(b[:copy(b[:], token)])
 }
 
-// maxToken is more than any opaque token has: prefix and body.
+// maxToken is longer than any opaque token.
 const maxToken = 128
 
-// Forget ends what is known about an id, after a change to it was committed.
+// Forget ends every answer that depends on an id. Call it after a change of the
+// id has been committed.
 func (m *Memory[V]) Forget(id string) { m.fresh.Forget(id) }
 
-// Use notes a use of what e is about, to be recorded: at most one for every
-// grain. Of all that come within one grain only the first takes a lock.
+// Use notes a use of what e is about, to be recorded later: at most one in each
+// grain. Of all uses in one grain only the first takes a lock.
 func (m *Memory[V]) Use(e *Entry[V], now time.Time) {
 	grain := m.config.Grain
-	if e.Idle > 0 { // as it was when the session began, whatever is configured now
+	if e.Idle > 0 { // that of the session, whatever is configured now
 		grain = min(grain, max(e.Idle/8, time.Second))
 	}
-	this := now.UnixNano()/int64(grain) + 1 // never 0, the zero entry's
+	this := now.UnixNano()/int64(grain) + 1 // never 0, which a new entry has
 	if used := e.used.Load(); this > used && e.used.CompareAndSwap(used, this) {
 		m.uses.add(e.id, now)
 	}
 }
 
-// Recall returns what is known and still holds about a verified token, or nil.
+// Recall returns the answer about a verified token if it still holds, or nil.
 // It does not ask the store, unless the entry may outlive an outage.
 func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {
 	if len(token) > maxToken {
@@ -109,8 +112,8 @@ func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {
 	return m.recall(token, &sum, now, nil)
 }
 
-// Knows reports whether token was verified and has not been refused since, even if
-// what is known does not hold any more.
+// Knows reports whether the token was verified and has not been refused since,
+// even if the answer no longer holds.
 func (m *Memory[V]) Knows(token string, now time.Time) bool {
 	if len(token) > maxToken {
 		return false
@@ -120,6 +123,8 @@ func (m *Memory[V]) Knows(token string, now time.Time) bool {
 	return e != nil && !e.Expired(now)
 }
 
+// recall is Recall for a digest. ask is used during an outage if there is no
+// again.
 func (m *Memory[V]) recall(token string, sum *[32]byte, now time.Time, ask func(context.Context, *Entry[V]) error) *Entry[V] {
 	e := m.verified.get(sum)
 	if e == nil || e.Expired(now) {
@@ -131,7 +136,7 @@ func (m *Memory[V]) recall(token string, sum *[32]byte, now time.Time, ask func(
 	return e
 }
 
-// holding is recall of what needs no store.
+// holding is recall without the store.
 func (m *Memory[V]) holding(sum *[32]byte, now time.Time) *Entry[V] {
 	e := m.verified.get(sum)
 	if e == nil || e.Expired(now) || !m.fresh.holds(&e.mark, now) {
@@ -140,9 +145,10 @@ func (m *Memory[V]) holding(sum *[32]byte, now time.Time) *Entry[V] {
 	return e
 }
 
-// Get returns the answer about a token, of at most 128 bytes: from memory, or
-// from ask, which fills in the entry it is given or says why it cannot tell.
-// The entry of a refusal has Err set.
+// Get returns the answer about a token of at most 128 bytes. It is cached, or
+// comes from ask, which fills in the entry that it is given or returns why it
+// could not. An error means that the store did not answer. A refusal is an
+// entry whose Err is set.
 func (m *Memory[V]) Get(ctx context.Context, token string, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	sum := digest(token)
 	if e := m.recall(token, &sum, now, ask); e != nil {
@@ -154,16 +160,19 @@ func (m *Memory[V]) Get(ctx context.Context, token string, now time.Time, ask fu
 	return m.share(ctx, sum, now, ask)
 }
 
-// share asks once for all callers that ask at the same time. A caller that joins a
-// flight may have begun after a change that its read did not see; then the answer
-// does not hold, and the second flight began after the caller did.
+// share asks the store once for all callers that ask at the same time.
+//
+// A caller may join a read that began before the caller did. A change in
+// between may then be missing from the answer. freshness knows that, and the
+// answer does not hold. The caller then joins or begins a second read, which
+// began after the caller did.
 func (m *Memory[V]) share(ctx context.Context, sum [32]byte, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	for second := false; ; second = true {
 		c, lead := m.flights.join(sum)
 		if lead {
 			func() {
 				defer m.flights.land(sum, c)
-				if e := m.holding(&sum, now); e != nil { // of a flight that has landed just now
+				if e := m.holding(&sum, now); e != nil { // of a flight that has just landed
 					c.e, c.err = e, nil
 				} else {
 					c.e, c.err = m.read(ctx, sum, now, ask)
@@ -182,17 +191,17 @@ func (m *Memory[V]) share(ctx context.Context, sum [32]byte, now time.Time, ask 
 	}
 }
 
-// read asks and remembers the answer, unless there was none. The caller's
-// going away does not end a read that others may wait for.
+// read asks the store, and caches the answer. A caller that goes away does not
+// end the read, because others may wait for it. An error is not cached.
 func (m *Memory[V]) read(ctx context.Context, sum [32]byte, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.Timeout)
 	defer cancel()
 	e := &Entry[V]{mark: mark{sum: sum, Read: now}}
-	e.number = m.fresh.last.Load() // before the read
+	e.number = m.fresh.last.Load() // before the read: see freshness
 	old := m.verified.get(&sum)
 	if old != nil {
 		e.used.Store(old.used.Load())
-		e.last.Store(old.last.Load()) // a session was seen later than the store knows
+		e.last.Store(old.last.Load()) // the store learns of uses late
 	}
 	err := ask(ctx, e)
 	m.reached(ctx, err)
@@ -206,7 +215,7 @@ func (m *Memory[V]) read(ctx context.Context, sum [32]byte, now time.Time, ask f
 	if !e.Once {
 		m.refused.put(e)
 	}
-	if old != nil { // the store knows better by now, and may be down the next time
+	if old != nil { // what is cached is out of date, and the store may be down the next time
 		m.verified.drop(old)
 	}
 	return e, nil

@@ -8,24 +8,25 @@ import (
 	"time"
 )
 
-// An outage of the store begins with a read that fails and ends with one that
-// succeeds. During an outage no known caller waits for the store, so a store that
-// hangs delays nobody: one read at a time probes whether it is back.
+// An outage of the store begins with a read that fails, and ends with one that
+// succeeds. During an outage no known caller waits for the store, so a store
+// that hangs delays nobody. One read at a time probes whether the store is
+// back.
 type outage[V any] struct {
 	down, asking atomic.Bool
 	again        func(context.Context, string, *Entry[V]) error
 
 	mu   sync.Mutex
-	err  error     // of the newest read, if it failed
-	said bool      // that it did is the last that was logged
-	when time.Time // that was
+	err  error     // the error of the newest read, nil if it succeeded
+	said bool      // what was logged last is that the store is lost
+	when time.Time // when that was logged
 }
 
-// probeTimeout bounds how long the caller that begins such a read waits for it. It
-// waits at all so that a store that is back is believed at once.
+// probeTimeout bounds how long a caller waits for the probe that it begins. It
+// waits at all so that a store that is back is used at once.
 const probeTimeout = 50 * time.Millisecond
 
-// reached notes how a read has ended.
+// reached records how a read has ended.
 func (m *Memory[V]) reached(ctx context.Context, err error) {
 	if m.config.OutageLease == 0 || err == nil && !m.outage.down.Load() {
 		return
@@ -37,8 +38,8 @@ func (m *Memory[V]) reached(ctx context.Context, err error) {
 	m.outage.tell(ctx, &m.config)
 }
 
-// quiet is the least time between two outages that are logged, so that a store
-// that fails now and then floods no log.
+// quiet is the shortest time between two lines that say that the store is lost,
+// so that a store that fails now and then does not flood the log.
 const quiet = 10 * time.Second
 
 // tell logs that an outage has begun, or that one that was logged has ended.
@@ -55,9 +56,9 @@ func (o *outage[V]) tell(ctx context.Context, c *Config) {
 	}
 }
 
-// serveDuringOutage returns the entry to use instead of e, which is known but no
-// longer holds. It returns a new answer of the store, or e itself if the store does
-// not answer now. It returns nil if the token is refused, or e has ended.
+// serveDuringOutage returns the entry to use instead of e, which is known but
+// no longer holds. It is a new answer of the store, or e itself if the store
+// does not answer now. It is nil if the token is refused, or if e has ended.
 func (m *Memory[V]) serveDuringOutage(token string, e *Entry[V], now time.Time, ask func(context.Context, *Entry[V]) error) *Entry[V] {
 	if !m.fresh.holdsDuringOutage(&e.mark, now) {
 		return nil
@@ -76,9 +77,9 @@ func (m *Memory[V]) serveDuringOutage(token string, e *Entry[V], now time.Time, 
 	return e
 }
 
-// ask asks the store about a token that is known, and reports whether it has
-// answered. It takes no longer than Timeout, whatever the store does, since its
-// caller has no context that could end.
+// ask asks the store about a known token, and reports whether the store has
+// answered. It takes at most Timeout, whatever the store does: its caller has
+// no context that could end.
 func (m *Memory[V]) ask(sum [32]byte, now time.Time, again func(context.Context, *Entry[V]) error) bool {
 	down, most := m.outage.down.Load(), m.config.Timeout
 	if down {
@@ -89,11 +90,11 @@ func (m *Memory[V]) ask(sum [32]byte, now time.Time, again func(context.Context,
 	}
 	answered := make(chan bool, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), m.config.Timeout) // of those who join a flight
+		ctx, cancel := context.WithTimeout(context.Background(), m.config.Timeout) // for those who join this flight too
 		ok := false
 		defer func() {
 			cancel()
-			if p := recover(); p != nil { // which for a request net/http would do
+			if p := recover(); p != nil { // net/http recovers the panic of a request, but not one here
 				m.config.Logger.Error("store panicked", slog.Any("panic", p))
 			}
 			if down {
@@ -110,7 +111,7 @@ func (m *Memory[V]) ask(sum [32]byte, now time.Time, again func(context.Context,
 	case ok := <-answered:
 		return ok
 	case <-wait.C:
-		if !down { // nor does it obey the read's context
+		if !down { // the store does not even obey the context of the read
 			m.reached(context.Background(), context.DeadlineExceeded)
 		}
 		return false

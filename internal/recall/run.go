@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Run watches for changes and records uses until ctx ends; then it records the
-// last of them and returns ctx's error. The caller owns the goroutine.
+// Run watches for changes and records uses until ctx ends. Then it records the
+// last uses, and returns ctx's error. The caller owns the goroutine.
 func (m *Memory[V]) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { m.watch(ctx) })
@@ -30,22 +30,25 @@ func (m *Memory[V]) Run(ctx context.Context) error {
 	}
 }
 
+// flush records the pending uses.
 func (m *Memory[V]) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, useFlush) // one that hangs must not be the last
+	ctx, cancel := context.WithTimeout(ctx, useFlush) // one call that hangs must not be the last one
 	defer cancel()
 	if err := m.uses.flush(ctx, m.config.Touch); err != nil {
 		m.config.Logger.ErrorContext(ctx, "uses not recorded, will be tried again", slog.Any("err", err))
 	}
 }
 
-// A listener is a freshness during one watch. It calls onAlive at every sign of life.
+// A listener is a freshness during one watch. It calls onAlive at every sign of
+// life.
 type listener struct {
 	*freshness
 	begun   atomic.Bool
 	onAlive func()
 }
 
-// Gap implements store.Watcher. The first begins the watch.
+// Gap implements store.Watcher. The first Gap of a watch means that it has
+// begun. A later one means that the stream has lost changes.
 func (l *listener) Gap() {
 	if l.begun.Swap(true) {
 		l.freshness.Change()
@@ -60,7 +63,8 @@ func (l *listener) Alive(at time.Time) {
 	l.onAlive()
 }
 
-// watch keeps the stream up. While it is down answers end with their lease.
+// watch begins the stream anew whenever it ends. While it is down, answers end
+// with their lease.
 func (m *Memory[V]) watch(ctx context.Context) {
 	var lost atomic.Bool
 	back := func() {
@@ -83,7 +87,7 @@ func (m *Memory[V]) watch(ctx context.Context) {
 			m.config.Logger.ErrorContext(ctx, "stream of changes lost", slog.Any("err", err), slog.String("lease", m.config.Lease.String()))
 		}
 		select {
-		case <-time.After(wait/2 + time.Duration(time.Now().UnixNano())%(wait/2)): // nodes do not return in step
+		case <-time.After(wait/2 + time.Duration(time.Now().UnixNano())%(wait/2)): // at random, so that nodes do not return in step
 		case <-ctx.Done():
 		}
 		wait = min(2*wait, most)

@@ -8,18 +8,21 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Uses are noted once a grain at most and written in batches: a request costs no
-// write.
+// A use is noted at most once in each grain, and uses are written in batches.
+// So a request costs no write.
 const (
 	useFlush   = 10 * time.Second
-	maxPending = 1 << 17 // credentials; beyond it uses are let go, never requests
+	maxPending = 1 << 17 // credentials; beyond that, uses are dropped and requests are not
 )
 
+// uses are the pending uses: the time of the latest one, by the id of the
+// credential.
 type uses struct {
 	mu      sync.Mutex
 	pending map[string]time.Time
 }
 
+// add notes a use, unless a later one is pending.
 func (u *uses) add(id string, at time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -32,7 +35,7 @@ func (u *uses) add(id string, at time.Time) {
 	}
 }
 
-// flush writes what is pending; what cannot be written stays pending.
+// flush writes the pending uses. Those that cannot be written stay pending.
 func (u *uses) flush(ctx context.Context, touch func(context.Context, []store.Use) error) error {
 	u.mu.Lock()
 	pending := u.pending

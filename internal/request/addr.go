@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// RemoteAddr returns the address of the peer of the connection, with
-// IPv4-mapped IPv6 folded and the zone dropped. It is the zero Addr where
-// there is none, as on a Unix socket.
+// RemoteAddr returns the address of the peer of the connection. IPv4 that is
+// mapped into IPv6 is unmapped, and the zone is dropped. It is the zero Addr if
+// there is no address, as on a Unix socket.
 func RemoteAddr(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -16,7 +16,8 @@ func RemoteAddr(r *http.Request) netip.Addr {
 	return ap.Addr().Unmap().WithZone("")
 }
 
-// AddrSubject is ratelimit.AddrSubject.
+// AddrSubject returns the subject that an address is counted as: see
+// ratelimit.AddrSubject.
 func AddrSubject(a netip.Addr) string {
 	a = a.Unmap()
 	switch {

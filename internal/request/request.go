@@ -1,9 +1,9 @@
-// Package request holds what the packages on the path of one request share:
-// the keys of the immutable values in its context, and how one request is told
-// from another.
+// Package request holds what the packages on the path of one request share: the
+// keys of the immutable values in its context, and how one request differs from
+// another.
 //
-// There is no shared state here. A value is put on a context once, by the
-// package that made it, and nobody writes to it afterwards.
+// There is no shared state here. The package that made a value puts it on a
+// context once, and nobody writes to it afterwards.
 package request
 
 import (
@@ -13,25 +13,26 @@ import (
 	"unsafe"
 )
 
-// Keys of context values. Only the packages named read and write them.
+// Keys of context values. Only the packages named here use them.
 type (
-	// CallerKey: *authz.Caller, set by authn and by a Gate. A Caller without
-	// rights stands for an anonymous request; no value at all means that nobody
-	// has authenticated the request.
+	// CallerKey is for a *authz.Caller, set by authn and by a Gate. A Caller
+	// without rights is an anonymous request. No value at all means that
+	// nothing has authenticated the request.
 	CallerKey struct{}
-	// PrincipalKey: *authn.Principal, set by authn and by a Gate.
+	// PrincipalKey is for a *authn.Principal, set by authn and by a Gate.
 	PrincipalKey struct{}
-	// AccessKey: *authz.Access, set by authz and by a Gate.
+	// AccessKey is for a *authz.Access, set by authz and by a Gate.
 	AccessKey struct{}
-	// CostKey: a Coster, set by authz.Protect.
+	// CostKey is for a Coster, set by authz.Protect.
 	CostKey struct{}
 )
 
-// An Identity tells a request from another one that was made on its context.
-// The copies that middleware makes with WithContext have the same Identity. A
-// request with another URL, other headers or another method is another request,
-// even if it shares the context: a request inside a batch, for example. When in
-// doubt two requests differ, and the second is checked and counted on its own.
+// An Identity distinguishes a request from another one that was made on its
+// context. The copies that middleware makes with WithContext have the same
+// Identity. A request with another URL, other headers or another method is
+// another request even if it has the same context, such as a request in a
+// batch. If in doubt, two requests differ, and the second one is checked and
+// counted separately.
 type Identity struct {
 	method, host, path, query string
 	url                       *url.URL
@@ -47,7 +48,8 @@ func Identify(r *http.Request) Identity {
 	return id
 }
 
-// A Coster tells a limiter what the route around it says about the cost of r, or
-// of the request that r was made of on the way: -1 is nothing. A request that was
-// merely made on the context of another one costs 1 or more.
+// A Coster tells a limiter the cost that the route around it states for r: -1
+// means nothing. r may also be a copy of the request that the route was called
+// with. A request that was merely made on the context of that one costs 1 or
+// more.
 type Coster interface{ CostOf(r *http.Request) int }

@@ -1,4 +1,5 @@
-// Package retention deletes what ended long ago from the backends of package store.
+// Package retention deletes records that ended long ago from the backends of package
+// store.
 package retention
 
 import (
@@ -12,30 +13,32 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A Pruner deletes what ended long ago, in batches, so that no call holds up
-// others. Several processes may prune one store.
+// A Pruner deletes records that ended long ago. It does so in batches, so that other calls
+// do not wait for long. Several processes may prune one store.
 //
-// A retention of 0 keeps for ever; so does a store that is nil.
+// Records whose retention is 0, or whose store is nil, are never deleted.
 type Pruner struct {
-	Sessions     store.Sessions // not those of a store that drops them by itself
-	KeepSessions time.Duration  // after they have expired or were revoked
-	Keys         store.KeyAdmin
-	KeepKeys     time.Duration // after they have expired or were revoked; see store.KeyAdmin.Prune
-	Events       store.Events
-	KeepEvents   time.Duration // after they happened
+	Sessions        store.Sessions // nil if their store deletes them by itself
+	KeepSessions    time.Duration  // after they have expired or were revoked
+	Keys            store.KeyAdmin
+	KeepKeys        time.Duration // after they have expired or were revoked; see store.KeyAdmin.Prune
+	Events          store.Events
+	KeepEvents      time.Duration // after they happened
+	Invitations     store.Invitations
+	KeepInvitations time.Duration // after they have expired
 
-	Every  time.Duration // how often Run prunes; 0: every hour
-	Logger *slog.Logger  // hears of failures and of how many were deleted; nil: nobody
+	Every  time.Duration // how often Run prunes. Default: every hour.
+	Logger *slog.Logger  // of failures and of how many were deleted. Default: none.
 }
 
 // pruned is how many records are deleted at a time.
 const pruned = 1000
 
-// Prune deletes what there is to delete at now. It goes on with the other stores
-// where one fails, and returns all errors.
+// Prune deletes the records whose retention has ended at now. If one store fails, it goes
+// on with the others, and it returns all errors.
 func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 	type prune func(ctx context.Context, before time.Time, most int) (int, error)
-	var sessions, keys, events prune
+	var sessions, keys, events, invitations prune
 	if p.Sessions != nil {
 		sessions = p.Sessions.Prune
 	}
@@ -45,12 +48,18 @@ func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 	if p.Events != nil {
 		events = p.Events.Prune
 	}
+	if p.Invitations != nil {
+		invitations = p.Invitations.Prune
+	}
 	var errs []error
 	for _, of := range []struct {
 		what  string
 		keep  time.Duration
 		prune prune
-	}{{"sessions", p.KeepSessions, sessions}, {"keys", p.KeepKeys, keys}, {"events", p.KeepEvents, events}} {
+	}{
+		{"sessions", p.KeepSessions, sessions}, {"keys", p.KeepKeys, keys}, {"events", p.KeepEvents, events},
+		{"invitations", p.KeepInvitations, invitations},
+	} {
 		if of.prune == nil || of.keep <= 0 {
 			continue
 		}
@@ -70,7 +79,7 @@ func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// Run prunes now and every so often, until ctx ends, and returns ctx's error. The
+// Run prunes at once and then regularly until ctx ends, and returns ctx's error. The
 // caller owns the goroutine.
 func (p *Pruner) Run(ctx context.Context) error {
 	tick := time.NewTicker(cmp.Or(p.Every, time.Hour))

@@ -36,7 +36,7 @@ func (o *old) Prune(_ context.Context, before time.Time, most int) (int, error) 
 	return n, nil
 }
 
-// The three of them, each with the Prune of old.
+// The four of them, each with the Prune of old.
 type (
 	oldSessions struct {
 		store.Sessions
@@ -50,6 +50,10 @@ type (
 		store.Events
 		*old
 	}
+	oldInvitations struct {
+		store.Invitations
+		*old
+	}
 )
 
 func (o oldSessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {
@@ -61,6 +65,9 @@ func (o oldKeys) Prune(ctx context.Context, before time.Time, most int) (int, er
 func (o oldEvents) Prune(ctx context.Context, before time.Time, most int) (int, error) {
 	return o.old.Prune(ctx, before, most)
 }
+func (o oldInvitations) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	return o.old.Prune(ctx, before, most)
+}
 
 // What has a retention is pruned to the end, in batches; what has none is kept,
 // and one store that fails keeps no other from it.
@@ -70,32 +77,32 @@ func TestPruner(t *testing.T) {
 	down := errors.New("down")
 	tests := []struct {
 		name                string
-		keep                [3]time.Duration // sessions, keys, events
-		fails               [3]error
-		left                [3]int
-		wantLeft, wantCalls [3]int
+		keep                [4]time.Duration // sessions, keys, events, invitations
+		fails               [4]error
+		left                [4]int
+		wantLeft, wantCalls [4]int
 		wantErr             error
 	}{
-		{name: "all", keep: [3]time.Duration{30 * day, 400 * day, 400 * day}, left: [3]int{1, 1000, 2500}, wantCalls: [3]int{1, 2, 3}},
-		{name: "never", left: [3]int{5, 5, 5}, wantLeft: [3]int{5, 5, 5}},
-		{name: "some", keep: [3]time.Duration{0, 400 * day, 0}, left: [3]int{5, 5, 5}, wantLeft: [3]int{5, 0, 5}, wantCalls: [3]int{0, 1, 0}},
-		{name: "one fails", keep: [3]time.Duration{day, day, day}, fails: [3]error{down}, left: [3]int{5, 5, 5},
-			wantLeft: [3]int{5, 0, 0}, wantCalls: [3]int{0, 1, 1}, wantErr: down},
+		{name: "all", keep: [4]time.Duration{30 * day, 400 * day, 400 * day, 30 * day}, left: [4]int{1, 1000, 2500, 7}, wantCalls: [4]int{1, 2, 3, 1}},
+		{name: "never", left: [4]int{5, 5, 5, 5}, wantLeft: [4]int{5, 5, 5, 5}},
+		{name: "some", keep: [4]time.Duration{0, 400 * day, 0}, left: [4]int{5, 5, 5, 5}, wantLeft: [4]int{5, 0, 5, 5}, wantCalls: [4]int{0, 1, 0, 0}},
+		{name: "one fails", keep: [4]time.Duration{day, day, day, day}, fails: [4]error{down}, left: [4]int{5, 5, 5, 5},
+			wantLeft: [4]int{5, 0, 0, 0}, wantCalls: [4]int{0, 1, 1, 1}, wantErr: down},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var of [3]*old
+			var of [4]*old
 			for i := range of {
 				of[i] = &old{left: tt.left[i], fails: tt.fails[i]}
 			}
 			p := retention.Pruner{
 				Sessions: oldSessions{old: of[0]}, KeepSessions: tt.keep[0], Keys: oldKeys{old: of[1]}, KeepKeys: tt.keep[1],
-				Events: oldEvents{old: of[2]}, KeepEvents: tt.keep[2],
+				Events: oldEvents{old: of[2]}, KeepEvents: tt.keep[2], Invitations: oldInvitations{old: of[3]}, KeepInvitations: tt.keep[3],
 			}
 			if err := p.Prune(t.Context(), now); !errors.Is(err, tt.wantErr) {
 				t.Errorf("got %v, want %v", err, tt.wantErr)
 			}
-			var left, calls [3]int
+			var left, calls [4]int
 			for i, o := range of {
 				left[i], calls[i] = o.left, len(o.before)
 				for _, before := range o.before {
@@ -122,7 +129,7 @@ func TestPruner(t *testing.T) {
 func TestPrunerRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &old{fails: errors.New("down")}
-		p := retention.Pruner{Events: oldEvents{old: o}, KeepEvents: time.Hour} // the other two are kept elsewhere
+		p := retention.Pruner{Events: oldEvents{old: o}, KeepEvents: time.Hour} // the others are kept elsewhere
 		if err := p.Prune(t.Context(), time.Now()); err == nil || !strings.Contains(err.Error(), "events not pruned") {
 			t.Errorf("got %v", err)
 		}

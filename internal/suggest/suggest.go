@@ -1,4 +1,4 @@
-// Package suggest finds the name that was probably meant by one that is unknown.
+// Package suggest finds the name that somebody probably meant.
 package suggest
 
 import "fmt"
@@ -21,11 +21,11 @@ func Names(unknown string, known []string) string {
 	return fmt.Sprintf("want one of %q", known)
 }
 
-// distance is the number of bytes to insert, delete or replace to make b of a
-// (V. I. Levenshtein, "Binary codes capable of correcting deletions, insertions
-// and reversals", 1966), where two neighbours that changed places count as one.
+// distance returns how many bytes have to be inserted, deleted, replaced or
+// swapped with their neighbour to turn a into b (V. I. Levenshtein, "Binary
+// codes capable of correcting deletions, insertions and reversals", 1966).
 func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 { // no name; the table would be large
+	if len(a) > 64 || len(b) > 64 { // not a name; the table would be large
 		return 64
 	}
 	rows := make([][]int, len(a)+1)

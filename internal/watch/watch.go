@@ -1,5 +1,5 @@
-// Package watch lets tests hear what is decided about a request, to find what a
-// handler forgets. Production code pays one atomic load for it.
+// Package watch tells tests what is decided about a request, so that they can
+// find what a handler forgets. It costs production code one atomic load.
 package watch
 
 import (
@@ -8,24 +8,26 @@ import (
 	"sync/atomic"
 )
 
-// A Watcher hears of one request and of the requests that its handler makes.
-// Handlers may call from several goroutines at once.
+// A Watcher is told about one request, and about the requests that its handler
+// makes. A handler may call from several goroutines at once.
 type Watcher interface {
-	// Admitted: a request meets the need of an endpoint, whose handler has
-	// promised to check resources of these kinds. access tells requests apart.
+	// Admitted says that a request meets the need of an endpoint, whose handler
+	// has promised to check resources of these kinds. access identifies the
+	// request.
 	Admitted(access any, endpoint string, promised []string)
-	// Checked: the handler has checked resources of a kind, or filtered by them.
+	// Checked says that the handler has checked resources of a kind, or has
+	// filtered by them.
 	Checked(access any, kind string)
-	// Refused: an error has been written to w as the answer.
+	// Refused says that an error has been written to w as the answer.
 	Refused(w http.ResponseWriter)
 }
 
 type key struct{}
 
-// used is whether any test of this process has a watcher.
+// used reports whether any test of this process has a watcher.
 var used atomic.Bool
 
-// With returns a context whose requests w hears of.
+// With returns a context whose requests w is told about.
 func With(ctx context.Context, w Watcher) context.Context {
 	used.Store(true)
 	return context.WithValue(ctx, key{}, w)

@@ -10,7 +10,7 @@ import (
 	"medtwin.ai/tollgate/ratelimit"
 )
 
-// cases lists the checks, by rule.
+// cases returns the checks in the order of the rules.
 func cases() []testCase {
 	return []testCase{
 		{1, "all limits are charged or none", allOrNone},
@@ -32,6 +32,9 @@ func cases() []testCase {
 	}
 }
 
+// allOrNone has each of two limits refuse in turn, and looks at the other one.
+// A store that charges one limit before it has asked the other fails here: the
+// refused take would have cost something.
 func allOrNone(p *probe) {
 	small := plan("2-M, 5-D")
 	p.take(small, "s", 2, start)
@@ -50,11 +53,15 @@ func allOrNone(p *probe) {
 	p.remaining("after a refusal by the day", p.take(small, "s", 0, later), 2, 1)
 }
 
+// refusalIsFree leaves one unit, makes many takes of two that are refused, and
+// then takes the one. It does so for small and large quotas, and for both kinds
+// of window, because backends often count them differently.
 func refusalIsFree(p *probe) {
 	for _, quota := range []int64{3, 100} {
 		for _, window := range []string{"M", "D"} {
 			one := plan(fmt.Sprintf("%d-%s", quota, window))
 			p.take(one, one.Name(), quota-1, start)
+			// Each of these asks for two, and only one is left.
 			for i := range 50 {
 				p.take(one, one.Name(), 2, start.Add(time.Duration(i)*time.Second))
 			}
@@ -76,6 +83,8 @@ func refusalIsFree(p *probe) {
 	}
 }
 
+// peekIsFree peeks at windows that are empty, used and full. A store that makes
+// a record, or moves an expiry, at a peek fails here.
 func peekIsFree(p *probe) {
 	both := plan("3-M, 5-D")
 	for range 10 {
@@ -97,8 +106,13 @@ func peekIsFree(p *probe) {
 	}
 }
 
+// never takes more than the quota, at once and a year later. No waiting helps,
+// so Retry must be 0, and the take must not have changed anything. A cost of
+// exactly the quota passes.
 func never(p *probe) {
 	both := plan("3-M, 100-D")
+	// Above the first quota, above both, and so large that a sum would
+	// overflow.
 	for _, cost := range []int64{4, 101, math.MaxInt64} {
 		for _, now := range []time.Time{start, start.AddDate(1, 0, 0)} {
 			d := p.take(both, "s", cost, now)
@@ -113,9 +127,14 @@ func never(p *probe) {
 	}
 }
 
+// rolling takes as much as it can for five periods. It checks every sequence of
+// quota+1 admitted takes: they must span at least a period, wherever they
+// begin. A store that counts fixed windows fails at their borders. It also
+// checks that a client gets most of its quota, and gets all of it back.
 func rolling(p *probe) {
 	const window = time.Second
 	for _, quota := range []int64{1, 10, 100} {
+		// A quota of 1, a small one, and one that Memory counts in sub-windows.
 		one := plan(fmt.Sprintf("%d-S", quota))
 		var admitted []time.Time
 		// Steps that share no factor with the window reach all its phases.
@@ -140,6 +159,8 @@ func rolling(p *probe) {
 	}
 }
 
+// calendarDay looks at both sides of a midnight that is not one of UTC. A
+// nanosecond before, the day is still the old one.
 func calendarDay(p *probe) {
 	zone := time.FixedZone("", 5*3600+1800)
 	local := limits(ratelimit.Limit{Quota: 3, Window: 24 * time.Hour, Zone: zone})
@@ -158,8 +179,11 @@ func calendarDay(p *probe) {
 	p.remaining("at the end of that day", p.take(local, "s", 0, midnight.Add(24*time.Hour-1)), 1)
 }
 
+// billingMonth looks at a billing day that some months do not have. In those it
+// is the last day, also in a leap year.
 func billingMonth(p *probe) {
 	bill := limits(ratelimit.Limit{Quota: 2, Kind: ratelimit.Monthly, Anchor: 31})
+	// A leap year, so that February has a 29th.
 	for _, day := range []time.Time{
 		time.Date(2027, time.December, 31, 0, 0, 0, 0, time.UTC),
 		time.Date(2028, time.January, 31, 0, 0, 0, 0, time.UTC),
@@ -176,6 +200,9 @@ func billingMonth(p *probe) {
 	}
 }
 
+// honest waits for exactly Retry, and must pass. It also tries a second before,
+// and must not. Plans of one and of two limits take part, because with two the
+// later one decides.
 func honest(p *probe) {
 	for _, notation := range []string{"3-S", "100-S", "7-M", "90-M", "5-D", "4-M, 6-D", "80-M, 81-H"} {
 		some := plan(notation)
@@ -207,9 +234,12 @@ func honest(p *probe) {
 	}
 }
 
+// remaining counts a quota down, and looks at it under a smaller one. It must
+// never be negative, because clients compute with it.
 func remaining(p *probe) {
 	for _, quota := range []int64{5, 100} {
 		one := plan(fmt.Sprintf("%d-M", quota))
+		// Every unit counts down by one, whatever the store rounds.
 		for left := quota - 1; left >= 0; left-- {
 			p.remaining(one.Name(), p.take(one, one.Name(), 1, start), left)
 		}
@@ -219,6 +249,9 @@ func remaining(p *probe) {
 	p.remaining("after a downgrade", p.take(plan("10-D"), "s", 1, start), 0)
 }
 
+// apart uses pairs of scope and subject that are equal if they are
+// concatenated, with and without a separator. Two limits of one plan with equal
+// periods are counted separately too.
 func apart(p *probe) {
 	same := limits(
 		ratelimit.Limit{Name: "rolling", Quota: 5, Window: 24 * time.Hour, Kind: ratelimit.Rolling},
@@ -226,6 +259,7 @@ func apart(p *probe) {
 	p.remaining("two limits of a plan", p.take(same, "s", 1, start), 4, 4)
 
 	one := plan("5-M")
+	// Concatenated with or without a separator, some of these are equal.
 	pairs := [][2]string{
 		{"a", "b:c"}, {"a:b", "c"}, {"a", "b"}, {"a", "B"}, {"ab", ""}, {"", "ab"}, {"b", "a"},
 		{"a\x00", "b"}, {"a", "\x00b"}, {"a/b", "c"}, {"a", "b/c"},
@@ -236,6 +270,8 @@ func apart(p *probe) {
 	}
 }
 
+// backwards takes at instants before the last charge, by a nanosecond to two
+// years. A clock that goes back must not give a used quota back.
 func backwards(p *probe) {
 	for _, notation := range []string{"5-M", "100-M", "5-D", "5-M, 100-D"} {
 		some := plan(notation)
@@ -252,6 +288,9 @@ func backwards(p *probe) {
 	}
 }
 
+// planChange goes through plans with larger, smaller, more and fewer windows.
+// What was used in a window stays used in it. A window that was removed and
+// added again starts empty.
 func planChange(p *probe) {
 	now := start
 	p.take(plan("10-M, 1000-D"), "s", 6, now)
@@ -271,15 +310,17 @@ func planChange(p *probe) {
 	p.remaining("the hour is added again", p.take(plan("20-M, 50-H, 100-D"), "s", 1, now), 5, 49, 98)
 }
 
+// concurrent has 200 goroutines take the last 50 of a quota. Exactly 50 must
+// pass: a store that reads and then writes lets more pass.
 func concurrent(p *probe) {
-	const quota, askers = 50, 200
+	const quota, racers = 50, 200
 	for _, notation := range []string{"50-M, 500-D", "500-M, 50000-D", "50-D"} {
 		some := plan(notation)
 		p.take(some, notation, some.Limits()[0].Quota-quota, start)
 		var allowed, failed atomic.Int64
 		var group sync.WaitGroup
 		begin := make(chan struct{})
-		for range askers {
+		for range racers {
 			group.Go(func() {
 				<-begin
 				t := ratelimit.Take{Scope: "suite", Subject: notation, Plan: some, Cost: 1}
@@ -295,12 +336,15 @@ func concurrent(p *probe) {
 		group.Wait()
 		if allowed.Load() != quota || failed.Load() > 0 {
 			p.broken("%s: %d of %d racing takes passed and %d failed, want %d and 0",
-				notation, allowed.Load(), askers, failed.Load(), quota)
+				notation, allowed.Load(), racers, failed.Load(), quota)
 		}
 	}
 }
 
+// binding goes through the cases of rule 13. Clients see the limit that Binding
+// names, and would wait for the wrong one otherwise.
 func binding(p *probe) {
+	// The quotas are such that each limit is the tightest one at some time.
 	three := plan("4-S, 8-M, 16-D")
 	now := start
 	for _, c := range []struct {
@@ -324,6 +368,8 @@ func binding(p *probe) {
 	}
 }
 
+// everyField compares whole decisions, so that no field is forgotten by a
+// backend that fills them in itself.
 func everyField(p *probe) {
 	one := plan("5-M")
 	t := ratelimit.Take{Scope: "suite", Subject: "s", Plan: one, Cost: 1}
@@ -345,6 +391,8 @@ func everyField(p *probe) {
 	}
 }
 
+// invalid makes takes that no store may accept. A negative cost would give
+// quota back.
 func invalid(p *probe) {
 	for _, t := range []ratelimit.Take{
 		{Scope: "suite", Subject: "s", Cost: 1},

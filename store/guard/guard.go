@@ -1,6 +1,7 @@
-// Package guard keeps out of a backend what no record can hold: rules 17 and 19 of
-// package store. Every backend wraps its parts in it, so that bad input has the
-// same answer everywhere and is never an outage of a database.
+// Package guard answers the calls of package store that need no database, and keeps
+// out of a backend what no record can hold: rules 17 and 19 of package store, a zero
+// now, and limits of 0 or less. Every backend wraps its parts in it, so that such
+// calls have the same answer everywhere and are never an outage of a database.
 //
 //	func (s *Store) Users() store.Users { return guard.Users(users{s}) }
 package guard
@@ -8,21 +9,22 @@ package guard
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
 )
 
-// The bounds of texts, in bytes. What a record is found by is in an index, where
-// Postgres takes 2,704 bytes for all columns together, and goes through its
-// notifications, which take 8,000.
+// The limits of texts, in bytes. Text by which a record is found is in an index, where
+// Postgres allows 2,704 bytes for all columns together, and in notifications, where it
+// allows 8,000.
 const (
 	maxName = 512
 	maxText = 64 << 10
 )
 
-// named reports whether these can be what a record is found by.
+// named reports whether a record can be found by all of these texts.
 func named(names ...string) bool {
 	for _, s := range names {
 		if !sound(s, maxName) {
@@ -32,7 +34,7 @@ func named(names ...string) bool {
 	return true
 }
 
-// texts reports whether these can be in a record.
+// texts reports whether all of these texts can be in a record.
 func texts(list ...string) bool {
 	for _, s := range list {
 		if !sound(s, maxText) {
@@ -42,8 +44,8 @@ func texts(list ...string) bool {
 	return true
 }
 
-// sound reports whether s is UTF-8 without U+0000, which Postgres cannot hold,
-// of at most so many bytes.
+// sound reports whether s has at most so many bytes and is UTF-8 without U+0000, which
+// Postgres cannot store.
 func sound(s string, most int) bool {
 	return len(s) <= most && strings.IndexByte(s, 0) < 0 && utf8.ValidString(s)
 }
@@ -63,7 +65,7 @@ func grant(g authz.Grant) bool {
 	return set(g.Permissions) && set(g.Endpoints) && set(g.Environments) && scope(g.Scope)
 }
 
-// known returns the uses of records that there may be.
+// known returns the uses whose ids a record can have.
 func known(uses []store.Use) []store.Use {
 	for i, u := range uses {
 		if named(u.ID) {
@@ -80,7 +82,7 @@ func known(uses []store.Use) []store.Use {
 	return uses
 }
 
-// found is the answer to a change of the record with these names.
+// found returns ErrNotFound if no record can have these names.
 func found(names ...string) error {
 	if !named(names...) {
 		return store.ErrNotFound
@@ -88,7 +90,7 @@ func found(names ...string) error {
 	return nil
 }
 
-// status is the answer to a status that shall be written.
+// status returns ErrInvalid if s cannot be written.
 func status(s authz.Status) error {
 	if _, err := authz.ParseStatus(s.String()); err != nil {
 		return fmt.Errorf("%w: status %d: want authz.Active, authz.ReadOnly or authz.Suspended", store.ErrInvalid, s)
@@ -96,7 +98,15 @@ func status(s authz.Status) error {
 	return nil
 }
 
-// valid is the answer to what shall be written.
+// timed returns ErrInvalid if a change cannot be stored with the time now.
+func timed(now time.Time) error {
+	if now.IsZero() {
+		return fmt.Errorf("%w: now is zero, which would read as never", store.ErrInvalid)
+	}
+	return nil
+}
+
+// valid returns ErrInvalid unless ok, which says whether a record can be written.
 func valid(ok bool) error {
 	if !ok {
 		return store.ErrInvalid

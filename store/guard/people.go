@@ -3,6 +3,7 @@ package guard
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/store"
@@ -29,8 +30,8 @@ func (g accounts) Get(ctx context.Context, id string) (store.Account, error) {
 }
 
 func (g accounts) List(ctx context.Context, after string, limit int) ([]store.Account, error) {
-	if err := valid(named(after)); err != nil {
-		return nil, err
+	if limit <= 0 || !named(after) {
+		return nil, valid(named(after))
 	}
 	return g.Accounts.List(ctx, after, limit)
 }
@@ -83,11 +84,11 @@ func (g users) SetPassword(ctx context.Context, was store.User, next string) (ep
 	return g.Users.SetPassword(ctx, was, next)
 }
 
-func (g users) Invite(ctx context.Context, id string) (store.User, error) {
+func (g users) BeginReset(ctx context.Context, id string) (store.User, error) {
 	if err := found(id); err != nil {
 		return store.User{}, err
 	}
-	return g.Users.Invite(ctx, id)
+	return g.Users.BeginReset(ctx, id)
 }
 
 func (g users) Rehash(ctx context.Context, id, old, next string) error {
@@ -145,8 +146,64 @@ func (g memberships) OfUser(ctx context.Context, user string) ([]store.Membershi
 }
 
 func (g memberships) OfAccount(ctx context.Context, account, after string, limit int) ([]store.Membership, error) {
-	if !named(account, after) {
+	if limit <= 0 || !named(account, after) {
 		return nil, valid(named(after))
 	}
 	return g.Memberships.OfAccount(ctx, account, after, limit)
+}
+
+func (g memberships) Swap(ctx context.Context, was store.Membership, next *store.Membership, keep string) error {
+	ok := texts(keep) && (next == nil || texts(next.Role) && scope(next.Scope))
+	if err := cmp.Or(found(was.Account, was.User), valid(ok), swaps(texts(was.Role) && scope(was.Scope))); err != nil {
+		return err
+	}
+	return g.Memberships.Swap(ctx, was, next, keep)
+}
+
+// Invitations guards i.
+func Invitations(i store.Invitations) store.Invitations { return invitations{i} }
+
+type invitations struct{ store.Invitations }
+
+func (g invitations) Put(ctx context.Context, i store.Invitation) error {
+	ok := named(i.ID, i.Email, i.By) && texts(i.Name, i.Role) && scope(i.Scope)
+	if err := cmp.Or(found(i.Account), valid(ok)); err != nil {
+		return err
+	}
+	return g.Invitations.Put(ctx, i)
+}
+
+func (g invitations) Get(ctx context.Context, account, id string) (store.Invitation, error) {
+	if err := found(account, id); err != nil {
+		return store.Invitation{}, err
+	}
+	return g.Invitations.Get(ctx, account, id)
+}
+
+func (g invitations) OfAccount(ctx context.Context, account, after string, limit int) ([]store.Invitation, error) {
+	if limit <= 0 || !named(account, after) {
+		return nil, valid(named(after))
+	}
+	return g.Invitations.OfAccount(ctx, account, after, limit)
+}
+
+func (g invitations) Remove(ctx context.Context, account, id string) error {
+	if err := found(account, id); err != nil {
+		return err
+	}
+	return g.Invitations.Remove(ctx, account, id)
+}
+
+func (g invitations) Accept(ctx context.Context, account, id, user string, now time.Time) (store.Membership, error) {
+	if err := cmp.Or(found(account, id, user), timed(now)); err != nil {
+		return store.Membership{}, err
+	}
+	return g.Invitations.Accept(ctx, account, id, user, now)
+}
+
+func (g invitations) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	if most <= 0 {
+		return 0, nil
+	}
+	return g.Invitations.Prune(ctx, before, most)
 }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -46,20 +47,27 @@ func (g sessions) List(ctx context.Context, user string) ([]store.Session, error
 }
 
 func (g sessions) Revoke(ctx context.Context, user, id string, now time.Time) error {
-	if err := found(user, id); err != nil {
+	if err := cmp.Or(found(user, id), timed(now)); err != nil {
 		return err
 	}
 	return g.Sessions.Revoke(ctx, user, id, now)
 }
 
 func (g sessions) RevokeAll(ctx context.Context, user, but string, now time.Time) (int, error) {
-	if !named(user) {
-		return 0, nil
+	if err := timed(now); err != nil || !named(user) {
+		return 0, err
 	}
 	if !named(but) {
 		but = "" // which is as good a name of no session
 	}
 	return g.Sessions.RevokeAll(ctx, user, but, now)
+}
+
+func (g sessions) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	if most <= 0 {
+		return 0, nil
+	}
+	return g.Sessions.Prune(ctx, before, most)
 }
 
 // Events guards e.
@@ -76,8 +84,15 @@ func (g events) Append(ctx context.Context, e store.Event) error {
 }
 
 func (g events) List(ctx context.Context, account, after string, limit int) ([]store.Event, error) {
-	if !named(account, after) {
+	if limit <= 0 || !named(account, after) {
 		return nil, valid(named(after))
 	}
 	return g.Events.List(ctx, account, after, limit)
+}
+
+func (g events) Prune(ctx context.Context, before time.Time, most int) (int, error) {
+	if most <= 0 {
+		return 0, nil
+	}
+	return g.Events.Prune(ctx, before, most)
 }

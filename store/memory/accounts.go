@@ -45,7 +45,7 @@ func (v accounts) List(ctx context.Context, after string, limit int) ([]store.Ac
 		i++
 	}
 	ids := v.s.order[i:]
-	ids = ids[:min(len(ids), max(0, limit))]
+	ids = ids[:min(len(ids), limit)]
 	list := make([]store.Account, 0, len(ids))
 	for _, id := range ids {
 		list = append(list, v.s.accounts[id].Account)

@@ -52,7 +52,7 @@ func (v admin) List(ctx context.Context, account, after string, limit int) ([]st
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	a := v.s.accounts[account]
-	if a == nil || limit <= 0 {
+	if a == nil {
 		return nil, nil
 	}
 	end := len(a.keys)
@@ -91,9 +91,6 @@ func (v admin) Owned(ctx context.Context, account, owner, after string, limit in
 }
 
 func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate, now time.Time) (updated store.Key, err error) {
-	if now.IsZero() {
-		return store.Key{}, errTimeless
-	}
 	err = v.s.change(func() ([]string, error) {
 		k := v.s.key(account, id)
 		switch {
@@ -126,7 +123,7 @@ func (v admin) Update(ctx context.Context, account, id string, u store.KeyUpdate
 	return updated, err
 }
 
-// set sets to unless from is nil.
+// set sets to, unless from is nil.
 func set[T any](to, from *T) {
 	if from != nil {
 		*to = *from
@@ -134,9 +131,6 @@ func set[T any](to, from *T) {
 }
 
 func (v admin) Revoke(ctx context.Context, account, id, reason string, now time.Time) error {
-	if now.IsZero() {
-		return errTimeless
-	}
 	return v.s.change(func() ([]string, error) {
 		k := v.s.key(account, id)
 		if k == nil {
@@ -162,7 +156,7 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 		if !old.Grant.Equal(next.Grant) {
 			return nil, store.ErrConflict
 		}
-		// Not what the caller has read there, which may have changed since.
+		// These come from the stored key. What the caller has read may have changed.
 		next.Account, next.Replaces, next.Family = account, id, cmp.Or(old.Family, id)
 		next.Owner, next.Environment, next.Plan = old.Owner, old.Environment, old.Plan
 		next.Addresses, next.Expires = old.Addresses, old.Expires
@@ -177,7 +171,7 @@ func (v admin) Rotate(ctx context.Context, account, id string, next store.Key, d
 	})
 }
 
-// past reports whether something came to its end before an instant.
+// past reports whether end is a time before the given one.
 func past(end, before time.Time) bool { return !end.IsZero() && end.Before(before) }
 
 func (v admin) Prune(ctx context.Context, before time.Time, most int) (int, error) {
@@ -207,7 +201,7 @@ func (v admin) Expiring(ctx context.Context, account string, now, by time.Time, 
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	a := v.s.accounts[account]
-	if a == nil || limit <= 0 {
+	if a == nil {
 		return nil, nil
 	}
 	var list []store.Key
@@ -233,9 +227,6 @@ func (v admin) Outdated(ctx context.Context, pepper string, now time.Time) (int,
 }
 
 func (v admin) RevokeAll(ctx context.Context, account string, f store.Filter, reason string, now time.Time) (int, error) {
-	if now.IsZero() {
-		return 0, errTimeless
-	}
 	var ids []string
 	err := v.s.change(func() ([]string, error) {
 		a := v.s.accounts[account]
@@ -277,13 +268,13 @@ func (s *Store) key(account, id string) *store.Key {
 	return nil
 }
 
-// mayOwn reports whether the key is the account's own, or its owner a member.
+// mayOwn reports whether the key belongs to the account itself or its owner is a member.
 // s.mu is held.
 func (s *Store) mayOwn(k *store.Key) bool {
 	return k.Owner == "" || s.membership(k.Account, k.Owner) != nil
 }
 
-// vacant reports what keeps k from being added. s.mu is held.
+// vacant returns the reason why k cannot be added, or nil. s.mu is held.
 func (s *Store) vacant(k *store.Key) error {
 	switch {
 	case s.accounts[k.Account] == nil:
@@ -300,7 +291,7 @@ func (s *Store) vacant(k *store.Key) error {
 	return nil
 }
 
-// add adds a copy of k, which is vacant. s.mu is held.
+// add adds a copy of k, for which vacant returns nil. s.mu is held.
 func (s *Store) add(k *store.Key) {
 	c := copied(k)
 	s.keys[c.ID], s.digests[c.Digest] = &c, &c

@@ -1,5 +1,5 @@
-// Package memory keeps keys, accounts and people in the process: for tests,
-// demos and programs that load their keys at the start. Nothing survives the process,
+// Package memory keeps keys, accounts and people in the process. It is for tests, for
+// demos and for programs that load their keys at the start. Nothing survives the process,
 // and no other process hears of a change.
 package memory
 
@@ -17,52 +17,55 @@ import (
 	"medtwin.ai/tollgate/store/guard"
 )
 
-// ErrFull is returned by what would add a record beyond the bounds of
-// [Config]. Pruning makes room.
+// ErrFull means that the store has as many records as [Config] allows. Pruning makes
+// room.
 var ErrFull = errors.New("memory: full")
 
-// Config bounds a [Store]. The zero value is ready for use.
+// Config limits how many records a [Store] keeps. The zero value is ready for use.
 type Config struct {
-	MaxKeys     int // revoked and expired ones included; 0: 100,000
-	MaxAccounts int // 0: 100,000
-	MaxUsers    int // and as many memberships; 0: 100,000
-	MaxSessions int // revoked and expired ones included; 0: 100,000
-	MaxEvents   int // beyond them the oldest are forgotten; 0: 10,000
+	MaxKeys     int // including revoked and expired ones. Default: 100,000.
+	MaxAccounts int // Default: 100,000.
+	MaxUsers    int // and as many memberships, and as many invitations. Default: 100,000.
+	MaxSessions int // including revoked and expired ones. Default: 100,000.
+	MaxEvents   int // then the oldest are deleted. Default: 10,000.
 }
 
 // A Store keeps keys, accounts and people. It is safe for concurrent use.
 type Store struct {
 	maxKeys, maxAccounts, maxUsers, maxSessions, maxEvents int
 
-	// One writer at a time changes the records under mu and then, still
-	// holding write, tells the watchers. So they hear of a change once it can
-	// be read, in order, and none is unreported while write is free.
+	// A writer holds write while it changes the records under mu and then reports the
+	// change to the watchers. So watchers hear of changes in order, after they can be
+	// read, and every change has been reported when nobody holds write.
 	write    sync.Mutex
 	watchers []*watcher // guarded by write
 
-	mu         sync.RWMutex
-	keys       map[string]*store.Key
-	digests    map[keyfmt.Digest]*store.Key
-	successors map[string]*store.Key // by the id that they replace
-	created    map[call]*store.Key   // by the call that made them
-	accounts   map[string]*account
-	order      []string // ids of the accounts, ascending
-	users      map[string]*user
-	emails     map[string]*user
-	members    int // memberships
-	sessions   map[string]*store.Session
-	tokens     map[keyfmt.Digest]*store.Session
-	logins     map[string][]*store.Session // by user, each list by ascending id
-	events     []store.Event               // by ascending id
-	prints     []store.Fingerprint         // by ascending id
+	mu          sync.RWMutex
+	keys        map[string]*store.Key
+	digests     map[keyfmt.Digest]*store.Key
+	successors  map[string]*store.Key // by the id of the key that they replace
+	created     map[call]*store.Key   // by the call that has made them
+	accounts    map[string]*account
+	order       []string // ids of the accounts, ascending
+	users       map[string]*user
+	emails      map[string]*user
+	members     int // memberships
+	invitations map[string]*store.Invitation
+	offers      map[offer]*store.Invitation
+	sessions    map[string]*store.Session
+	tokens      map[keyfmt.Digest]*store.Session
+	logins      map[string][]*store.Session // by user, each list by ascending id
+	events      []store.Event               // by ascending id
+	prints      []store.Fingerprint         // by ascending id
 }
 
-// account is an account, its keys by ascending id and its members by
-// ascending user.
+// account is an account with its keys and invitations by ascending id and its
+// members by ascending user.
 type account struct {
 	store.Account
-	keys    []*store.Key
-	members []*store.Membership
+	keys        []*store.Key
+	members     []*store.Membership
+	invitations []*store.Invitation
 }
 
 // call is an idempotency key.
@@ -101,6 +104,8 @@ func New(c Config) (*Store, error) {
 		accounts:    make(map[string]*account),
 		users:       make(map[string]*user),
 		emails:      make(map[string]*user),
+		invitations: make(map[string]*store.Invitation),
+		offers:      make(map[offer]*store.Invitation),
 		sessions:    make(map[string]*store.Session),
 		tokens:      make(map[keyfmt.Digest]*store.Session),
 		logins:      make(map[string][]*store.Session),
@@ -122,6 +127,9 @@ func (s *Store) Users() store.Users { return guard.Users(users{s}) }
 // Memberships returns the memberships of users in accounts.
 func (s *Store) Memberships() store.Memberships { return guard.Memberships(memberships{s}) }
 
+// Invitations returns the invitations to accounts.
+func (s *Store) Invitations() store.Invitations { return guard.Invitations(invitations{s}) }
+
 // Sessions returns the sessions.
 func (s *Store) Sessions() store.Sessions { return guard.Sessions(sessions{s}) }
 
@@ -142,7 +150,7 @@ func copied(k *store.Key) store.Key {
 	return c
 }
 
-// utc drops the monotonic reading too: it means nothing in a record.
+// utc returns t in UTC and without its monotonic reading.
 func utc(t time.Time) time.Time { return t.Round(0).UTC() }
 
 func byID(k *store.Key, id string) int { return cmp.Compare(k.ID, id) }

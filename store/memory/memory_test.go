@@ -57,13 +57,16 @@ func TestFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for what, err := range map[string]error{
-		"Create":          s.KeyAdmin().Create(ctx, key(3), 0, t0),
-		"Rotate":          s.KeyAdmin().Rotate(ctx, "acct_1", "key_2", key(3), t0, t0),
-		"Accounts.Create": s.Accounts().Create(ctx, store.Account{ID: "acct_2"}),
+	for _, tt := range []struct {
+		what string
+		err  error
+	}{
+		{"Create", s.KeyAdmin().Create(ctx, key(3), 0, t0)},
+		{"Rotate", s.KeyAdmin().Rotate(ctx, "acct_1", "key_2", key(3), t0, t0)},
+		{"Accounts.Create", s.Accounts().Create(ctx, store.Account{ID: "acct_2"})},
 	} {
-		if !errors.Is(err, memory.ErrFull) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrQuota) {
-			t.Errorf("%s: %v, want ErrFull alone", what, err)
+		if !errors.Is(tt.err, memory.ErrFull) || errors.Is(tt.err, store.ErrConflict) || errors.Is(tt.err, store.ErrQuota) {
+			t.Errorf("%s: %v, want ErrFull alone", tt.what, tt.err)
 		}
 	}
 	old, err := s.KeyAdmin().Get(ctx, "acct_1", "key_2")
@@ -95,13 +98,16 @@ func TestFullOfPeople(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for what, err := range map[string]error{
-		"Users.Create":    s.Users().Create(ctx, store.User{ID: "user_2"}),
-		"Memberships.Put": member("acct_2"),
-		"Sessions.Create": s.Sessions().Create(ctx, session(2)),
+	for _, tt := range []struct {
+		what string
+		err  error
+	}{
+		{"Users.Create", s.Users().Create(ctx, store.User{ID: "user_2"})},
+		{"Memberships.Put", member("acct_2")},
+		{"Sessions.Create", s.Sessions().Create(ctx, session(2))},
 	} {
-		if !errors.Is(err, memory.ErrFull) || errors.Is(err, store.ErrConflict) {
-			t.Errorf("%s: %v, want ErrFull alone", what, err)
+		if !errors.Is(tt.err, memory.ErrFull) || errors.Is(tt.err, store.ErrConflict) {
+			t.Errorf("%s: %v, want ErrFull alone", tt.what, tt.err)
 		}
 	}
 	if err := member("acct_1"); err != nil {

@@ -69,13 +69,13 @@ func (v users) SetPassword(ctx context.Context, was store.User, next string) (ep
 	return epoch, err
 }
 
-func (v users) Invite(ctx context.Context, id string) (invited store.User, err error) {
+func (v users) BeginReset(ctx context.Context, id string) (now store.User, err error) {
 	err = v.set(id, func(u *user) error {
-		u.Invitations++
-		invited = u.User
+		u.Resets++
+		now = u.User
 		return nil
 	})
-	return invited, err
+	return now, err
 }
 
 func (v users) Rehash(ctx context.Context, id, old, next string) error {
@@ -107,7 +107,7 @@ func (v users) EndSessions(ctx context.Context, id string) (epoch int64, err err
 	return epoch, err
 }
 
-// set lets f change a user, all of it or nothing.
+// set changes a user by f, which changes nothing if it returns an error.
 func (v users) set(id string, f func(*user) error) error {
 	return v.s.change(func() ([]string, error) {
 		u := v.s.users[id]
@@ -133,17 +133,30 @@ func (v memberships) Put(ctx context.Context, m store.Membership) error {
 			u.members[i].Role, u.members[i].Scope = m.Role, maps.Clone(m.Scope)
 			return []string{m.User}, nil
 		}
-		if v.s.members >= v.s.maxUsers {
-			return nil, fmt.Errorf("%w: it holds %d memberships", ErrFull, v.s.members)
-		}
-		v.s.members++
-		m.Scope, m.Created = maps.Clone(m.Scope), utc(m.Created)
-		i, _ := slices.BinarySearchFunc(u.members, m.Account, byAccount)
-		u.members = slices.Insert(u.members, i, &m)
-		i, _ = slices.BinarySearchFunc(a.members, m.User, byUser)
-		a.members = slices.Insert(a.members, i, &m)
-		return []string{m.User}, nil
+		return []string{m.User}, v.s.join(u, a, m)
 	})
+}
+
+// join adds a membership that does not exist yet. s.mu is held.
+func (s *Store) join(u *user, a *account, m store.Membership) error {
+	if s.members >= s.maxUsers {
+		return fmt.Errorf("%w: it holds %d memberships", ErrFull, s.members)
+	}
+	s.members++
+	m.Scope, m.Created = maps.Clone(m.Scope), utc(m.Created)
+	i, _ := slices.BinarySearchFunc(u.members, m.Account, byAccount)
+	u.members = slices.Insert(u.members, i, &m)
+	i, _ = slices.BinarySearchFunc(a.members, m.User, byUser)
+	a.members = slices.Insert(a.members, i, &m)
+	return nil
+}
+
+// leave removes a membership. s.mu is held.
+func (s *Store) leave(m *store.Membership) {
+	s.members--
+	u, a := s.users[m.User], s.accounts[m.Account]
+	same := func(o *store.Membership) bool { return o == m }
+	u.members, a.members = slices.DeleteFunc(u.members, same), slices.DeleteFunc(a.members, same)
 }
 
 func (v memberships) Remove(ctx context.Context, account, user string) error {
@@ -152,11 +165,36 @@ func (v memberships) Remove(ctx context.Context, account, user string) error {
 		if m == nil {
 			return nil, store.ErrNotFound
 		}
-		v.s.members--
-		u, a := v.s.users[user], v.s.accounts[account]
-		same := func(o *store.Membership) bool { return o == m }
-		u.members, a.members = slices.DeleteFunc(u.members, same), slices.DeleteFunc(a.members, same)
+		v.s.leave(m)
 		return []string{user}, nil
+	})
+}
+
+func (v memberships) Swap(ctx context.Context, was store.Membership, next *store.Membership, keep string) error {
+	return v.s.change(func() ([]string, error) {
+		m := v.s.membership(was.Account, was.User)
+		switch {
+		case m == nil:
+			return nil, store.ErrNotFound
+		case !m.Equal(was):
+			return nil, store.ErrConflict
+		case keep != "" && was.Role == keep && (next == nil || next.Role != keep) && !v.s.others(m):
+			return nil, store.ErrLast
+		}
+		if next == nil {
+			v.s.leave(m)
+		} else {
+			m.Role, m.Scope = next.Role, maps.Clone(next.Scope)
+		}
+		return []string{was.User}, nil
+	})
+}
+
+// others reports whether another active user has the role of m in its account. s.mu is
+// held.
+func (s *Store) others(m *store.Membership) bool {
+	return slices.ContainsFunc(s.accounts[m.Account].members, func(o *store.Membership) bool {
+		return o != m && o.Role == m.Role && s.users[o.User].Status == authz.Active
 	})
 }
 
@@ -192,11 +230,10 @@ func (v memberships) OfAccount(ctx context.Context, account, after string, limit
 		i++
 	}
 	page := a.members[i:]
-	return copiedMembers(page[:min(len(page), max(0, limit))]), nil
+	return copiedMembers(page[:min(len(page), limit)]), nil
 }
 
-// membership returns the one of that user in that account, or nil. s.mu is
-// held.
+// membership returns the membership of a user in an account, or nil. s.mu is held.
 func (s *Store) membership(account, user string) *store.Membership {
 	u := s.users[user]
 	if u == nil {

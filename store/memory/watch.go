@@ -8,15 +8,14 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// beat is how often a watcher hears that all is well.
+// beat is how often Alive is called.
 const beat = time.Second
 
-// watcher has an address of its own, also where one Watcher watches twice.
+// watcher gives every watch an address of its own, even if a Watcher watches twice.
 type watcher struct{ store.Watcher }
 
-// Watch reports changes to w until ctx ends. The watcher is called by the
-// goroutine that makes the change, before its call returns, so it may read
-// from s but not write to it.
+// Watch reports changes to w until ctx ends. The goroutine that makes a change calls w
+// before its own call returns. So w may read from s but must not write to it.
 func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
 	self := &watcher{w}
 	s.write.Lock()
@@ -43,8 +42,8 @@ func (s *Store) Watch(ctx context.Context, w store.Watcher) error {
 	}
 }
 
-// change makes one change as the only writer, and reports the ids that f
-// returns once the change can be read.
+// change makes one change by f as the only writer. When the change can be read, it reports
+// the ids that f has returned.
 func (s *Store) change(f func() ([]string, error)) error {
 	s.write.Lock()
 	defer s.write.Unlock()

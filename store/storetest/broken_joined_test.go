@@ -30,15 +30,15 @@ var breakagesOfJoined = []breakage{
 	}},
 }
 
-// Mistakes with invitations.
-var breakagesOfInvitations = []breakage{
+// Mistakes with password resets.
+var breakagesOfResets = []breakage{
 	{10, "SetPassword forgets the epoch", "a password is replaced by compare-and-swap", func(b Backend) Backend {
 		return parts{Backend: b, users: epochlessUsers{b.Users()}}
 	}},
-	{11, "Invite reads before it counts", "every invitation counts, and nothing else", func(b Backend) Backend {
+	{11, "BeginReset reads before it counts", "every reset counts, and nothing else", func(b Backend) Backend {
 		return parts{Backend: b, users: staleUsers{b.Users()}}
 	}},
-	{11, "Invite ends sessions", "an epoch grows with what ends sessions and nothing else", func(b Backend) Backend {
+	{11, "BeginReset ends sessions", "an epoch grows with what ends sessions and nothing else", func(b Backend) Backend {
 		return parts{Backend: b, users: endingUsers{b.Users()}}
 	}},
 }
@@ -56,22 +56,22 @@ func (u epochlessUsers) SetPassword(ctx context.Context, was store.User, next st
 
 type staleUsers struct{ store.Users }
 
-func (u staleUsers) Invite(ctx context.Context, id string) (store.User, error) {
+func (u staleUsers) BeginReset(ctx context.Context, id string) (store.User, error) {
 	before, err := u.Get(ctx, id)
 	if err != nil {
 		return store.User{}, err
 	}
-	_, err = u.Users.Invite(ctx, id)
+	_, err = u.Users.BeginReset(ctx, id)
 	return before, err
 }
 
 type endingUsers struct{ store.Users }
 
-func (u endingUsers) Invite(ctx context.Context, id string) (store.User, error) {
+func (u endingUsers) BeginReset(ctx context.Context, id string) (store.User, error) {
 	if _, err := u.EndSessions(ctx, id); err != nil {
 		return store.User{}, err
 	}
-	return u.Users.Invite(ctx, id)
+	return u.Users.BeginReset(ctx, id)
 }
 
 // strangersAdmin adds keys for anybody whom ask, if there is one, has not

@@ -98,6 +98,7 @@ type parts struct {
 	accounts store.Accounts
 	users    store.Users
 	members  store.Memberships
+	invites  store.Invitations
 	sessions store.Sessions
 	prints   store.Fingerprints
 }
@@ -121,6 +122,13 @@ func (p parts) Memberships() store.Memberships {
 		return p.members
 	}
 	return p.Backend.Memberships()
+}
+
+func (p parts) Invitations() store.Invitations {
+	if p.invites != nil {
+		return p.invites
+	}
+	return p.Backend.Invitations()
 }
 
 func (p parts) Sessions() store.Sessions {

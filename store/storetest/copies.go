@@ -15,6 +15,7 @@ func copyChecks() []check {
 		{7, "what is returned is the caller's own", copiedOut},
 		{7, "an update is copied", copiedUpdate},
 		{7, "a membership is copied in and out", copiedMember},
+		{7, "an invitation is copied in and out", copiedInvitation},
 	}
 }
 
@@ -41,14 +42,17 @@ func copiedOut(s *suite) {
 	s.accounts(mine)
 	want := full(mine)
 	s.keys(want)
-	for what, read := range map[string]func() store.Key{
-		"Get":           func() store.Key { return s.get(mine, want.ID) },
-		"Find":          func() store.Key { k, _ := s.find(want.Digest); return k },
-		"List":          func() store.Key { return s.list(mine)[0] },
-		"ByIdempotency": func() store.Key { return s.made(mine, want.Idempotency) },
+	for _, tt := range []struct {
+		what string
+		read func() store.Key
+	}{
+		{"Get", func() store.Key { return s.get(mine, want.ID) }},
+		{"Find", func() store.Key { k, _ := s.find(want.Digest); return k }},
+		{"List", func() store.Key { return s.list(mine)[0] }},
+		{"ByIdempotency", func() store.Key { return made(s, mine, want.Idempotency) }},
 	} {
-		spoil(read())
-		s.same(what+" after what it returned was changed", read(), full(mine))
+		spoil(tt.read())
+		s.same(tt.what+" after what it returned was changed", tt.read(), full(mine))
 	}
 }
 
@@ -78,17 +82,52 @@ func copiedMember(s *suite) {
 		s.put(m)
 		spoil(store.Key{Grant: authz.Grant{Scope: m.Scope}})
 		m.Scope = newGrant().Scope
-		for what, read := range map[string]func() store.Membership{
-			"Get":       func() store.Membership { return s.member(mine, me) },
-			"OfUser":    func() store.Membership { return s.accountsOf(me)[0] },
-			"OfAccount": func() store.Membership { return s.membersOf(mine)[0] },
-			"Find":      func() store.Membership { _, o := s.find(k.Digest); return o.Membership },
+		for _, tt := range []struct {
+			what string
+			read func() store.Membership
+		}{
+			{"Get", func() store.Membership { return s.member(mine, me) }},
+			{"OfUser", func() store.Membership { return s.accountsOf(me)[0] }},
+			{"OfAccount", func() store.Membership { return s.membersOf(mine)[0] }},
+			{"Find", func() store.Membership { _, o := s.find(k.Digest); return o.Membership }},
 		} {
-			s.same(what+" after what was passed in was changed", read(), m)
-			spoil(store.Key{Grant: authz.Grant{Scope: read().Scope}})
-			s.same(what+" after what it returned was changed", read(), m)
+			s.same(tt.what+" after what was passed in was changed", tt.read(), m)
+			spoil(store.Key{Grant: authz.Grant{Scope: tt.read().Scope}})
+			s.same(tt.what+" after what it returned was changed", tt.read(), m)
 		}
 	}
+}
+
+func copiedInvitation(s *suite) {
+	s.accounts(mine)
+	s.users(1)
+	want := func() store.Invitation {
+		i := newInvitation(mine, 1)
+		i.Scope = newGrant().Scope
+		return i
+	}
+	i := want()
+	s.invite(i)
+	spoil(store.Key{Grant: authz.Grant{Scope: i.Scope}})
+	for _, tt := range []struct {
+		what string
+		read func() store.Invitation
+	}{
+		{"Get", func() store.Invitation { return s.invitation(mine, i.ID) }},
+		{"OfAccount", func() store.Invitation { return s.invitationsOf(mine)[0] }},
+	} {
+		s.same(tt.what+" after what was passed in was changed", tt.read(), want())
+		spoil(store.Key{Grant: authz.Grant{Scope: tt.read().Scope}})
+		s.same(tt.what+" after what it returned was changed", tt.read(), want())
+	}
+	m, err := s.Invitations().Accept(s.Context(), mine, i.ID, me, t0)
+	s.must("Accept", err)
+	spoil(store.Key{Grant: authz.Grant{Scope: m.Scope}})
+	s.same("a membership after what Accept returned was changed", s.member(mine, me), want().Membership(me, t0))
+	next := s.member(mine, me)
+	s.must("Swap", s.Memberships().Swap(s.Context(), next, &next, ""))
+	spoil(store.Key{Grant: authz.Grant{Scope: next.Scope}})
+	s.same("a membership after what Swap was given was changed", s.member(mine, me), want().Membership(me, t0))
 }
 
 func owned(k store.Key) store.Key {

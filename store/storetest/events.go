@@ -14,8 +14,8 @@ func eventChecks() []check {
 	}
 }
 
-// newEvent describes the nth event of an account; a higher n is a later id,
-// whatever the account.
+// newEvent describes the nth event of an account. A higher n is a later id, in any
+// account.
 func newEvent(account string, n int) store.Event {
 	return store.Event{
 		ID: fmt.Sprintf("evt_%04d_%s", n, account), Account: account, Actor: "user_0001", Kind: "key.revoked",

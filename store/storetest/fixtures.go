@@ -74,8 +74,8 @@ func (s *suite) accounts(ids ...string) {
 	}
 }
 
-// keys adds keys without a quota. Owners who are no members are members while
-// their keys are added.
+// keys adds keys without a quota. An owner who is no member is made one while the key is
+// added.
 func (s *suite) keys(keys ...store.Key) {
 	s.Helper()
 	for _, k := range keys {
@@ -86,9 +86,8 @@ func (s *suite) keys(keys ...store.Key) {
 	}
 }
 
-// joins makes a user who is no member of the account, or does not exist, a member
-// until leave is called. A user that it makes has no status, as one who does not
-// exist.
+// joins makes a user a member of the account until leave is called, if they are not one
+// already. It makes the user if there is none.
 func (s *suite) joins(account, user string) (leave func() error, err error) {
 	s.Helper()
 	nothing := func() error { return nil }
@@ -105,7 +104,7 @@ func (s *suite) joins(account, user string) (leave func() error, err error) {
 	return func() error { return s.Memberships().Remove(s.Context(), account, user) }, err
 }
 
-// key adds the nth key of an account, which it adds too.
+// key adds an account and its nth key.
 func (s *suite) key(account string, n int) store.Key {
 	s.Helper()
 	s.accounts(account)
@@ -136,26 +135,26 @@ func (s *suite) list(account string) []store.Key {
 }
 
 // must ends the check on an error.
-func (s *suite) must(what string, err error) {
-	s.Helper()
+func (r report) must(what string, err error) {
+	r.Helper()
 	if err != nil {
-		s.fatalf("%s: %v", what, err)
+		r.fatalf("%s: %v", what, err)
 	}
 }
 
 // is reports an error that is not want.
-func (s *suite) is(what string, err, want error) {
-	s.Helper()
+func (r report) is(what string, err, want error) {
+	r.Helper()
 	if !errors.Is(err, want) {
-		s.errorf("%s: error is %v, want %v", what, err, want)
+		r.errorf("%s: error is %v, want %v", what, err, want)
 	}
 }
 
-// same reports a difference. Grants are compared by what they mean: their JSON.
-func (s *suite) same(what string, got, want any) {
-	s.Helper()
+// same reports a difference. Grants are compared by their JSON.
+func (r report) same(what string, got, want any) {
+	r.Helper()
 	if d := diff(got, want); d != "" {
-		s.errorf("%s (-want +got):\n%s", what, d)
+		r.errorf("%s (-want +got):\n%s", what, d)
 	}
 }
 

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// An event is one call of a watcher's method.
+// An event is one call of a method of a watcher.
 type event struct {
 	call  string // "Gap", "Alive", "Forget"
 	id    string
-	at    time.Time // what Alive was given
+	at    time.Time // the argument of Alive
 	heard time.Time
 }
 
-// A listener is a watcher that remembers.
+// A listener is a watcher that keeps its calls.
 type listener struct {
 	forget func(id string) // called by Forget; may be nil
 
@@ -25,7 +25,7 @@ type listener struct {
 	calls []event
 	more  chan struct{} // closed and replaced on every call
 
-	events []event // calls as wait saw them last
+	events []event // the calls that wait has seen
 }
 
 func (l *listener) add(e event) {
@@ -74,7 +74,7 @@ func (l *listener) forgets(id string, timeout time.Duration) bool {
 	return l.wait(timeout, func(e event) bool { return e.call == "Forget" && e.id == id })
 }
 
-// ids returns what was forgotten so far.
+// ids returns the arguments of Forget so far.
 func (l *listener) ids() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,8 @@ func (l *listener) ids() []string {
 	return ids
 }
 
-// opens is what begins a watch, or should: changes may come before.
+// opens reports whether an event is the first Gap or Alive of a watch. Changes may come
+// before it.
 func opens(e event) bool { return e.call != "Forget" }
 
 // watch begins a watch and waits for its Gap. stop ends it.

@@ -6,7 +6,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// Missing records and pages are the same rule: what is there is found, once.
+// Pages belong to the rule about missing records: every record is found, once.
 func pageChecks() []check {
 	return []check{
 		{1, "List pages by descending id", pages},

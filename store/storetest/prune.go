@@ -55,26 +55,32 @@ func pruneSome(s *suite) {
 	s.accounts(mine)
 	const n = 7
 	for i := range n {
-		k, o, e := newKey(mine, i), newSession(me, i), newEvent(mine, i)
-		k.Expires, o.Expires, e.At = t0.Add(-time.Hour), t0.Add(-time.Hour), t0.Add(-time.Hour)
+		k, o, e, in := newKey(mine, i), newSession(me, i), newEvent(mine, i), newInvitation(mine, i)
+		k.Expires, o.Expires, e.At, in.Expires = t0.Add(-time.Hour), t0.Add(-time.Hour), t0.Add(-time.Hour), t0.Add(-time.Hour)
 		s.keys(k)
 		s.logins(o)
 		s.happen(e)
+		s.invite(in)
 	}
-	for what, prune := range map[string]func(context.Context, time.Time, int) (int, error){
-		"KeyAdmin.Prune": s.KeyAdmin().Prune, "Sessions.Prune": s.Sessions().Prune, "Events.Prune": s.Events().Prune,
+	for _, tt := range []struct {
+		what  string
+		prune func(context.Context, time.Time, int) (int, error)
+	}{
+		{"KeyAdmin.Prune", s.KeyAdmin().Prune}, {"Sessions.Prune", s.Sessions().Prune}, {"Events.Prune", s.Events().Prune},
+		{"Invitations.Prune", s.Invitations().Prune},
 	} {
 		for _, step := range []struct{ most, want int }{{-1, 0}, {0, 0}, {3, 3}, {3, 3}, {3, 1}, {3, 0}} {
-			got, err := prune(s.Context(), t0, step.most)
-			s.must(what, err)
+			got, err := tt.prune(s.Context(), t0, step.most)
+			s.must(tt.what, err)
 			if got != step.want {
-				s.errorf("%s of up to %d deleted %d, want %d", what, step.most, got, step.want)
+				s.errorf("%s of up to %d deleted %d, want %d", tt.what, step.most, got, step.want)
 			}
 		}
 	}
 	s.same("the keys that are left", s.list(mine), []store.Key(nil))
 	s.same("the sessions that are left", s.sessionsOf(me), []store.Session(nil))
 	s.same("the events that are left", s.eventsOf(mine, "", 99), []store.Event(nil))
+	s.same("the invitations that are left", s.invitationsOf(mine), []store.Invitation(nil))
 }
 
 func pruneEvents(s *suite) {

@@ -7,11 +7,10 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// A readier is a backend that says whether it could do its work now. That is an
-// optional part of it.
+// A readier is a backend that reports whether it can work now, which is optional.
 type readier interface {
-	// Ready returns nil where the store takes writes, which it proves by one that
-	// leaves no trace, else why it does not.
+	// Ready returns nil if the store takes writes, and the reason otherwise. It proves
+	// that by a write that leaves no trace.
 	Ready(ctx context.Context) error
 }
 
@@ -23,6 +22,9 @@ func readyChecks() []check {
 
 func ready(s *suite) {
 	r, ok := s.Backend.(readier)
+	if p, is := s.Backend.(*pair); is {
+		_, ok = p.Backend.(readier)
+	}
 	if !ok {
 		return
 	}

@@ -55,8 +55,8 @@ func everyFieldOfAccount(s *suite) {
 	}
 }
 
-// A record that a newer release wrote denies; stored again it must go on
-// denying, so what is unknown in it may not be dropped.
+// A grant of a newer release denies. It must still do so after it was stored, so nothing
+// that is unknown in it may be dropped.
 func newerGrant(s *suite) {
 	s.accounts(mine)
 	k := newKey(mine, 1)
@@ -71,23 +71,26 @@ func newerGrant(s *suite) {
 func missing(s *suite) {
 	s.accounts(mine)
 	ctx, admin, accounts := s.Context(), s.KeyAdmin(), s.Accounts()
-	for what, f := range map[string]func() error{
-		"Find":         func() error { _, _, err := s.Keys().Find(ctx, digest("none")); return err },
-		"Find nothing": func() error { _, _, err := s.Keys().Find(ctx, keyfmt.Digest{}); return err },
-		"Get":          func() error { _, err := admin.Get(ctx, mine, "key_none"); return err },
-		"Get nothing":  func() error { _, err := admin.Get(ctx, "", ""); return err },
-		"Revoke":       func() error { return admin.Revoke(ctx, mine, "key_none", "", t0) },
-		"Rotate":       func() error { return admin.Rotate(ctx, mine, "key_none", newKey(mine, 1), t0, t0) },
-		"Update": func() error {
+	for _, tt := range []struct {
+		what string
+		f    func() error
+	}{
+		{"Find", func() error { _, _, err := s.Keys().Find(ctx, digest("none")); return err }},
+		{"Find nothing", func() error { _, _, err := s.Keys().Find(ctx, keyfmt.Digest{}); return err }},
+		{"Get", func() error { _, err := admin.Get(ctx, mine, "key_none"); return err }},
+		{"Get nothing", func() error { _, err := admin.Get(ctx, "", ""); return err }},
+		{"Revoke", func() error { return admin.Revoke(ctx, mine, "key_none", "", t0) }},
+		{"Rotate", func() error { return admin.Rotate(ctx, mine, "key_none", newKey(mine, 1), t0, t0) }},
+		{"Update", func() error {
 			_, err := admin.Update(ctx, mine, "key_none", store.KeyUpdate{Name: new("x")}, t0)
 			return err
-		},
-		"Create":          func() error { return admin.Create(ctx, newKey("acct_none", 1), 0, t0) },
-		"Accounts.Get":    func() error { _, err := accounts.Get(ctx, "acct_none"); return err },
-		"Accounts.Status": func() error { return accounts.SetStatus(ctx, "acct_none", authz.Active) },
-		"Accounts.Plan":   func() error { return accounts.SetPlan(ctx, "acct_none", "free", "") },
+		}},
+		{"Create", func() error { return admin.Create(ctx, newKey("acct_none", 1), 0, t0) }},
+		{"Accounts.Get", func() error { _, err := accounts.Get(ctx, "acct_none"); return err }},
+		{"Accounts.Status", func() error { return accounts.SetStatus(ctx, "acct_none", authz.Active) }},
+		{"Accounts.Plan", func() error { return accounts.SetPlan(ctx, "acct_none", "free", "") }},
 	} {
-		s.is(what, f(), store.ErrNotFound)
+		s.is(tt.what, tt.f(), store.ErrNotFound)
 	}
 	s.must("Touch of an id that does not exist", s.Keys().Touch(ctx, []store.Use{{ID: "key_none", At: t0}}))
 	s.must("Touch of nothing", s.Keys().Touch(ctx, nil))
@@ -126,41 +129,54 @@ func cancelled(s *suite) {
 	s.accounts(mine)
 	k, rehashed := madeUnder(mine, 1, "call 1"), newKey(mine, 4)
 	s.keys(k, rehashed)
-	s.users(1)
+	s.users(1, 2)
 	s.put(newMembership(mine, 1))
+	s.invite(newInvitation(mine, 1), newInvitation(mine, 3))
 	s.logins(newSession(me, 1))
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	for what, f := range map[string]func() error{
-		"Find": func() error { _, _, err := s.Keys().Find(ctx, k.Digest); return err },
-		"Get":  func() error { _, err := s.KeyAdmin().Get(ctx, mine, k.ID); return err },
-		"Create": func() error {
+	for _, tt := range []struct {
+		what string
+		f    func() error
+	}{
+		{"Find", func() error { _, _, err := s.Keys().Find(ctx, k.Digest); return err }},
+		{"Get", func() error { _, err := s.KeyAdmin().Get(ctx, mine, k.ID); return err }},
+		{"Create", func() error {
 			return s.KeyAdmin().Create(ctx, newKey(mine, 2), 5, t0)
-		},
-		"Rotate": func() error {
+		}},
+		{"Rotate", func() error {
 			return s.KeyAdmin().Rotate(ctx, mine, k.ID, newKey(mine, 3), t0.Add(time.Hour), t0)
-		},
-		"Update": func() error {
+		}},
+		{"Update", func() error {
 			_, err := s.KeyAdmin().Update(ctx, mine, k.ID, store.KeyUpdate{Was: k.Grant, Name: new("x")}, t0)
 			return err
-		},
-		"Accounts.Get":    func() error { _, err := s.Accounts().Get(ctx, mine); return err },
-		"BeginGrace":      func() error { return s.Keys().BeginGrace(ctx, k.ID, t0) },
-		"Rehash":          func() error { return s.Keys().Rehash(ctx, rehashed.ID, rehashed.Digest, digest("next")) },
-		"ByIdempotency":   func() error { _, err := s.KeyAdmin().ByIdempotency(ctx, mine, "call 1"); return err },
-		"Users.Get":       func() error { _, err := s.Users().Get(ctx, me); return err },
-		"ByEmail":         func() error { _, err := s.Users().ByEmail(ctx, newUser(1).Email); return err },
-		"SetPassword":     func() error { _, err := s.Users().SetPassword(ctx, newUser(1), "$"); return err },
-		"Invite":          func() error { _, err := s.Users().Invite(ctx, me); return err },
-		"Memberships.Get": func() error { _, err := s.Memberships().Get(ctx, mine, me); return err },
-		"Sessions.Find":   func() error { _, err := s.Sessions().Find(ctx, newSession(me, 1).Digest); return err },
-		"Sessions.Create": func() error { return s.Sessions().Create(ctx, newSession(me, 2)) },
-		"Append":          func() error { return s.Events().Append(ctx, newEvent(mine, 1)) },
+		}},
+		{"Accounts.Get", func() error { _, err := s.Accounts().Get(ctx, mine); return err }},
+		{"BeginGrace", func() error { return s.Keys().BeginGrace(ctx, k.ID, t0) }},
+		{"Rehash", func() error { return s.Keys().Rehash(ctx, rehashed.ID, rehashed.Digest, digest("next")) }},
+		{"ByIdempotency", func() error { _, err := s.KeyAdmin().ByIdempotency(ctx, mine, "call 1"); return err }},
+		{"Users.Get", func() error { _, err := s.Users().Get(ctx, me); return err }},
+		{"ByEmail", func() error { _, err := s.Users().ByEmail(ctx, newUser(1).Email); return err }},
+		{"SetPassword", func() error { _, err := s.Users().SetPassword(ctx, newUser(1), "$"); return err }},
+		{"BeginReset", func() error { _, err := s.Users().BeginReset(ctx, me); return err }},
+		{"Memberships.Get", func() error { _, err := s.Memberships().Get(ctx, mine, me); return err }},
+		{"Swap", func() error {
+			return s.Memberships().Swap(ctx, newMembership(mine, 1), &store.Membership{Role: "viewer"}, "")
+		}},
+		{"Invitations.Put", func() error { return s.Invitations().Put(ctx, newInvitation(mine, 2)) }},
+		{"Invitations.Get", func() error { _, err := s.Invitations().Get(ctx, mine, newInvitation(mine, 1).ID); return err }},
+		{"Accept", func() error {
+			_, err := s.Invitations().Accept(ctx, mine, newInvitation(mine, 3).ID, you, t0)
+			return err
+		}},
+		{"Sessions.Find", func() error { _, err := s.Sessions().Find(ctx, newSession(me, 1).Digest); return err }},
+		{"Sessions.Create", func() error { return s.Sessions().Create(ctx, newSession(me, 2)) }},
+		{"Append", func() error { return s.Events().Append(ctx, newEvent(mine, 1)) }},
 	} {
-		err := f()
-		for _, answer := range []error{store.ErrNotFound, store.ErrConflict, store.ErrQuota, store.ErrInactive} {
+		err := tt.f()
+		for _, answer := range []error{store.ErrNotFound, store.ErrConflict, store.ErrQuota, store.ErrInactive, store.ErrLast} {
 			if errors.Is(err, answer) {
-				s.errorf("%s with a cancelled context: %v, which is an answer", what, err)
+				s.errorf("%s with a cancelled context: %v, which is an answer", tt.what, err)
 			}
 		}
 	}
@@ -174,7 +190,7 @@ func hostileText(s *suite) {
 		want.Name, want.CreatedBy, want.Hint, want.Plan, want.Reason, want.Idempotency = text, text, text, text, text, text
 		want.Owner, want.Import = text, text
 		want.Digest = keyfmt.Digest{Pepper: text, Sum: want.Digest.Sum}
-		if _, err := s.joins(mine, text); err != nil { // such an owner there cannot be
+		if _, err := s.joins(mine, text); err != nil { // no user can have this id
 			want.Owner = ""
 		}
 		if err := s.KeyAdmin().Create(s.Context(), want, 0, t0); err != nil {
@@ -186,7 +202,7 @@ func hostileText(s *suite) {
 		s.same("Get", s.get(mine, want.ID), want)
 		k, _ := s.find(want.Digest)
 		s.same("Find", k, want)
-		s.same("ByIdempotency", s.made(mine, text), want)
+		s.same("ByIdempotency", made(s, mine, text), want)
 		s.is("Revoke with a hostile account", s.KeyAdmin().Revoke(s.Context(), mine+text, want.ID, text, t0), store.ErrNotFound)
 	}
 }

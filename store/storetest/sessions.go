@@ -27,7 +27,7 @@ func sessionChecks() []check {
 	}
 }
 
-// me and you are users of most checks of sessions; they need not exist.
+// me and you are the users of most checks. For checks of sessions they need not exist.
 const (
 	me  = "user_0001"
 	you = "user_0002"
@@ -82,17 +82,20 @@ func missingSession(s *suite) {
 	o := newSession(me, 1)
 	s.logins(o)
 	ctx, sessions := s.Context(), s.Sessions()
-	for what, f := range map[string]func() error{
-		"Find":         func() error { _, err := sessions.Find(ctx, digest("none")); return err },
-		"Find nothing": func() error { _, err := sessions.Find(ctx, keyfmt.Digest{}); return err },
-		"Find under another pepper": func() error {
+	for _, tt := range []struct {
+		what string
+		f    func() error
+	}{
+		{"Find", func() error { _, err := sessions.Find(ctx, digest("none")); return err }},
+		{"Find nothing", func() error { _, err := sessions.Find(ctx, keyfmt.Digest{}); return err }},
+		{"Find under another pepper", func() error {
 			_, err := sessions.Find(ctx, keyfmt.Digest{Pepper: "p2", Sum: o.Digest.Sum})
 			return err
-		},
-		"Get":    func() error { _, err := sessions.Get(ctx, me, "ses_none"); return err },
-		"Revoke": func() error { return sessions.Revoke(ctx, me, "ses_none", t0) },
+		}},
+		{"Get", func() error { _, err := sessions.Get(ctx, me, "ses_none"); return err }},
+		{"Revoke", func() error { return sessions.Revoke(ctx, me, "ses_none", t0) }},
 	} {
-		s.is(what, f(), store.ErrNotFound)
+		s.is(tt.what, tt.f(), store.ErrNotFound)
 	}
 	s.must("Touch of an id that does not exist", sessions.Touch(ctx, []store.Use{{ID: "ses_none", At: t0}}))
 	s.must("Touch of nothing", sessions.Touch(ctx, nil))
@@ -126,17 +129,20 @@ func foreignSession(s *suite) {
 	o := newSession(me, 1)
 	s.logins(o, newSession(you, 1))
 	absent := strings.Repeat("x", len(o.ID))
-	for what, f := range map[string]func(id string) error{
-		"Get":    func(id string) error { _, err := s.Sessions().Get(s.Context(), you, id); return err },
-		"Revoke": func(id string) error { return s.Sessions().Revoke(s.Context(), you, id, t0) },
+	for _, tt := range []struct {
+		what string
+		f    func(id string) error
+	}{
+		{"Get", func(id string) error { _, err := s.Sessions().Get(s.Context(), you, id); return err }},
+		{"Revoke", func(id string) error { return s.Sessions().Revoke(s.Context(), you, id, t0) }},
 	} {
-		there, gone := f(o.ID), f(absent)
+		there, gone := tt.f(o.ID), tt.f(absent)
 		if !errors.Is(there, store.ErrNotFound) || !errors.Is(gone, store.ErrNotFound) {
-			s.errorf("%s: a foreign id gives %v and a missing one %v, want ErrNotFound", what, there, gone)
+			s.errorf("%s: a foreign id gives %v and a missing one %v, want ErrNotFound", tt.what, there, gone)
 			continue
 		}
 		if a, b := there.Error(), strings.ReplaceAll(gone.Error(), absent, o.ID); a != b {
-			s.errorf("%s tells a foreign id (%q) from a missing one (%q)", what, a, b)
+			s.errorf("%s tells a foreign id (%q) from a missing one (%q)", tt.what, a, b)
 		}
 	}
 	if _, err := s.Sessions().RevokeAll(s.Context(), you, o.ID, t0); err != nil {

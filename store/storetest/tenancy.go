@@ -22,28 +22,31 @@ func foreign(s *suite) {
 	s.accounts(theirs)
 	ctx, admin := s.Context(), s.KeyAdmin()
 	absent := strings.Repeat("x", len(k.ID))
-	for what, f := range map[string]func(id string) error{
-		"Get":    func(id string) error { _, err := admin.Get(ctx, theirs, id); return err },
-		"Revoke": func(id string) error { return admin.Revoke(ctx, theirs, id, "stolen", t0) },
-		"Update": func(id string) error {
+	for _, tt := range []struct {
+		what string
+		f    func(id string) error
+	}{
+		{"Get", func(id string) error { _, err := admin.Get(ctx, theirs, id); return err }},
+		{"Revoke", func(id string) error { return admin.Revoke(ctx, theirs, id, "stolen", t0) }},
+		{"Update", func(id string) error {
 			_, err := admin.Update(ctx, theirs, id, store.KeyUpdate{Was: k.Grant, Disabled: new(true)}, t0)
 			return err
-		},
-		"Update over another grant": func(id string) error {
+		}},
+		{"Update over another grant", func(id string) error {
 			_, err := admin.Update(ctx, theirs, id, store.KeyUpdate{Name: new("stolen")}, t0)
 			return err
-		},
-		"Rotate": func(id string) error {
+		}},
+		{"Rotate", func(id string) error {
 			return admin.Rotate(ctx, theirs, id, newKey(theirs, 2), t0, t0)
-		},
+		}},
 	} {
-		there, gone := f(k.ID), f(absent)
+		there, gone := tt.f(k.ID), tt.f(absent)
 		if !errors.Is(there, store.ErrNotFound) || !errors.Is(gone, store.ErrNotFound) {
-			s.errorf("%s: a foreign id gives %v and a missing one %v, want ErrNotFound", what, there, gone)
+			s.errorf("%s: a foreign id gives %v and a missing one %v, want ErrNotFound", tt.what, there, gone)
 			continue
 		}
 		if a, b := there.Error(), strings.ReplaceAll(gone.Error(), absent, k.ID); a != b {
-			s.errorf("%s tells a foreign id (%q) from a missing one (%q)", what, a, b)
+			s.errorf("%s tells a foreign id (%q) from a missing one (%q)", tt.what, a, b)
 		}
 	}
 	s.same("the key that another account reached for", s.get(mine, k.ID), k)

@@ -10,7 +10,7 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// is reports whether err is want, which is nil for none.
+// is reports whether err is want. nil is no error.
 func is(err, want error) bool { return errors.Is(err, want) }
 
 func impossibleOfRecords(s *suite) {
@@ -18,21 +18,24 @@ func impossibleOfRecords(s *suite) {
 	s.users(1)
 	m := store.Membership{User: me, Account: mine, Role: "owner", Created: t0}
 	s.put(m)
+	i := newInvitation(mine, 1)
+	s.invite(i)
 	e := newEvent(mine, 1)
 	s.must("Events.Append", s.Events().Append(s.Context(), e))
 	impossible(s, textsOfRecords())
-	k.Used = t0.Add(time.Minute) // by Touch, which passes over the other ids
+	k.Used = t0.Add(time.Minute) // by Touch, which ignores the other ids
 	s.same("KeyAdmin.List", s.list(mine), []store.Key{k})
 	a, err := s.Accounts().List(s.Context(), "", 9)
 	s.must("Accounts.List", err)
 	s.same("Accounts.List", a, []store.Account{newAccount(mine)})
 	s.same("Users.Get", s.user(1), newUser(1))
 	s.same("Memberships.OfUser", s.accountsOf(me), []store.Membership{m})
+	s.same("Invitations.OfAccount", s.invitationsOf(mine), []store.Invitation{i})
 	s.same("Events.List", s.eventsOf(mine, "", 9), []store.Event{e})
 }
 
 func textsOfRecords() []textCall {
-	return slices.Concat(textsOfKeys(), textsOfChanges(), textsOfPeople(), textsOfEvents(), textsOfFingerprints())
+	return slices.Concat(textsOfKeys(), textsOfChanges(), textsOfPeople(), textsOfInvitations(), textsOfEvents(), textsOfFingerprints())
 }
 
 func textsOfKeys() []textCall {
@@ -95,7 +98,7 @@ func textsOfChanges() []textCall {
 	rotate := func(s *suite, account, id string, next store.Key) error {
 		return s.KeyAdmin().Rotate(s.Context(), account, id, next, time.Time{}, t0)
 	}
-	taken := []string{"Account", "Owner", "Environment", "Plan", "Family", "Replaces"} // from the old key, whatever next says
+	taken := []string{"Account", "Owner", "Environment", "Plan", "Family", "Replaces"} // the successor gets these from the old key
 	ofRotate := slices.DeleteFunc(eachText("KeyAdmin.Rotate", next, always(store.ErrInvalid, nil, taken...), func(s *suite, next store.Key) error {
 		return rotate(s, mine, k.ID, next)
 	}), func(c textCall) bool { return c.want == nil })
@@ -168,11 +171,10 @@ func textsOfPeople() []textCall {
 			return s.Users().Rehash(s.Context(), u.ID, u.Password, text)
 		}},
 		{"Users.SetStatus: id", store.ErrNotFound, func(s *suite, text string) error { return s.Users().SetStatus(s.Context(), text, authz.Suspended) }},
-		{"Users.Invite: id", store.ErrNotFound, func(s *suite, text string) error { return zero(s.Users().Invite(s.Context(), text)) }},
+		{"Users.BeginReset: id", store.ErrNotFound, func(s *suite, text string) error { return zero(s.Users().BeginReset(s.Context(), text)) }},
 		{"Users.EndSessions: id", store.ErrNotFound, func(s *suite, text string) error { return zero(s.Users().EndSessions(s.Context(), text)) }},
 		{"Memberships.Put: Scope", store.ErrInvalid, func(s *suite, text string) error {
-			scopes := []map[string]authz.Set{{text: authz.Of("proj_1")}, {"projects": authz.Of("proj_1", text)}}
-			return everyOne(scopes, store.ErrInvalid, func(scope map[string]authz.Set) error {
+			return everyOne(scopesWith(text), store.ErrInvalid, func(scope map[string]authz.Set) error {
 				narrowed := m
 				narrowed.Scope = scope
 				return s.Memberships().Put(s.Context(), narrowed)
@@ -195,12 +197,80 @@ func textsOfPeople() []textCall {
 		{"Memberships.OfAccount: after", store.ErrInvalid, func(s *suite, text string) error {
 			return empty(s.Memberships().OfAccount(s.Context(), mine, text, 9))
 		}},
-	}, eachText("Accounts.Create", newAccount("acct_next"), always(store.ErrInvalid, nil), func(s *suite, a store.Account) error {
+		{"Memberships.Swap: was.Scope", store.ErrConflict, func(s *suite, text string) error {
+			return everyOne(scopesWith(text), store.ErrConflict, func(scope map[string]authz.Set) error {
+				was := m
+				was.Scope = scope
+				return s.Memberships().Swap(s.Context(), was, nil, "")
+			})
+		}},
+		{"Memberships.Swap: next.Role", store.ErrInvalid, func(s *suite, text string) error {
+			return s.Memberships().Swap(s.Context(), m, &store.Membership{Role: text}, "")
+		}},
+		{"Memberships.Swap: next.Scope", store.ErrInvalid, func(s *suite, text string) error {
+			return everyOne(scopesWith(text), store.ErrInvalid, func(scope map[string]authz.Set) error {
+				return s.Memberships().Swap(s.Context(), m, &store.Membership{Scope: scope}, "")
+			})
+		}},
+		{"Memberships.Swap: keep", store.ErrInvalid, func(s *suite, text string) error {
+			return s.Memberships().Swap(s.Context(), m, nil, text)
+		}},
+	}, eachText("Memberships.Swap", m, func(field string) error {
+		if field == "Role" {
+			return store.ErrConflict
+		}
+		return store.ErrNotFound
+	}, func(s *suite, was store.Membership) error {
+		return s.Memberships().Swap(s.Context(), was, nil, "")
+	}), eachText("Accounts.Create", newAccount("acct_next"), always(store.ErrInvalid, nil), func(s *suite, a store.Account) error {
 		return s.Accounts().Create(s.Context(), a)
 	}), eachText("Users.Create", newUser(2), always(store.ErrInvalid, nil), func(s *suite, u store.User) error {
 		return s.Users().Create(s.Context(), u)
 	}), eachText("Memberships.Put", m, always(store.ErrInvalid, store.ErrNotFound, "User", "Account"), func(s *suite, m store.Membership) error {
 		return s.Memberships().Put(s.Context(), m)
+	}))
+}
+
+func textsOfInvitations() []textCall {
+	i := newInvitation(mine, 1)
+	return slices.Concat([]textCall{
+		{"Invitations.Put: Scope", store.ErrInvalid, func(s *suite, text string) error {
+			return everyOne(scopesWith(text), store.ErrInvalid, func(scope map[string]authz.Set) error {
+				narrowed := i
+				narrowed.Scope = scope
+				return s.Invitations().Put(s.Context(), narrowed)
+			})
+		}},
+		{"Invitations.Get: account", store.ErrNotFound, func(s *suite, text string) error {
+			_, err := s.Invitations().Get(s.Context(), text, i.ID)
+			return err
+		}},
+		{"Invitations.Get: id", store.ErrNotFound, func(s *suite, text string) error {
+			_, err := s.Invitations().Get(s.Context(), mine, text)
+			return err
+		}},
+		{"Invitations.OfAccount: account", nil, func(s *suite, text string) error {
+			return empty(s.Invitations().OfAccount(s.Context(), text, "", 9))
+		}},
+		{"Invitations.OfAccount: after", store.ErrInvalid, func(s *suite, text string) error {
+			return empty(s.Invitations().OfAccount(s.Context(), mine, text, 9))
+		}},
+		{"Invitations.Remove: account", store.ErrNotFound, func(s *suite, text string) error { return s.Invitations().Remove(s.Context(), text, i.ID) }},
+		{"Invitations.Remove: id", store.ErrNotFound, func(s *suite, text string) error { return s.Invitations().Remove(s.Context(), mine, text) }},
+		{"Invitations.Accept: account", store.ErrNotFound, func(s *suite, text string) error {
+			_, err := s.Invitations().Accept(s.Context(), text, i.ID, you, t0)
+			return err
+		}},
+		{"Invitations.Accept: id", store.ErrNotFound, func(s *suite, text string) error {
+			_, err := s.Invitations().Accept(s.Context(), mine, text, you, t0)
+			return err
+		}},
+		{"Invitations.Accept: user", store.ErrNotFound, func(s *suite, text string) error {
+			_, err := s.Invitations().Accept(s.Context(), mine, i.ID, text, t0)
+			return err
+		}},
+	}, eachText("Invitations.Put", newInvitation(mine, 2), always(store.ErrInvalid, store.ErrNotFound, "Account"), func(s *suite, i store.Invitation) error {
+		return s.Invitations().Put(s.Context(), i)
 	}))
 }
 

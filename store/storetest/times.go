@@ -59,7 +59,7 @@ func times(s *suite) {
 	}
 }
 
-// instants are times that a store may get wrong.
+// instants returns times that a store may get wrong.
 func instants(zone *time.Location) []time.Time {
 	return []time.Time{
 		t0, t0.In(zone), t0.Add(999), time.Now(), time.Unix(0, 0), time.Unix(0, -1000), time.Unix(0, 1000),
@@ -68,7 +68,7 @@ func instants(zone *time.Location) []time.Time {
 	}
 }
 
-// sessionTimes is times and durations for sessions.
+// sessionTimes does what times and durations do, for sessions.
 func sessionTimes(s *suite) {
 	zone := time.FixedZone("east", 5*3600+1800)
 	for i, at := range instants(zone) {
@@ -106,16 +106,22 @@ func sessionTimes(s *suite) {
 	}
 }
 
-// peopleTimes is times for the other records.
+// peopleTimes does what times does, for the other records.
 func peopleTimes(s *suite) {
 	s.accounts(mine)
 	at := t0.In(time.FixedZone("east", 5*3600+1800))
-	u, m, e := newUser(1), newMembership(mine, 1), newEvent(mine, 1)
-	u.Created, m.Created, e.At = at, at, at
+	u, m, e, i := newUser(1), newMembership(mine, 1), newEvent(mine, 1), newInvitation(mine, 1)
+	u.Created, m.Created, e.At, i.Created, i.Expires = at, at, at, at, at
 	s.must("Users.Create", s.Users().Create(s.Context(), u))
 	s.put(m)
 	s.happen(e)
-	for _, t := range []time.Time{s.user(1).Created, s.membersOf(mine)[0].Created, s.eventsOf(mine, "", 1)[0].At} {
+	s.invite(i)
+	i = s.invitation(mine, i.ID)
+	s.users(2)
+	accepted, err := s.Invitations().Accept(s.Context(), mine, i.ID, you, at.Add(-time.Second))
+	s.must("Accept", err)
+	for _, t := range []time.Time{s.user(1).Created, s.member(mine, me).Created, s.eventsOf(mine, "", 1)[0].At, i.Created, i.Expires,
+		accepted.Created.Add(time.Second), s.member(mine, you).Created.Add(time.Second)} {
 		if !t.Equal(t0) || t.Location() != time.UTC {
 			s.errorf("stored %v, got %v", at, t)
 		}

@@ -24,7 +24,7 @@ func monotonic(s *suite) {
 		s.same("after a use at "+step.at.String(), s.get(mine, a.ID), a)
 	}
 
-	// One batch, in no order, with strangers.
+	// One batch in no order, with ids that do not exist.
 	uses := []store.Use{
 		{ID: "key_none", At: t0}, {ID: b.ID, At: t0.Add(2 * time.Hour)}, {ID: a.ID, At: t0},
 		{ID: b.ID, At: t0.Add(time.Hour)}, {ID: a.ID, At: t0.Add(time.Hour)},

@@ -79,30 +79,33 @@ func updateEnded(s *suite) {
 	s.must("Revoke", s.KeyAdmin().Revoke(s.Context(), mine, revoked.ID, "leaked", t0))
 	revoked.Revoked, revoked.Reason = t0, "leaked"
 	for _, k := range []store.Key{expired, revoked} {
-		for what, u := range map[string]store.KeyUpdate{
-			"nothing":       {},
-			"the name":      {Name: new("Other")},
-			"the grant":     {Grant: new(authz.Grant{})},
-			"the expiry":    {Expires: new(t0.Add(time.Hour))},
-			"to never":      {Expires: new(time.Time{})},
-			"to disabled":   {Disabled: new(true)},
-			"to enabled":    {Disabled: new(false)},
-			"all of it":     {Name: new("Other"), Grant: new(authz.Grant{}), Expires: new(time.Time{}), Disabled: new(false)},
-			"another grant": {Was: authz.Grant{Version: 7}, Grant: new(newGrant())},
+		for _, tt := range []struct {
+			what string
+			u    store.KeyUpdate
+		}{
+			{"nothing", store.KeyUpdate{}},
+			{"the name", store.KeyUpdate{Name: new("Other")}},
+			{"the grant", store.KeyUpdate{Grant: new(authz.Grant{})}},
+			{"the expiry", store.KeyUpdate{Expires: new(t0.Add(time.Hour))}},
+			{"to never", store.KeyUpdate{Expires: new(time.Time{})}},
+			{"to disabled", store.KeyUpdate{Disabled: new(true)}},
+			{"to enabled", store.KeyUpdate{Disabled: new(false)}},
+			{"all of it", store.KeyUpdate{Name: new("Other"), Grant: new(authz.Grant{}), Expires: new(time.Time{}), Disabled: new(false)}},
+			{"another grant", store.KeyUpdate{Was: authz.Grant{Version: 7}, Grant: new(newGrant())}},
 		} {
-			if u.Was.Version == 0 {
-				u.Was = k.Grant
+			if tt.u.Was.Version == 0 {
+				tt.u.Was = k.Grant
 			}
-			got, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, u, t0)
-			s.is("Update of "+what+" of what has ended", err, store.ErrInactive)
+			got, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, tt.u, t0)
+			s.is("Update of "+tt.what+" of what has ended", err, store.ErrInactive)
 			s.same("what a refused update returns", got, store.Key{})
 		}
 		s.same("what has ended", s.get(mine, k.ID), k)
 	}
 }
 
-// Each of these writers would undo the others' work if it wrote back the
-// record that it had read.
+// Each of these writers would undo the changes of the others if it wrote back the record
+// that it has read.
 func updateFields(s *suite) {
 	k := s.key(mine, 1)
 	for n := range 20 {
@@ -164,15 +167,18 @@ func updateGrant(s *suite) {
 	wider, other := newGrant(), newGrant()
 	wider.Permissions, other.Scope = authz.All(), nil
 	for _, was := range []authz.Grant{wider, other, {}} {
-		for what, u := range map[string]store.KeyUpdate{
-			"the grant":  {Grant: &wider},
-			"the name":   {Name: new("Other")},
-			"its state":  {Disabled: new(true)},
-			"the expiry": {Expires: new(t0.Add(time.Hour))},
+		for _, tt := range []struct {
+			what string
+			u    store.KeyUpdate
+		}{
+			{"the grant", store.KeyUpdate{Grant: &wider}},
+			{"the name", store.KeyUpdate{Name: new("Other")}},
+			{"its state", store.KeyUpdate{Disabled: new(true)}},
+			{"the expiry", store.KeyUpdate{Expires: new(t0.Add(time.Hour))}},
 		} {
-			u.Was = was
-			got, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, u, t0)
-			s.is("Update of "+what+" over another grant", err, store.ErrConflict)
+			tt.u.Was = was
+			got, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, tt.u, t0)
+			s.is("Update of "+tt.what+" over another grant", err, store.ErrConflict)
 			s.same("what a refused update returns", got, store.Key{})
 		}
 	}
@@ -183,7 +189,7 @@ func updateGrant(s *suite) {
 	k.Grant = other
 	s.same("after a late update", s.get(mine, k.ID), k)
 
-	// The same in other words is the same.
+	// A grant that means the same is the same grant.
 	u := store.KeyUpdate{Was: other, Name: new("Same")}
 	u.Was.Scope, u.Was.Permissions = map[string]authz.Set{}, authz.Of("write", "read", "write")
 	_, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, u, t0)
@@ -212,5 +218,79 @@ func updateGrantTogether(s *suite) {
 	}
 	if won != 1 {
 		s.errorf("%d of %d updates of one grant won, want 1", won, len(grants))
+	}
+}
+
+func disableChecks() []check {
+	return []check{
+		{15, "a disabled key is not live until it is enabled", disable},
+		{15, "enabling brings back nothing that has ended", enableEnded},
+		{15, "a change without a time does not succeed in vain", disableTimeless},
+	}
+}
+
+func disable(s *suite) {
+	k := s.key(mine, 1)
+	hour := t0.Add(time.Hour)
+	set := func(disabled bool, now, want time.Time) {
+		s.Helper()
+		u := store.KeyUpdate{Was: k.Grant, Disabled: &disabled}
+		got, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, u, now)
+		s.must("Update", err)
+		k.Disabled = want
+		s.same("what Update returns", got, k)
+		found, _ := s.find(k.Digest)
+		for _, got := range []store.Key{s.get(mine, k.ID), found, s.list(mine)[0]} {
+			s.same("the key", got, k)
+			if got.Live(now) == disabled {
+				s.errorf("after Update to disabled %v the key is live %v", disabled, got.Live(now))
+			}
+		}
+	}
+	set(false, t0, time.Time{})
+	set(true, t0, t0)
+	set(true, hour, t0) // the time of the first call stays
+	s.update(k, store.KeyUpdate{Name: &k.Name})
+	s.same("after another update", s.get(mine, k.ID), k)
+	set(false, hour, time.Time{})
+	set(true, hour, hour)
+	set(false, hour, time.Time{})
+}
+
+func enableEnded(s *suite) {
+	s.accounts(mine)
+	revoked, expired, bulk := newKey(mine, 1), newKey(mine, 2), newKey(mine, 3)
+	expired.Expires = t0.Add(time.Hour)
+	s.keys(revoked, expired, bulk)
+	for _, k := range []*store.Key{&revoked, &expired, &bulk} {
+		*k = s.update(*k, store.KeyUpdate{Disabled: new(true)})
+	}
+	s.must("Revoke of a disabled key", s.KeyAdmin().Revoke(s.Context(), mine, revoked.ID, "leaked", t0))
+	revoked.Revoked, revoked.Reason = t0, "leaked"
+	later := t0.Add(2 * time.Hour)
+	enable := func(k store.Key) error {
+		_, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, store.KeyUpdate{Was: k.Grant, Disabled: new(false)}, later)
+		return err
+	}
+	s.is("enabling a revoked key", enable(revoked), store.ErrInactive)
+	s.is("enabling an expired key", enable(expired), store.ErrInactive)
+	n, err := s.KeyAdmin().RevokeAll(s.Context(), mine, store.Filter{}, "gone", later)
+	s.must("RevokeAll", err)
+	if n != 2 {
+		s.errorf("RevokeAll ended %d keys, want 2, which were disabled", n)
+	}
+	for _, k := range []*store.Key{&expired, &bulk} {
+		k.Revoked, k.Reason = later, "gone"
+	}
+	s.is("enabling what was revoked with all", enable(bulk), store.ErrInactive)
+	s.same("all keys", s.list(mine), []store.Key{bulk, expired, revoked})
+}
+
+// The zero time means "not disabled", so it can only be an error.
+func disableTimeless(s *suite) {
+	k := s.key(mine, 1)
+	_, err := s.KeyAdmin().Update(s.Context(), mine, k.ID, store.KeyUpdate{Was: k.Grant, Disabled: new(true)}, time.Time{})
+	if got := s.get(mine, k.ID); err == nil && got.Live(t0) {
+		s.errorf("Update to disabled at the zero time says it succeeded, and the key is live")
 	}
 }

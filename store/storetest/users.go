@@ -18,8 +18,8 @@ func userChecks() []check {
 		{10, "a password is replaced by compare-and-swap", swapPassword},
 		{10, "one of many new passwords wins", passwordsTogether}, // case S23
 		{11, "an epoch grows with what ends sessions and nothing else", epoch},
-		{11, "every invitation counts, and nothing else", invitations}, // case S28
-		{11, "every end of the sessions counts", epochsTogether},       // case S11
+		{11, "every reset counts, and nothing else", resets},     // case S28
+		{11, "every end of the sessions counts", epochsTogether}, // case S11
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *suite) user(n int) store.User {
 
 func everyFieldOfUser(s *suite) {
 	full := newUser(1)
-	full.Status, full.Epoch, full.Invitations, full.Name = authz.Suspended, 1<<40, 1<<41, "名前 'x' \" \\"
+	full.Status, full.Epoch, full.Resets, full.Name = authz.Suspended, 1<<40, 1<<41, "名前 'x' \" \\"
 	for _, want := range []store.User{full, {ID: "user_bare", Status: authz.ReadOnly}, {ID: "user_bare_too", Status: authz.Suspended}} {
 		s.must("Users.Create", s.Users().Create(s.Context(), want))
 		got, err := s.Users().Get(s.Context(), want.ID)
@@ -64,24 +64,28 @@ func missingUser(s *suite) {
 	s.accounts(mine)
 	s.users(1)
 	ctx, users, members := s.Context(), s.Users(), s.Memberships()
-	for what, f := range map[string]func() error{
-		"Get":         func() error { _, err := users.Get(ctx, "user_none"); return err },
-		"ByEmail":     func() error { _, err := users.ByEmail(ctx, "none@example.org"); return err },
-		"SetPassword": func() error { _, err := users.SetPassword(ctx, store.User{ID: "user_none"}, "x"); return err },
-		"Invite":      func() error { _, err := users.Invite(ctx, "user_none"); return err },
-		"Rehash":      func() error { return users.Rehash(ctx, "user_none", "", "x") },
-		"SetStatus":   func() error { return users.SetStatus(ctx, "user_none", authz.Active) },
-		"EndSessions": func() error { _, err := users.EndSessions(ctx, "user_none"); return err },
-		"Put without a user": func() error {
+	for _, tt := range []struct {
+		what string
+		f    func() error
+	}{
+		{"Get", func() error { _, err := users.Get(ctx, "user_none"); return err }},
+		{"ByEmail", func() error { _, err := users.ByEmail(ctx, "none@example.org"); return err }},
+		{"SetPassword", func() error { _, err := users.SetPassword(ctx, store.User{ID: "user_none"}, "x"); return err }},
+		{"BeginReset", func() error { _, err := users.BeginReset(ctx, "user_none"); return err }},
+		{"Rehash", func() error { return users.Rehash(ctx, "user_none", "", "x") }},
+		{"SetStatus", func() error { return users.SetStatus(ctx, "user_none", authz.Active) }},
+		{"EndSessions", func() error { _, err := users.EndSessions(ctx, "user_none"); return err }},
+		{"Put without a user", func() error {
 			return members.Put(ctx, store.Membership{User: "user_none", Account: mine, Role: "viewer"})
-		},
-		"Put without an account": func() error {
+		}},
+		{"Put without an account", func() error {
 			return members.Put(ctx, store.Membership{User: newUser(1).ID, Account: "acct_none", Role: "viewer"})
-		},
-		"Memberships.Get": func() error { _, err := members.Get(ctx, mine, newUser(1).ID); return err },
-		"Remove":          func() error { return members.Remove(ctx, mine, newUser(1).ID) },
+		}},
+		{"Memberships.Get", func() error { _, err := members.Get(ctx, mine, newUser(1).ID); return err }},
+		{"Remove", func() error { return members.Remove(ctx, mine, newUser(1).ID) }},
+		{"Swap", func() error { return members.Swap(ctx, newMembership(mine, 1), nil, "") }},
 	} {
-		s.is(what, f(), store.ErrNotFound)
+		s.is(tt.what, tt.f(), store.ErrNotFound)
 	}
 }
 
@@ -115,7 +119,7 @@ func takenUser(s *suite) {
 	}
 }
 
-// A store that folds case or drops marks would confuse the mail of two people.
+// A store that ignores case or accents would take one person for another.
 func email(s *suite) {
 	u := newUser(1)
 	u.Email = "mike@example.org"
@@ -195,7 +199,7 @@ func epoch(s *suite) {
 		{"SetPassword", func() (err error) { returned, err = s.Users().SetPassword(s.Context(), s.user(1), "$3"); return }, 1, true},
 		{"EndSessions", func() (err error) { returned, err = s.Users().EndSessions(s.Context(), id); return }, 1, true},
 		{"EndSessions again", func() (err error) { returned, err = s.Users().EndSessions(s.Context(), id); return }, 1, true},
-		{"Invite", func() error { _, err := s.Users().Invite(s.Context(), id); return err }, 0, false},
+		{"BeginReset", func() error { _, err := s.Users().BeginReset(s.Context(), id); return err }, 0, false},
 		{"SetStatus(Suspended)", set(authz.Suspended), 1, false},
 		{"SetStatus(ReadOnly)", set(authz.ReadOnly), 1, false},
 		{"SetStatus(Active)", set(authz.Active), 0, false},
@@ -216,15 +220,15 @@ func epoch(s *suite) {
 	s.same("another user", s.user(2), newUser(2))
 }
 
-func invitations(s *suite) {
+func resets(s *suite) {
 	s.users(1, 2)
 	want := newUser(1)
 	for range 3 {
-		got, err := s.Users().Invite(s.Context(), want.ID)
-		s.must("Invite", err)
-		want.Invitations++
-		s.same("Invite", got, want)
-		s.same("after Invite", s.user(1), want)
+		got, err := s.Users().BeginReset(s.Context(), want.ID)
+		s.must("BeginReset", err)
+		want.Resets++
+		s.same("BeginReset", got, want)
+		s.same("after BeginReset", s.user(1), want)
 	}
 	var err error
 	want.Epoch, err = s.Users().SetPassword(s.Context(), want, "$2")
@@ -233,16 +237,16 @@ func invitations(s *suite) {
 	s.same("after SetPassword", s.user(1), want)
 	var numbers [8]int64
 	for i, err := range each(len(numbers), func(i int) error {
-		u, err := s.Users().Invite(s.Context(), want.ID)
-		numbers[i] = u.Invitations
+		u, err := s.Users().BeginReset(s.Context(), want.ID)
+		numbers[i] = u.Resets
 		return err
 	}) {
-		s.must(fmt.Sprintf("Invite %d at once", i), err)
+		s.must(fmt.Sprintf("BeginReset %d at once", i), err)
 	}
 	slices.Sort(numbers[:])
 	for i, n := range numbers {
-		if want := want.Invitations + int64(i) + 1; n != want {
-			s.errorf("of 8 invitations at once the numbers are %v, want %d to %d", numbers, want, want+7)
+		if want := want.Resets + int64(i) + 1; n != want {
+			s.errorf("of 8 resets at once the numbers are %v, want %d to %d", numbers, want, want+7)
 			break
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"medtwin.ai/tollgate/store"
 )
 
-// mutators is every call that changes more than a use: what it does to what
-// [populated] adds, and the ids that watchers must hear of.
+// mutators has every call that changes more than a time of use. Each is made after
+// [populated] has added its records, and has the ids that watchers must hear of.
 // case K11
 var mutators = []mutator{
 	{"KeyAdmin.Create", func(s *suite, k store.Key) error {
@@ -90,6 +90,18 @@ var mutators = []mutator{
 	{"Memberships.Remove", func(s *suite, k store.Key) error {
 		return s.Memberships().Remove(s.Context(), mine, me)
 	}, []string{me}},
+	{"Memberships.Swap", func(s *suite, k store.Key) error {
+		return s.Memberships().Swap(s.Context(), newMembership(mine, 1), &store.Membership{Role: "viewer"}, "")
+	}, []string{me}},
+	{"Memberships.Swap to none", func(s *suite, k store.Key) error {
+		return s.Memberships().Swap(s.Context(), newMembership(mine, 1), nil, "")
+	}, []string{me}},
+	{"Invitations.Accept", func(s *suite, k store.Key) error {
+		s.accounts(theirs)
+		s.invite(newInvitation(theirs, 1))
+		_, err := s.Invitations().Accept(s.Context(), theirs, newInvitation(theirs, 1).ID, me, t0)
+		return err
+	}, []string{me}},
 	{"Sessions.Create", func(s *suite, k store.Key) error {
 		return s.Sessions().Create(s.Context(), newSession(me, 3))
 	}, []string{newSession(me, 3).ID}},
@@ -112,7 +124,7 @@ type mutator struct {
 	want []string
 }
 
-// updates is a mutator that makes the changes of u.
+// updates returns the call of a mutator that makes the changes of u.
 func updates(u store.KeyUpdate) func(*suite, store.Key) error {
 	return func(s *suite, k store.Key) error {
 		u := u
@@ -130,7 +142,7 @@ func watchChecks() []check {
 	return list
 }
 
-// changeChecks are the checks of watches, by changes to one kind of record.
+// changeChecks returns the checks of watches that change one kind of record.
 func changeChecks(kind string, r record) []check {
 	return []check{
 		{8, "a watch begins with Gap and ends with its context" + kind, r.watchLife},
@@ -141,7 +153,7 @@ func changeChecks(kind string, r record) []check {
 	}
 }
 
-// check checks that what m does to what populate adds is published.
+// check checks that the change of m to the records of populate is published.
 func (m mutator) check(populate func(*suite) store.Key) check {
 	return check{8, m.name + " is published", func(s *suite) {
 		k := populate(s)
@@ -156,13 +168,13 @@ func (m mutator) check(populate func(*suite) store.Key) check {
 	}}
 }
 
-// A record is a kind of record that the checks of watches change.
+// A record is one kind of record that the checks of watches change.
 type record struct {
 	add     func(s *suite, n int) // the records before the nth
 	id      func(n int) string
 	touch   func(s *suite, n int) error
 	revoke  func(s *suite, n int) error
-	revoked func(s *suite, n int) bool // it can be read, and that it is revoked
+	revoked func(s *suite, n int) bool // whether the nth record is revoked, or cannot be read
 }
 
 var ofKeys = record{
@@ -271,8 +283,8 @@ func (r record) twoWatchers(s *suite) {
 	}
 }
 
-// A watcher that forgets a record reads it again at once, and must not read its
-// former state.
+// A watcher that forgets a record may read it again at once. It must not read the state
+// before the change.
 func (r record) commitFirst(s *suite) {
 	r.add(s, 1)
 	var mu sync.Mutex
@@ -292,7 +304,7 @@ func (r record) commitFirst(s *suite) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(s.timeout / 10): // a store that publishes under its lock answers later
+		case <-time.After(s.timeout / 10): // a store that holds its lock while it publishes answers later
 		}
 	}
 	l, stop := s.watch(read)

@@ -1,7 +1,8 @@
--- Drops the triggers and indexes of each table with it. The schema stays.
+-- This also drops the triggers and indexes of each table. The schema stays.
 DROP TABLE tollgate.events;
 DROP TABLE tollgate.sessions;
 DROP TABLE tollgate.keys;
+DROP TABLE tollgate.invitations;
 DROP TABLE tollgate.memberships;
 DROP TABLE tollgate.users;
 DROP TABLE tollgate.accounts;

@@ -1,9 +1,10 @@
--- The schema itself is there already. Times are timestamptz, which keeps
--- microseconds; NULL is never. Grants, addresses and scopes are json and not
--- jsonb: it checks as much, and gives back what was written byte for byte, also
--- what only a newer release understands. What is looked up or put in order
--- compares byte by byte, whatever the collation of the database, so that keys
--- sort by age and two spellings are two emails.
+-- The schema itself exists already.
+--
+-- Times are timestamptz, which has microseconds. NULL means never.
+-- Grants, addresses and scopes are json and not jsonb: json returns what was written
+-- byte for byte, even what only a newer release understands.
+-- Columns by which rows are found or sorted compare byte by byte, whatever the collation
+-- of the database. So keys sort by age, and two spellings are two emails.
 
 CREATE TABLE tollgate.migrations (
 	version integer NOT NULL PRIMARY KEY,
@@ -14,7 +15,7 @@ CREATE TABLE tollgate.migrations (
 CREATE TABLE tollgate.accounts (
 	id      text COLLATE "C" NOT NULL PRIMARY KEY,
 	name    text NOT NULL DEFAULT '',
-	status  text NOT NULL, -- 'active', 'read_only', 'suspended'; all else denies
+	status  text NOT NULL, -- 'active', 'read_only' or 'suspended'; any other text denies
 	plan    text NOT NULL DEFAULT '',
 	limits  text NOT NULL DEFAULT '',
 	created timestamptz
@@ -25,37 +26,54 @@ CREATE TABLE tollgate.users (
 	email    text COLLATE "C" NOT NULL DEFAULT '',
 	name     text NOT NULL DEFAULT '',
 	password text COLLATE "C" NOT NULL DEFAULT '', -- its hash
-	status   text NOT NULL, -- as of accounts
+	status   text NOT NULL, -- like accounts.status
 	epoch    bigint NOT NULL DEFAULT 0,
 	created  timestamptz
 );
 
 CREATE UNIQUE INDEX users_email ON tollgate.users (email) WHERE email <> '';
 
--- It is user_id because user is a word of SQL: WHERE user = 'user_1' would ask
--- for the role of the connection.
+-- The column is called user_id because user is a function in SQL: WHERE user = 'user_1'
+-- would compare the role of the connection.
 CREATE TABLE tollgate.memberships (
 	user_id text COLLATE "C" NOT NULL REFERENCES tollgate.users (id),
 	account text COLLATE "C" NOT NULL REFERENCES tollgate.accounts (id),
 	role    text NOT NULL DEFAULT '',
-	scope   json NOT NULL DEFAULT '{}' CHECK (json_typeof(scope) = 'object'), -- sets of ids by kind of resource
+	scope   json NOT NULL DEFAULT '{}' CHECK (json_typeof(scope) = 'object'), -- a set of ids for each kind of resource
 	created timestamptz,
 	PRIMARY KEY (user_id, account)
 );
 
 CREATE UNIQUE INDEX memberships_account ON tollgate.memberships (account, user_id);
 
--- With room in every page for the next version of a row, so that a use touches
--- no index.
+-- Only their account knows of invitations. Their changes are not published.
+CREATE TABLE tollgate.invitations (
+	id      text COLLATE "C" NOT NULL PRIMARY KEY,
+	account text COLLATE "C" NOT NULL REFERENCES tollgate.accounts (id),
+	email   text COLLATE "C" NOT NULL,
+	name    text NOT NULL DEFAULT '',
+	role    text NOT NULL DEFAULT '',
+	scope   json NOT NULL DEFAULT '{}' CHECK (json_typeof(scope) = 'object'),
+	made_by text NOT NULL DEFAULT '', -- the id of a user, or 'operator'
+	created timestamptz,
+	expires timestamptz
+);
+
+CREATE UNIQUE INDEX invitations_account ON tollgate.invitations (account, id);
+CREATE UNIQUE INDEX invitations_email ON tollgate.invitations (account, email);
+CREATE INDEX invitations_expires ON tollgate.invitations (expires) WHERE expires IS NOT NULL;
+
+-- Every page has room for another version of a row, so that recording a use changes no
+-- index.
 CREATE TABLE tollgate.keys (
 	id          text COLLATE "C" NOT NULL PRIMARY KEY,
 	account     text COLLATE "C" NOT NULL REFERENCES tollgate.accounts (id),
-	owner       text COLLATE "C" NOT NULL DEFAULT '', -- a user, who may be kept elsewhere
+	owner       text COLLATE "C" NOT NULL DEFAULT '', -- the id of a user, who may be in another place
 	created_by  text COLLATE "C" NOT NULL DEFAULT '',
 	name        text NOT NULL DEFAULT '',
 	environment text NOT NULL DEFAULT '',
 	hint        text NOT NULL DEFAULT '',
-	pepper      text COLLATE "C" NOT NULL DEFAULT '', -- id of the pepper
+	pepper      text COLLATE "C" NOT NULL DEFAULT '', -- the id of the pepper
 	sum         bytea NOT NULL CHECK (octet_length(sum) = 32),
 	import      text NOT NULL DEFAULT '',
 	grants      json NOT NULL CHECK (json_typeof(grants) = 'object'),
@@ -71,7 +89,7 @@ CREATE TABLE tollgate.keys (
 	replaces    text COLLATE "C" NOT NULL DEFAULT '',
 	grace       bigint NOT NULL DEFAULT 0, -- microseconds
 	idempotency text COLLATE "C" NOT NULL DEFAULT '',
-	request     bytea CHECK (octet_length(request) = 32) -- NULL is none
+	request     bytea CHECK (octet_length(request) = 32) -- NULL: none
 ) WITH (fillfactor = 90);
 
 CREATE UNIQUE INDEX keys_digest ON tollgate.keys (sum, pepper);
@@ -81,7 +99,7 @@ CREATE UNIQUE INDEX keys_idempotency ON tollgate.keys (account, idempotency) WHE
 CREATE INDEX keys_expiring ON tollgate.keys (account, expires, id) WHERE revoked IS NULL;
 CREATE INDEX keys_expires ON tollgate.keys (expires) WHERE expires IS NOT NULL;
 
--- Without references: the users may be kept elsewhere.
+-- Without references, because the users may be in another place.
 CREATE TABLE tollgate.sessions (
 	id      text COLLATE "C" NOT NULL PRIMARY KEY,
 	user_id text COLLATE "C" NOT NULL,
@@ -116,9 +134,9 @@ CREATE TABLE tollgate.events (
 
 CREATE UNIQUE INDEX events_account ON tollgate.events (account, id);
 
--- What caches must forget is told on the channel that has the schema's name, in
--- the transaction of the change, also when it is made by hand. The payload is
--- the id, or nothing: everything.
+-- Changes are published on the channel with the name of the schema, in the transaction
+-- of the change, even if it is made by hand. The payload is the id that caches must
+-- forget. If it is empty, they must forget everything.
 
 CREATE FUNCTION tollgate.changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -127,7 +145,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 
--- A membership is a matter of its user.
+-- A change of a membership is published by the id of its user.
 CREATE FUNCTION tollgate.member_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF TG_OP <> 'INSERT' THEN PERFORM pg_catalog.pg_notify(TG_TABLE_SCHEMA, OLD.user_id); END IF;
@@ -147,12 +165,12 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON tollgate.users
 	FOR EACH ROW EXECUTE FUNCTION tollgate.changed();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON tollgate.memberships
 	FOR EACH ROW EXECUTE FUNCTION tollgate.member_changed();
--- Every column but used.
+-- Every column except used.
 CREATE TRIGGER changed AFTER INSERT OR DELETE OR UPDATE OF
 	id, account, owner, created_by, name, environment, hint, pepper, sum, import, grants, addresses, plan,
 	created, expires, revoked, disabled, reason, family, replaces, grace, idempotency, request
 	ON tollgate.keys FOR EACH ROW EXECUTE FUNCTION tollgate.changed();
--- Every column but seen.
+-- Every column except seen.
 CREATE TRIGGER changed AFTER INSERT OR DELETE OR UPDATE OF
 	id, user_id, account, pepper, sum, epoch, cookie, created, expires, revoked, idle, address, agent
 	ON tollgate.sessions FOR EACH ROW EXECUTE FUNCTION tollgate.changed();

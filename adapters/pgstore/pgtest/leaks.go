@@ -10,10 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ourselves is the application name of this package's connections.
+// ourselves is the application name of the connections of this package.
 const ourselves = "pgtest"
 
-// left finds what tests have left behind, a line each.
+// left lists what tests have left behind, one line for each.
 const left = `
 	SELECT format('a connection (%s), last query: %s', state, query) FROM pg_stat_activity
 		WHERE backend_type = 'client backend' AND application_name <> '` + ourselves + `'
@@ -57,7 +57,7 @@ func (s *Server) Leaks() error {
 	}
 }
 
-// present returns the schemas that there are.
+// present returns the names of all schemas.
 func (s *Server) present() ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()

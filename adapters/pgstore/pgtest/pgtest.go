@@ -1,6 +1,6 @@
-// Package pgtest runs a private Postgres for tests: of the machine's binaries,
-// in a folder of its own under the temporary one, on a port of the loopback
-// interface that needs its password.
+// Package pgtest runs a private Postgres for tests. It uses the binaries of the machine
+// and a temporary folder, and listens on a port of the loopback interface with a
+// password of its own.
 //
 //	var server *pgtest.Server
 //
@@ -8,7 +8,7 @@
 //		os.Exit(pgtest.Main(m, func(s *pgtest.Server) error { server = s; return nil }))
 //	}
 //
-// Where no Postgres is installed it fails, and no test is skipped.
+// If no Postgres is installed, the tests fail. None is skipped.
 package pgtest
 
 import (
@@ -33,37 +33,36 @@ import (
 
 // Config says how the server is run.
 type Config struct {
-	// Durable keeps commits as a production server does. Otherwise nothing is
-	// flushed to the disk, which is faster and survives SIGKILL all the same,
-	// but not the loss of power.
+	// Durable flushes commits to the disk as a production server does. Otherwise
+	// nothing is flushed. That is faster, and commits survive SIGKILL, but not the
+	// loss of power.
 	Durable bool
 	// Settings are added to those of the server, such as "max_connections=300".
 	Settings []string
 }
 
-// A Server is a running Postgres. Its methods may be called from any
-// goroutine, but for those that start and stop it.
+// A Server is a running Postgres. Methods that start or stop it may not be called at the
+// same time as others.
 type Server struct {
 	dir, bin, password string
 	port               int
 	settings           []string
-	schemas            []string      // there from the start
-	closeTimeout       time.Duration // for connections to close, before Leaks reports them
+	schemas            []string      // those that were there at the start
+	closeTimeout       time.Duration // how long connections may take to close before Leaks reports them
 
 	mu      sync.Mutex
 	process *exec.Cmd
 	exited  chan struct{} // closed when process is gone
 	paused  []int         // processes that were stopped by Pause
 
-	numbers atomic.Int64 // of the schemas given out
+	numbers atomic.Int64 // of the schemas that Schema has returned
 }
 
-// serverTimeout limits each wait for the server, also on a busy machine.
+// serverTimeout limits each wait for the server. It is enough on a busy machine.
 const serverTimeout = time.Minute
 
-// Main runs the tests of a package with a server of their own, which it gives to
-// setup first, and returns the exit code. It is not 0 where tests have left
-// something behind.
+// Main starts a server, passes it to setup, runs the tests of a package and returns the
+// exit code. The code is not 0 if the tests leave something behind.
 func Main(m *testing.M, setup func(*Server) error) (code int) {
 	s, err := Start(Config{})
 	if err == nil {
@@ -80,7 +79,7 @@ func Main(m *testing.M, setup func(*Server) error) (code int) {
 	return code
 }
 
-// Start makes a database cluster and starts its server. Close it.
+// Start makes a database cluster and starts its server. The caller closes it.
 func Start(c Config) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
@@ -118,8 +117,8 @@ func Start(c Config) (*Server, error) {
 // Bin returns the path of a program that belongs to the server, such as pgbench.
 func (s *Server) Bin(name string) string { return filepath.Join(s.bin, name) }
 
-// URL returns how to reach the server, as a superuser, with settings such as
-// "pool_max_conns=4" added.
+// URL returns the URL of the server for a superuser, with further settings such as
+// "pool_max_conns=4".
 func (s *Server) URL(settings ...string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword("tollgate", s.password),
@@ -129,8 +128,8 @@ func (s *Server) URL(settings ...string) string {
 	return u.String()
 }
 
-// Schema returns a name that no other test has, and drops the schema of that
-// name when the test ends.
+// Schema returns a name that no other test gets. It drops the schema of that name when
+// the test ends.
 func (s *Server) Schema(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("test_%d", s.numbers.Add(1))
@@ -142,7 +141,7 @@ func (s *Server) Schema(tb testing.TB) string {
 	return name
 }
 
-// Exec runs statements on a connection of its own, as somebody does by hand.
+// Exec runs statements on a connection of its own.
 func (s *Server) Exec(ctx context.Context, sql string) error {
 	c, err := s.connect(ctx)
 	if err != nil {

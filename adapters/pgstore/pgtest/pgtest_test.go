@@ -87,17 +87,20 @@ func TestRestart(t *testing.T) {
 	if err := s.Exec(t.Context(), "CREATE TABLE kept (n int)"); err != nil {
 		t.Fatal(err)
 	}
-	for name, fault := range map[string]struct{ begin, mend func() error }{
-		"Kill": {s.Kill, s.Restart}, "Stop": {s.Stop, s.Restart}, "Pause": {s.Pause, s.Resume},
+	for _, tt := range []struct {
+		name        string
+		begin, mend func() error
+	}{
+		{"Kill", s.Kill, s.Restart}, {"Stop", s.Stop, s.Restart}, {"Pause", s.Pause, s.Resume},
 	} {
-		if err := fault.begin(); err != nil {
-			t.Fatalf("%s: %v", name, err)
+		if err := tt.begin(); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
 		}
-		if err := fault.mend(); err != nil {
-			t.Fatalf("after %s: %v", name, err)
+		if err := tt.mend(); err != nil {
+			t.Fatalf("after %s: %v", tt.name, err)
 		}
 		if err := s.Exec(t.Context(), "INSERT INTO kept VALUES (current_setting('max_connections')::int); SELECT 1 / (SELECT count(*) FROM kept WHERE n = 17)"); err != nil {
-			t.Errorf("after %s: %v", name, err)
+			t.Errorf("after %s: %v", tt.name, err)
 		}
 	}
 }

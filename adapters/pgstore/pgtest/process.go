@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// initialize makes the cluster in a folder of the user who will run it.
+// initialize makes the cluster in a folder that belongs to the user of the server.
 func (s *Server) initialize() error {
 	secret := filepath.Join(s.dir, "password")
 	if err := os.WriteFile(secret, []byte(s.password), 0o600); err != nil {
@@ -45,8 +45,8 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Restart starts the server where it does not run, on the port that it had, and
-// returns when it answers.
+// Restart starts a server that does not run, on the same port as before, and returns
+// when it answers.
 func (s *Server) Restart() error {
 	if s.running() {
 		return errors.New("pgtest: the server runs")
@@ -57,7 +57,7 @@ func (s *Server) Restart() error {
 		if err == nil {
 			return nil
 		}
-		// The processes of a server that was killed take a moment to go.
+		// The processes of a killed server take a moment to end.
 		busy := strings.Contains(log, "is still in use") || strings.Contains(log, "lock file")
 		if !busy || time.Now().After(late) {
 			return fmt.Errorf("pgtest: %w\n%s", err, log)
@@ -125,12 +125,11 @@ func (s *Server) running() bool {
 	}
 }
 
-// Kill ends the server without a chance to write anything, as the kernel does
-// where memory runs out. See Restart.
+// Kill ends the server before it can write anything, as the kernel does when memory runs
+// out. See Restart.
 func (s *Server) Kill() error { return s.signal(syscall.SIGKILL) }
 
-// Demote restarts the server as a standby, which follows nobody and can only be
-// read.
+// Demote restarts the server as a standby without a primary, which can only be read.
 func (s *Server) Demote() error {
 	if err := s.Stop(); err != nil {
 		return err
@@ -164,8 +163,8 @@ func (s *Server) signal(how syscall.Signal) error {
 	}
 }
 
-// Pause stops every process of the server, which then hangs: it accepts
-// connections, as the kernel does that for it, and answers nothing.
+// Pause stops every process of the server. It then hangs: the kernel accepts its
+// connections, and nothing answers.
 func (s *Server) Pause() error {
 	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
@@ -174,7 +173,7 @@ func (s *Server) Pause() error {
 		return fmt.Errorf("pgtest: %w", err)
 	}
 	defer c.Close(ctx)
-	// First the one that makes the others.
+	// First the process that starts the others.
 	if err := s.pause(s.process.Process.Pid); err != nil {
 		return err
 	}
@@ -195,7 +194,7 @@ func (s *Server) pause(pids ...int) error {
 	defer s.mu.Unlock()
 	for _, pid := range pids {
 		err := syscall.Kill(pid, syscall.SIGSTOP)
-		if errors.Is(err, syscall.ESRCH) { // it has ended in the meantime
+		if errors.Is(err, syscall.ESRCH) { // it has ended meanwhile
 			continue
 		}
 		if err != nil {
@@ -218,7 +217,7 @@ func (s *Server) pause(pids ...int) error {
 	return nil
 }
 
-// Resume lets what was paused go on.
+// Resume continues the processes that were paused.
 func (s *Server) Resume() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// attributes has a program end with the tests, however they end, and run as
-// somebody else than root.
+// attributes makes a program end when the tests end, however they do, and run as another
+// user than root.
 func attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
 	if uid, gid, err := somebody(); err == nil {
@@ -20,7 +20,7 @@ func attributes() *syscall.SysProcAttr {
 	return a
 }
 
-// own gives files to whom the server runs as.
+// own gives files to the user of the server.
 func own(paths ...string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -37,7 +37,7 @@ func own(paths ...string) error {
 	return nil
 }
 
-// somebody returns whom the server runs as where we are root.
+// somebody returns the user of the server if the tests run as root.
 func somebody() (uid, gid int, err error) {
 	if os.Geteuid() != 0 {
 		return 0, 0, fmt.Errorf("not root")
@@ -56,8 +56,8 @@ func somebody() (uid, gid int, err error) {
 	return 0, 0, fmt.Errorf("postgres does not run as root, and there is neither a user postgres nor nobody")
 }
 
-// stopped reports whether a process does not run: it was stopped, or is gone.
-// Its state follows the name, which is in parentheses and may hold any.
+// stopped reports whether a process does not run, because it was stopped or has ended.
+// Its state follows its name, which is in parentheses and may have some in it.
 func stopped(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

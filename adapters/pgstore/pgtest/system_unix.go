@@ -11,10 +11,10 @@ import (
 
 func attributes() *syscall.SysProcAttr { return nil }
 
-// own has nothing to do: elsewhere the tests do not run as root.
+// own does nothing: on these systems the tests do not run as root.
 func own(paths ...string) error { return nil }
 
-// stopped reports whether a process does not run: it was stopped, or is gone.
+// stopped reports whether a process does not run, because it was stopped or has ended.
 func stopped(pid int) bool {
 	out, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(pid)).Output()
 	state := strings.TrimSpace(string(out))

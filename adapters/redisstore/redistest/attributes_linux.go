@@ -2,5 +2,5 @@ package redistest
 
 import "syscall"
 
-// attributes has a server end with the tests, however they end.
+// attributes makes a server end when the tests end, however they do.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

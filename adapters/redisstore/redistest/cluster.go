@@ -13,19 +13,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// slots is how many a cluster has.
+// slots is the number of slots of a cluster.
 const slots = 16384
 
-// A Cluster is three masters with a third of the slots each, and a replica of
-// each of them.
+// A Cluster has three masters with a third of the slots each, and a replica of each of
+// them.
 type Cluster struct {
-	Masters, Replicas []*Server // as they began; Replicas[i] is that of Masters[i]
+	Masters, Replicas []*Server // at the start; Replicas[i] is the replica of Masters[i]
 
 	password string
 }
 
-// StartCluster starts the servers of a cluster, and returns when it is whole.
-// Close it.
+// StartCluster starts the servers of a cluster, and returns when it is complete. The
+// caller closes it.
 func StartCluster(c Config) (_ *Cluster, err error) {
 	cl := &Cluster{password: rand.Text()}
 	defer func() {
@@ -35,7 +35,7 @@ func StartCluster(c Config) (_ *Cluster, err error) {
 	}()
 	down := c.down()
 	servers, err := startMany(6, cl.password,
-		append([]string{"cluster-enabled yes", "cluster-node-timeout 500"}, c.settings()...)) // they gossip as often as that, and so meet sooner
+		append([]string{"cluster-enabled yes", "cluster-node-timeout 500"}, c.settings()...)) // the servers talk to each other as often as that, and so meet sooner
 	cl.Masters, cl.Replicas = servers[:3], servers[3:]
 	if err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func StartCluster(c Config) (_ *Cluster, err error) {
 	return cl, nil
 }
 
-// startMany starts servers at once. It returns n of them, also with an error,
-// when some are nil.
+// startMany starts n servers at once. It returns a slice of n even with an error; then
+// some are nil.
 func startMany(n int, password string, settings []string) ([]*Server, error) {
 	servers, errs := make([]*Server, n), make([]error, n)
 	var wg sync.WaitGroup
@@ -80,7 +80,7 @@ func startMany(n int, password string, settings []string) ([]*Server, error) {
 	return servers, errors.Join(errs...)
 }
 
-// meet gives the masters their slots and makes all servers known to the first.
+// meet gives the masters their slots and introduces all servers to the first one.
 func (cl *Cluster) meet() error {
 	first := redis.NewClient(cl.Masters[0].Options())
 	defer first.Close()
@@ -102,7 +102,7 @@ func (cl *Cluster) meet() error {
 	return nil
 }
 
-// follow makes one server the replica of another, once it has heard of it.
+// follow makes one server the replica of another one, as soon as it knows it.
 func (cl *Cluster) follow(replica, master *Server) error {
 	var id string
 	if err := master.wait("it does not know its id", func(ctx context.Context, c *redis.Client) (ok bool, err error) {
@@ -116,7 +116,7 @@ func (cl *Cluster) follow(replica, master *Server) error {
 	})
 }
 
-// whole reports whether a server sees three masters with a replica each.
+// whole reports whether a server knows three masters with a replica each.
 func whole(ctx context.Context, c *redis.Client) (bool, error) {
 	info, err := c.ClusterInfo(ctx).Result()
 	if err != nil || !strings.Contains(info, "cluster_state:ok") {
@@ -134,14 +134,13 @@ func whole(ctx context.Context, c *redis.Client) (bool, error) {
 	return true, nil
 }
 
-// Addrs returns where the servers are.
+// Addrs returns the addresses of the servers.
 func (cl *Cluster) Addrs() []string { return append(hostPorts(cl.Masters), hostPorts(cl.Replicas)...) }
 
-// Password returns what clients have to know.
+// Password returns the password of the servers.
 func (cl *Cluster) Password() string { return cl.password }
 
-// Options returns how to reach the cluster. Calls heed the deadlines of their
-// contexts.
+// Options returns the options of a client. Its calls end with their contexts.
 func (cl *Cluster) Options() *redis.ClusterOptions {
 	return &redis.ClusterOptions{
 		Addrs: cl.Addrs(), Password: cl.password, ContextTimeoutEnabled: true, DialTimeout: time.Second,

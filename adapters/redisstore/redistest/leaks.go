@@ -23,10 +23,10 @@ func (s *Server) leaks(moment time.Duration) error {
 	return errors.Join(eternal(ctx, c), connected(ctx, c, moment))
 }
 
-// Leaks is that of the servers with the data.
+// Leaks is Leaks of the servers that have the data.
 func (s *Sentinel) Leaks() error { return errors.Join(s.Master.Leaks(), s.Replica.Leaks()) }
 
-// Leaks is that of the masters.
+// Leaks is Leaks of the masters.
 func (cl *Cluster) Leaks() error {
 	var errs []error
 	for _, s := range cl.Masters {
@@ -35,7 +35,7 @@ func (cl *Cluster) Leaks() error {
 	return errors.Join(errs...)
 }
 
-// eternal finds keys that never expire.
+// eternal returns the keys that never expire.
 func eternal(ctx context.Context, c *redis.Client) error {
 	var errs []error
 	keys := c.Scan(ctx, 0, "*", 1000).Iterator()
@@ -54,7 +54,7 @@ func eternal(ctx context.Context, c *redis.Client) error {
 	return errors.Join(errs...)
 }
 
-// connected waits a moment until nobody is, but c and other servers.
+// connected waits until only c and other servers are connected, or a moment has passed.
 func connected(ctx context.Context, c *redis.Client, moment time.Duration) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

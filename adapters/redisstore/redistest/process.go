@@ -14,15 +14,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// configure writes the configuration, which Redis changes in a cluster and
-// under Sentinel, to keep what it has learned.
+// configure writes the configuration file. In a cluster and under Sentinel, Redis writes
+// its own changes to it.
 func (s *Server) configure() error {
 	lines := []string{
 		fmt.Sprintf("port %d", s.port), "bind 127.0.0.1", "dir " + s.dir, "requirepass " + s.password,
 	}
 	if !s.sentinel {
 		lines = append(lines, "masterauth "+s.password, `save ""`, "repl-diskless-sync-delay 0",
-			"repl-ping-replica-period 1") // a cluster counts a replica once it has heard from its master
+			"repl-ping-replica-period 1") // a cluster counts a replica after that has heard from its master
 	}
 	if err := os.WriteFile(s.config(), text(append(lines, s.settings...)...), 0o600); err != nil {
 		return fmt.Errorf("redistest: %w", err)
@@ -32,8 +32,8 @@ func (s *Server) configure() error {
 
 func (s *Server) config() string { return filepath.Join(s.dir, "redis.conf") }
 
-// Restart starts the server where it does not run, on the port that it had, and
-// returns when it answers.
+// Restart starts a server that does not run, on the same port as before, and returns
+// when it answers.
 func (s *Server) Restart() error {
 	if s.running() {
 		return errors.New("redistest: the server runs")
@@ -74,7 +74,7 @@ func (s *Server) Restart() error {
 	return nil
 }
 
-// log returns what a server has written that is gone.
+// log returns the output of a server that has ended.
 func (s *Server) log(out *bytes.Buffer) string {
 	if err := s.signal(syscall.SIGKILL); err != nil {
 		return err.Error()
@@ -82,12 +82,12 @@ func (s *Server) log(out *bytes.Buffer) string {
 	return out.String()
 }
 
-// wait asks f until it says yes.
+// wait calls f until it reports true.
 func (s *Server) wait(no string, f func(context.Context, *redis.Client) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 	defer cancel()
 	o := s.Options()
-	o.MaxRetries, o.Protocol = -1, 2 // a Sentinel is asked in the oldest way
+	o.MaxRetries, o.Protocol = -1, 2 // the protocol that a Sentinel knows, too
 	c := redis.NewClient(o)
 	defer c.Close()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -122,8 +122,8 @@ func (s *Server) running() bool {
 	}
 }
 
-// Kill ends the server without a chance to write anything, as the kernel does
-// where memory runs out. See Restart.
+// Kill ends the server before it can write anything, as the kernel does when memory runs
+// out. See Restart.
 func (s *Server) Kill() error { return s.signal(syscall.SIGKILL) }
 
 // Stop shuts the server down. See Restart.
@@ -152,9 +152,9 @@ func (s *Server) send(how syscall.Signal) error {
 	return nil
 }
 
-// Pause stops the server's process, which then hangs: it accepts connections,
-// as the kernel does that for it, and answers nothing.
+// Pause stops the process of the server. It then hangs: the kernel accepts its
+// connections, and nothing answers.
 func (s *Server) Pause() error { return s.send(syscall.SIGSTOP) }
 
-// Resume lets what was paused go on.
+// Resume continues a process that was paused.
 func (s *Server) Resume() error { return s.send(syscall.SIGCONT) }

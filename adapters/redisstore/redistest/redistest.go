@@ -1,13 +1,13 @@
-// Package redistest runs private Redis servers for tests: one alone, one with
-// a replica under Sentinels, and a cluster. They are the machine's binary, each
-// in a folder of its own under the temporary one, on ports of the loopback
-// interface that needs their password.
+// Package redistest runs private Redis servers for tests: one alone, one with a replica
+// under Sentinels, and a cluster. They use the binary of the machine and a temporary
+// folder each, and listen on ports of the loopback interface with a password of their
+// own.
 //
 //	server, err := redistest.Start(redistest.Config{})
 //	…
 //	defer server.Close()
 //
-// Where no Redis is installed it fails, and no test is skipped.
+// If no Redis is installed, the tests fail. None is skipped.
 package redistest
 
 import (
@@ -30,14 +30,14 @@ import (
 
 // Config says how servers are run.
 type Config struct {
-	// Durable has every write flushed to the disk before it is answered.
-	// Otherwise a server that is killed has forgotten everything.
+	// Durable flushes every write to the disk before it is answered. Otherwise a server
+	// that was killed has lost everything.
 	Durable bool
-	// Down is after how long without an answer a server of a cluster, or one
-	// under Sentinel, is replaced; 0: 15 seconds, which no busy machine takes.
+	// Down is how long a server of a cluster or under Sentinel may give no answer
+	// before it is replaced. Default: 15 seconds, which is enough on a busy machine.
 	Down time.Duration
-	// Settings are added to the configuration, such as "maxmemory 10mb". In a
-	// cluster and under Sentinel they are those of the servers with the data.
+	// Settings are added to the configuration of the servers that have the data, such
+	// as "maxmemory 10mb".
 	Settings []string
 }
 
@@ -50,8 +50,8 @@ func (c Config) settings() []string {
 	return c.Settings
 }
 
-// A Server is a running Redis. Its methods may be called from any goroutine,
-// but for those that start and stop it.
+// A Server is a running Redis. Methods that start or stop it may not be called at the
+// same time as others.
 type Server struct {
 	dir, password string
 	port          int
@@ -63,10 +63,10 @@ type Server struct {
 	exited  chan struct{} // closed when process is gone
 }
 
-// serverTimeout limits each wait for a server, also on a busy machine.
+// serverTimeout limits each wait for a server. It is enough on a busy machine.
 const serverTimeout = time.Minute
 
-// Start starts a server that is alone. Close it.
+// Start starts one server alone. The caller closes it.
 func Start(c Config) (*Server, error) { return start(rand.Text(), false, c.settings()) }
 
 // start starts a server on a port of its own.
@@ -94,20 +94,19 @@ func start(password string, sentinel bool, settings []string) (*Server, error) {
 	return nil, errors.Join(err, s.Close())
 }
 
-// Addr returns host and port.
+// Addr returns the host and port of the server.
 func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
-// Password returns what clients have to know.
+// Password returns the password of the server.
 func (s *Server) Password() string { return s.password }
 
-// URL returns redis://…, with the password.
+// URL returns the URL of the server, with its password: redis://….
 func (s *Server) URL() string {
 	u := url.URL{Scheme: "redis", User: url.UserPassword("", s.password), Host: s.Addr(), Path: "/0"}
 	return u.String()
 }
 
-// Options returns how to reach the server. Calls heed the deadlines of their
-// contexts.
+// Options returns the options of a client. Its calls end with their contexts.
 func (s *Server) Options() *redis.Options {
 	return &redis.Options{Addr: s.Addr(), Password: s.password, ContextTimeoutEnabled: true}
 }
@@ -119,7 +118,7 @@ func (s *Server) Client(tb testing.TB) *redis.Client {
 	return c
 }
 
-// binary finds the server. Valkey serves too.
+// binary finds the program of the server, Redis or Valkey.
 func binary() (string, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -129,10 +128,11 @@ func binary() (string, error) {
 	return "", errors.New("redistest: neither redis-server nor valkey-server is in PATH: install the package redis-server")
 }
 
-// busPort is how far above its port a server of a cluster talks to the others.
+// busPort is added to the port of a server of a cluster for the one on which it talks to
+// the others.
 const busPort = 10_000
 
-// freePort finds a port that is free, as is the one for the cluster.
+// freePort finds a free port whose port for the cluster is free, too.
 func freePort() (int, error) {
 	for range 100 {
 		port, err := free(0)

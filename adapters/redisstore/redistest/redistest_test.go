@@ -104,13 +104,16 @@ func TestLeaks(t *testing.T) {
 // Where there is no Redis tests fail, and say what to install.
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	for name, start := range map[string]func() error{
-		"alone":    func() error { _, err := Start(Config{}); return err },
-		"sentinel": func() error { _, err := StartSentinel(Config{}); return err },
-		"cluster":  func() error { _, err := StartCluster(Config{}); return err },
+	for _, tt := range []struct {
+		name  string
+		start func() error
+	}{
+		{"alone", func() error { _, err := Start(Config{}); return err }},
+		{"sentinel", func() error { _, err := StartSentinel(Config{}); return err }},
+		{"cluster", func() error { _, err := StartCluster(Config{}); return err }},
 	} {
-		if err := start(); err == nil || !strings.Contains(err.Error(), "install the package redis-server") {
-			t.Errorf("%s: %v", name, err)
+		if err := tt.start(); err == nil || !strings.Contains(err.Error(), "install the package redis-server") {
+			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
 }

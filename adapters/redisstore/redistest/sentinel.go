@@ -12,20 +12,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// MasterName is what the Sentinels call their master.
+// MasterName is the name that the Sentinels have for their master.
 const MasterName = "tollgate"
 
-// A Sentinel is a master with a replica, and three Sentinels that replace the
-// one by the other where two of them agree that it is down.
+// A Sentinel is a master with a replica, and three Sentinels. They replace the master by
+// the replica if two of them agree that it is down.
 type Sentinel struct {
-	Master, Replica *Server // as they began
+	Master, Replica *Server // at the start
 	Sentinels       []*Server
 
 	password string
 }
 
-// StartSentinel starts a master, a replica that is in step with it, and the
-// Sentinels. Close it.
+// StartSentinel starts a master, a replica and the Sentinels, and returns when the replica
+// has all data. The caller closes it.
 func StartSentinel(c Config) (_ *Sentinel, err error) {
 	s := &Sentinel{password: rand.Text()}
 	defer func() {
@@ -65,7 +65,7 @@ func StartSentinel(c Config) (_ *Sentinel, err error) {
 	return s, nil
 }
 
-// knowsAll reports whether a Sentinel could do its work.
+// knowsAll reports whether a Sentinel knows all servers and can work.
 func knowsAll(ctx context.Context, c *redis.Client) (bool, error) {
 	reply, err := c.Do(ctx, "sentinel", "master", MasterName).StringSlice()
 	if err != nil {
@@ -78,7 +78,7 @@ func knowsAll(ctx context.Context, c *redis.Client) (bool, error) {
 	return about["num-other-sentinels"] == "2" && about["num-slaves"] == "1" && about["flags"] == "master", nil
 }
 
-// inStep waits until a replica has all that its master has.
+// inStep waits until a replica has all data of its master.
 func inStep(replica *Server) error {
 	return replica.wait("it does not follow its master", func(ctx context.Context, c *redis.Client) (bool, error) {
 		info, err := c.Info(ctx, "replication").Result()
@@ -86,14 +86,14 @@ func inStep(replica *Server) error {
 	})
 }
 
-// Addrs returns where the Sentinels are.
+// Addrs returns the addresses of the Sentinels.
 func (s *Sentinel) Addrs() []string { return hostPorts(s.Sentinels) }
 
-// Password returns what clients have to know, of the servers and the Sentinels.
+// Password returns the password of the servers and the Sentinels.
 func (s *Sentinel) Password() string { return s.password }
 
-// Options returns how to reach the present master. Calls heed the deadlines of
-// their contexts.
+// Options returns the options of a client of the present master. Its calls end with their
+// contexts.
 func (s *Sentinel) Options() *redis.FailoverOptions {
 	return &redis.FailoverOptions{
 		MasterName: MasterName, SentinelAddrs: s.Addrs(), Password: s.password, SentinelPassword: s.password,

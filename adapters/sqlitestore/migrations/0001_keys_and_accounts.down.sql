@@ -1,4 +1,5 @@
--- Drops the triggers and indexes of each table with it.
+-- This also drops the triggers and indexes of each table.
 DROP TABLE keys;
 DROP TABLE accounts;
 DROP TABLE changes;
+DROP TABLE migrations;

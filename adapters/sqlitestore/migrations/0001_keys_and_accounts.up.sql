@@ -1,10 +1,16 @@
--- Times are microseconds since 1970 in UTC; NULL is never. Grants and addresses
--- are JSON. Ids compare byte by byte, so that keys sort by age.
+-- Times are microseconds since 1970 in UTC. NULL means never. Grants and addresses are
+-- JSON. Ids compare byte by byte, so that keys sort by age.
+
+CREATE TABLE migrations (
+	version INTEGER NOT NULL PRIMARY KEY,
+	name    TEXT    NOT NULL,
+	since   INTEGER NOT NULL -- the oldest version whose programs work with this one
+) STRICT;
 
 CREATE TABLE accounts (
 	id      TEXT    NOT NULL PRIMARY KEY,
 	name    TEXT    NOT NULL DEFAULT '',
-	status  TEXT    NOT NULL, -- 'active', 'read_only', 'suspended'; all else denies
+	status  TEXT    NOT NULL, -- 'active', 'read_only' or 'suspended'; any other text denies
 	plan    TEXT    NOT NULL DEFAULT '',
 	limits  TEXT    NOT NULL DEFAULT '',
 	created INTEGER
@@ -17,7 +23,7 @@ CREATE TABLE keys (
 	name        TEXT    NOT NULL DEFAULT '',
 	environment TEXT    NOT NULL DEFAULT '',
 	hint        TEXT    NOT NULL DEFAULT '',
-	pepper      TEXT    NOT NULL DEFAULT '', -- id of the pepper
+	pepper      TEXT    NOT NULL DEFAULT '', -- the id of the pepper
 	sum         BLOB    NOT NULL CHECK (length(sum) = 32),
 	grants      TEXT    NOT NULL CHECK (json_valid(grants)),
 	addresses   TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(addresses)),
@@ -36,12 +42,12 @@ CREATE UNIQUE INDEX keys_account ON keys (account, id);
 CREATE UNIQUE INDEX keys_replaces ON keys (replaces) WHERE replaces <> '';
 CREATE INDEX keys_expires ON keys (expires) WHERE expires IS NOT NULL;
 
--- What caches must forget, in the order of the commits. Triggers write it, so
--- that a change made by hand is seen as well. AUTOINCREMENT never uses a
--- number twice and leaves no hole, so a reader knows when it has missed some.
+-- The ids that caches must forget, in the order of the commits. Triggers write them, so
+-- that changes made by hand are published, too. AUTOINCREMENT uses no number twice and
+-- leaves no hole, so that a reader knows when it has missed a change.
 CREATE TABLE changes (
 	seq INTEGER PRIMARY KEY AUTOINCREMENT,
-	id  TEXT NOT NULL -- of the key or the account
+	id  TEXT NOT NULL -- of a key, account, user or session
 ) STRICT;
 
 CREATE TRIGGER changes_bound AFTER INSERT ON changes BEGIN
@@ -54,7 +60,7 @@ END;
 CREATE TRIGGER keys_delete AFTER DELETE ON keys BEGIN
 	INSERT INTO changes (id) VALUES (old.id);
 END;
--- Every column but used.
+-- Every column except used.
 CREATE TRIGGER keys_update AFTER UPDATE OF
 	id, account, created_by, name, environment, hint, pepper, sum, grants, addresses, plan,
 	created, expires, revoked, reason, family, replaces

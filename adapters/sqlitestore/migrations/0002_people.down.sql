@@ -1,6 +1,7 @@
--- Drops the triggers and indexes of each table with it.
+-- This also drops the triggers and indexes of each table.
 DROP TABLE events;
 DROP TABLE sessions;
+DROP TABLE invitations;
 DROP TABLE memberships;
 DROP TABLE users;
 
@@ -10,7 +11,7 @@ DROP INDEX keys_idempotency;
 ALTER TABLE keys DROP COLUMN request;
 ALTER TABLE keys DROP COLUMN idempotency;
 ALTER TABLE keys DROP COLUMN grace;
--- As version 1 has it.
+-- The trigger of version 1.
 CREATE TRIGGER keys_update AFTER UPDATE OF
 	id, account, created_by, name, environment, hint, pepper, sum, grants, addresses, plan,
 	created, expires, revoked, reason, family, replaces

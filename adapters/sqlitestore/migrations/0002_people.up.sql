@@ -1,11 +1,11 @@
 ALTER TABLE keys ADD COLUMN grace INTEGER NOT NULL DEFAULT 0; -- microseconds
 ALTER TABLE keys ADD COLUMN idempotency TEXT NOT NULL DEFAULT '';
-ALTER TABLE keys ADD COLUMN request BLOB CHECK (length(request) = 32); -- NULL is none
+ALTER TABLE keys ADD COLUMN request BLOB CHECK (length(request) = 32); -- NULL: none
 
 CREATE UNIQUE INDEX keys_idempotency ON keys (account, idempotency) WHERE idempotency <> '';
 CREATE INDEX keys_expiring ON keys (account, expires, id) WHERE revoked IS NULL;
 
--- Every column but used.
+-- Every column except used.
 DROP TRIGGER keys_update;
 CREATE TRIGGER keys_update AFTER UPDATE OF
 	id, account, created_by, name, environment, hint, pepper, sum, grants, addresses, plan,
@@ -19,7 +19,7 @@ CREATE TABLE users (
 	email    TEXT    NOT NULL DEFAULT '',
 	name     TEXT    NOT NULL DEFAULT '',
 	password TEXT    NOT NULL DEFAULT '', -- its hash
-	status   TEXT    NOT NULL, -- as of accounts
+	status   TEXT    NOT NULL, -- like accounts.status
 	epoch    INTEGER NOT NULL DEFAULT 0,
 	created  INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -37,32 +37,49 @@ CREATE TRIGGER users_update AFTER UPDATE ON users BEGIN
 END;
 
 CREATE TABLE memberships (
-	user    TEXT NOT NULL REFERENCES users (id),
+	user_id TEXT NOT NULL REFERENCES users (id),
 	account TEXT NOT NULL REFERENCES accounts (id),
 	role    TEXT NOT NULL DEFAULT '',
 	created INTEGER,
-	PRIMARY KEY (user, account)
+	PRIMARY KEY (user_id, account)
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX memberships_account ON memberships (account, user);
+CREATE UNIQUE INDEX memberships_account ON memberships (account, user_id);
 
--- A membership is a matter of its user.
+-- A change of a membership is published by the id of its user.
 CREATE TRIGGER memberships_insert AFTER INSERT ON memberships BEGIN
-	INSERT INTO changes (id) VALUES (new.user);
+	INSERT INTO changes (id) VALUES (new.user_id);
 END;
 CREATE TRIGGER memberships_delete AFTER DELETE ON memberships BEGIN
-	INSERT INTO changes (id) VALUES (old.user);
+	INSERT INTO changes (id) VALUES (old.user_id);
 END;
 CREATE TRIGGER memberships_update AFTER UPDATE ON memberships BEGIN
-	INSERT INTO changes (id) SELECT old.user UNION SELECT new.user;
+	INSERT INTO changes (id) SELECT old.user_id UNION SELECT new.user_id;
 END;
 
--- Without references: the users may be kept elsewhere.
+-- Only their account knows of invitations. Their changes are not published.
+CREATE TABLE invitations (
+	id      TEXT NOT NULL PRIMARY KEY,
+	account TEXT NOT NULL REFERENCES accounts (id),
+	email   TEXT NOT NULL,
+	name    TEXT NOT NULL DEFAULT '',
+	role    TEXT NOT NULL DEFAULT '',
+	scope   TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(scope)), -- a set of ids for each kind of resource
+	made_by TEXT NOT NULL DEFAULT '', -- the id of a user, or 'operator'
+	created INTEGER,
+	expires INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX invitations_account ON invitations (account, id);
+CREATE UNIQUE INDEX invitations_email ON invitations (account, email);
+CREATE INDEX invitations_expires ON invitations (expires) WHERE expires IS NOT NULL;
+
+-- Without references, because the users may be in another place.
 CREATE TABLE sessions (
 	id      TEXT    NOT NULL PRIMARY KEY,
-	user    TEXT    NOT NULL,
+	user_id TEXT    NOT NULL,
 	account TEXT    NOT NULL DEFAULT '',
-	pepper  TEXT    NOT NULL DEFAULT '', -- id of the pepper
+	pepper  TEXT    NOT NULL DEFAULT '', -- the id of the pepper
 	sum     BLOB    NOT NULL CHECK (length(sum) = 32),
 	epoch   INTEGER NOT NULL,
 	cookie  INTEGER NOT NULL DEFAULT 0 CHECK (cookie IN (0, 1)),
@@ -76,7 +93,7 @@ CREATE TABLE sessions (
 ) STRICT;
 
 CREATE UNIQUE INDEX sessions_digest ON sessions (sum, pepper);
-CREATE UNIQUE INDEX sessions_user ON sessions (user, id);
+CREATE UNIQUE INDEX sessions_user ON sessions (user_id, id);
 CREATE INDEX sessions_expires ON sessions (expires) WHERE expires IS NOT NULL;
 
 CREATE TRIGGER sessions_insert AFTER INSERT ON sessions BEGIN
@@ -85,9 +102,9 @@ END;
 CREATE TRIGGER sessions_delete AFTER DELETE ON sessions BEGIN
 	INSERT INTO changes (id) VALUES (old.id);
 END;
--- Every column but seen.
+-- Every column except seen.
 CREATE TRIGGER sessions_update AFTER UPDATE OF
-	id, user, account, pepper, sum, epoch, cookie, created, expires, revoked, idle, address, agent
+	id, user_id, account, pepper, sum, epoch, cookie, created, expires, revoked, idle, address, agent
 ON sessions BEGIN
 	INSERT INTO changes (id) SELECT old.id UNION SELECT new.id;
 END;

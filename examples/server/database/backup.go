@@ -58,7 +58,7 @@ func vacuum(ctx context.Context, path, to string) error {
 		return err
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(ctx, `VACUUM INTO ?1`, to); err != nil {
+	if _, err := db.ExecContext(ctx, `VACUUM INTO $1`, to); err != nil {
 		return fmt.Errorf("database: backup: %w", err)
 	}
 	return nil

@@ -1,10 +1,10 @@
 // Package database has the server's own tables, beside those of the library,
 // in SQLite or Postgres, and runs statements on them that are written once.
 //
-// A statement numbers its arguments (?1), names tables as SQLite does
-// (server_documents; in Postgres they are in the schema tollgate_server, which
-// is named before each, so that nothing depends on search_path), and has what
-// only Postgres needs in a comment (/*pg FOR UPDATE */).
+// A statement numbers its arguments ($1) and names the schema of tables
+// (tollgate_server.documents), so that nothing depends on search_path. In SQLite that
+// is the name of the attached file. What only Postgres needs at the end of a query is
+// what [Conn.For] returns.
 //
 // SQLite has one writer at a time. Postgres has many, and each statement sees
 // what was committed before it began. So what is read and then written is
@@ -15,9 +15,7 @@ package database
 import (
 	"context"
 	"database/sql"
-	"hash/maphash"
 	"strings"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -29,8 +27,6 @@ type DB struct {
 	sql *sql.DB
 
 	listen *pgx.ConnConfig // of the streams of changes; nil: as the pool's
-
-	places sync.Map // by number, each a chan struct{} that holds the caller inside: see Alone
 }
 
 // Pool returns the connections to Postgres, nil for SQLite.
@@ -64,9 +60,9 @@ type Conn struct {
 // Exec returns how many rows a statement has changed.
 func (c Conn) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
 	args = c.args(args)
-	res, err := c.sql.ExecContext(ctx, c.text(statement), args...)
+	res, err := c.sql.ExecContext(ctx, statement, args...)
 	if c.pool.readOnly(err) { // it had no effect
-		res, err = c.sql.ExecContext(ctx, c.text(statement), args...)
+		res, err = c.sql.ExecContext(ctx, statement, args...)
 	}
 	if err != nil {
 		return 0, err
@@ -77,9 +73,9 @@ func (c Conn) Exec(ctx context.Context, statement string, args ...any) (changed 
 // Rows returns what a statement finds.
 func (c Conn) Rows(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
 	args = c.args(args)
-	rows, err := c.sql.QueryContext(ctx, c.text(statement), args...)
+	rows, err := c.sql.QueryContext(ctx, statement, args...)
 	for tries := c.pool.tries(statement); tries > 0 && ended(ctx, err); tries-- {
-		rows, err = c.sql.QueryContext(ctx, c.text(statement), args...)
+		rows, err = c.sql.QueryContext(ctx, statement, args...)
 	}
 	return rows, err
 }
@@ -88,11 +84,20 @@ func (c Conn) Rows(ctx context.Context, statement string, args ...any) (*sql.Row
 // [sql.ErrNoRows].
 func (c Conn) Row(ctx context.Context, statement string, args ...any) *sql.Row {
 	args = c.args(args)
-	row := c.sql.QueryRowContext(ctx, c.text(statement), args...)
+	row := c.sql.QueryRowContext(ctx, statement, args...)
 	for tries := c.pool.tries(statement); tries > 0 && ended(ctx, row.Err()); tries-- {
-		row = c.sql.QueryRowContext(ctx, c.text(statement), args...)
+		row = c.sql.QueryRowContext(ctx, statement, args...)
 	}
 	return row
+}
+
+// For returns the clause of a SELECT that locks what it finds: " FOR UPDATE", or nothing
+// for SQLite, where there is one writer.
+func (c Conn) For(lock string) string {
+	if !c.postgres {
+		return ""
+	}
+	return " FOR " + lock
 }
 
 // args replaces texts that Postgres cannot hold with NULL, which is equal to
@@ -146,40 +151,6 @@ func (t Tx) Lock(ctx context.Context, name string) error {
 	if !t.postgres {
 		return nil
 	}
-	_, err := t.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(?1, 0))`, schema+" "+name)
+	_, err := t.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, schema+" "+name)
 	return err
 }
-
-// Alone runs f while nobody else runs one under the same name, in this process
-// or another. In Postgres f runs in the transaction that holds the lock: what
-// it writes with tx is committed with the lock's end, or never. A statement on
-// another connection could take effect long after that, when others hold the lock,
-// if Postgres hung meanwhile. On SQLite, where there is one process, tx is no
-// transaction.
-func (d *DB) Alone(ctx context.Context, name string, f func(tx Tx) error) error {
-	// Those with a place have one connection each, and there is another one for
-	// each, as f may need. Those under one name wait for the same place.
-	places := 1
-	if d.postgres {
-		places = max(1, int(d.pool.Stat().MaxConns())/2)
-	}
-	at, _ := d.places.LoadOrStore(maphash.String(seed, name)%uint64(places), make(chan struct{}, 1))
-	place := at.(chan struct{})
-	select {
-	case place <- struct{}{}:
-		defer func() { <-place }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if !d.postgres {
-		return f(Tx{d.Conn})
-	}
-	return d.Do(ctx, func(tx Tx) error {
-		if err := tx.Lock(ctx, name); err != nil {
-			return err
-		}
-		return f(tx)
-	})
-}
-
-var seed = maphash.MakeSeed()

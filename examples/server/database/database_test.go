@@ -1,15 +1,11 @@
 package database_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -42,39 +38,39 @@ func each(t *testing.T, test func(t *testing.T, db *database.DB)) {
 func TestStatements(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		ctx := t.Context()
-		vouch := func(user, account string) int64 {
+		add := func(id, account string) int64 {
 			t.Helper()
-			n, err := db.Exec(ctx, `INSERT INTO server_people ("user", account) VALUES (?1, ?2) ON CONFLICT DO NOTHING`, user, account)
+			n, err := db.Exec(ctx, `INSERT INTO tollgate_server.webhooks (id, account, url, kinds, created) VALUES ($1, $2, '', '', 0) ON CONFLICT DO NOTHING`, id, account)
 			must(t, err)
 			return n
 		}
-		if n := vouch("user_1", "acct_1"); n != 1 {
+		if n := add("we_1", "acct_1"); n != 1 {
 			t.Errorf("%d rows", n)
 		}
-		if n := vouch("user_1", "acct_2"); n != 0 {
+		if n := add("we_1", "acct_2"); n != 0 {
 			t.Errorf("again: %d rows", n)
 		}
 		var account string
-		find := func(user string) error {
+		find := func(id string) error {
 			account = ""
-			return db.Row(ctx, `SELECT account FROM server_people WHERE "user" = ?1 /*pg FOR SHARE */`, user).Scan(&account)
+			return db.Row(ctx, `SELECT account FROM tollgate_server.webhooks WHERE id = $1`+db.For("SHARE"), id).Scan(&account)
 		}
-		if err := find("user_1"); err != nil || account != "acct_1" {
+		if err := find("we_1"); err != nil || account != "acct_1" {
 			t.Errorf("%q, %v", account, err)
 		}
-		for _, user := range []string{"user_2", "user_1\x00", "user\xff"} {
-			if err := find(user); !errors.Is(err, sql.ErrNoRows) {
-				t.Errorf("%q: %q, %v", user, account, err)
+		for _, id := range []string{"we_2", "we_1\x00", "we\xff"} {
+			if err := find(id); !errors.Is(err, sql.ErrNoRows) {
+				t.Errorf("%q: %q, %v", id, account, err)
 			}
 		}
 		abandoned := errors.New("abandoned")
 		if err := db.Do(ctx, func(tx database.Tx) error {
-			_, err := tx.Exec(ctx, `DELETE FROM server_people`)
+			_, err := tx.Exec(ctx, `DELETE FROM tollgate_server.webhooks`)
 			return errors.Join(err, tx.Lock(ctx, "a lock"), abandoned)
 		}); !errors.Is(err, abandoned) {
 			t.Error(err)
 		}
-		if err := find("user_1"); err != nil {
+		if err := find("we_1"); err != nil {
 			t.Errorf("after a transaction that failed: %v", err)
 		}
 	})
@@ -91,27 +87,6 @@ func TestCollations(t *testing.T) {
 		WHERE indrelid::regclass::text LIKE 'tollgate_server.%'`).Scan(&all, &others))
 	if all < 10 || others > 0 {
 		t.Errorf("%d of %d columns of indexes have another collation than C", others, all)
-	}
-}
-
-// A file of before there were several servers has what they need after it was
-// opened.
-func TestOlderFile(t *testing.T) {
-	name := databasetest.Name(t)
-	path := strings.TrimPrefix(name, "sqlite:")
-	old, err := sql.Open("sqlite", path)
-	must(t, err)
-	_, err = old.Exec(`CREATE TABLE server_leak_reports (id BLOB NOT NULL PRIMARY KEY, received INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
-		INSERT INTO server_leak_reports VALUES (x'01', 1, x'02')`)
-	must(t, errors.Join(err, old.Close()))
-	for range 2 {
-		db, err := database.SQLite(t.Context(), path)
-		must(t, err)
-		var busy int
-		if err := db.Row(t.Context(), `SELECT busy FROM server_leak_reports`).Scan(&busy); err != nil || busy != 0 {
-			t.Errorf("%d, %v", busy, err)
-		}
-		must(t, db.Close())
 	}
 }
 
@@ -171,65 +146,5 @@ func TestPasswordIsNotTold(t *testing.T) {
 	db := postgres(t, wrong.String())
 	if err := db.Prepare(t.Context()); err == nil || strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), "authentication failed") {
 		t.Errorf("another password: %v", err)
-	}
-}
-
-// A caller of Alone waits no longer than their context lasts.
-func TestAlone(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		ctx, hangUp := context.WithCancel(t.Context())
-		err := db.Alone(t.Context(), "a", func(database.Tx) error {
-			done := make(chan error)
-			go func() {
-				done <- db.Alone(ctx, "a", func(database.Tx) error { return errors.New("not alone") })
-			}()
-			hangUp()
-			return <-done
-		})
-		if !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		vouched := func(user string) (n int) {
-			must(t, db.Row(t.Context(), `SELECT count(*) FROM server_people WHERE "user" = ?1`, user).Scan(&n))
-			return n
-		}
-		failed := errors.New("failed")
-		for user, end := range map[string]error{"user_1": nil, "user_2": failed} {
-			err := db.Alone(t.Context(), "a", func(tx database.Tx) error {
-				_, err := tx.Exec(t.Context(), `INSERT INTO server_people ("user", account) VALUES (?1, 'acct_1')`, user)
-				must(t, err)
-				return end
-			})
-			if !errors.Is(err, end) {
-				t.Error(err)
-			}
-		}
-		if vouched("user_1") != 1 || db.Pool() != nil && vouched("user_2") != 0 {
-			t.Error("what was written does not end as the transaction does")
-		}
-	})
-}
-
-// However many are alone at once, each under a name of its own, they leave
-// connections for what else they need.
-func TestAloneTogether(t *testing.T) {
-	for _, conns := range []string{"2", "3", "8"} {
-		db, err := databasetest.Open(t.Context(), databasetest.Postgres(t, "pool_max_conns="+conns))
-		must(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		var all sync.WaitGroup
-		for i := range 40 {
-			all.Go(func() {
-				if err := db.Alone(ctx, fmt.Sprint(i), func(database.Tx) error {
-					_, err := db.Exec(ctx, `DELETE FROM server_people`)
-					return err
-				}); err != nil {
-					t.Errorf("%s connections: %v", conns, err)
-				}
-			})
-		}
-		all.Wait()
-		cancel()
-		db.Close()
 	}
 }

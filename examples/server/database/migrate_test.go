@@ -17,8 +17,6 @@ import (
 	"medtwin.ai/tollgate/examples/server/database/databasetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(databasetest.Main(m)) }
-
 func postgres(t *testing.T, url string) *database.DB {
 	t.Helper()
 	db, err := database.Postgres(url)
@@ -128,11 +126,11 @@ func TestOtherRelease(t *testing.T) {
 		change string
 		want   error
 	}{
-		"older":               {`DELETE FROM tollgate_server.migrations`, database.ErrOlder},
-		"newer":               {`INSERT INTO tollgate_server.migrations VALUES (1000, 1000)`, database.ErrNewer},
+		"older":               {`DELETE FROM tollgate_server.migrations WHERE version > 1`, database.ErrOlder},
+		"newer":               {`INSERT INTO tollgate_server.migrations VALUES (1000, 'later', 1000)`, database.ErrNewer},
 		"older library":       {`DELETE FROM tollgate.migrations`, database.ErrOlder},
 		"newer library":       {`INSERT INTO tollgate.migrations VALUES (1000, 'later', 1000)`, database.ErrNewer},
-		"newer, for us too":   {`INSERT INTO tollgate_server.migrations VALUES (1000, 1); INSERT INTO tollgate.migrations VALUES (1000, 'later', 1)`, nil},
+		"newer, for us too":   {`INSERT INTO tollgate_server.migrations VALUES (1000, 'later', 1); INSERT INTO tollgate.migrations VALUES (1000, 'later', 1)`, nil},
 		"older library alone": {`DELETE FROM tollgate.migrations; DROP SCHEMA tollgate_server CASCADE`, database.ErrOlder},
 		"library alone":       {`DROP SCHEMA tollgate_server CASCADE`, nil},
 		"empty schemas":       {`DROP SCHEMA tollgate, tollgate_server CASCADE; CREATE SCHEMA tollgate; CREATE SCHEMA tollgate_server`, nil},
@@ -163,12 +161,12 @@ func TestOtherRelease(t *testing.T) {
 func TestGrantsOutliveUpgrades(t *testing.T) {
 	ctx := t.Context()
 	const owner, server = "tollgate_owner", "tollgate_server"
-	text, err := os.ReadFile("../../../docs/operations.md")
+	text, err := os.ReadFile("../../../docs/operators.md")
 	must(t, err)
 	_, text, _ = bytes.Cut(text, []byte("```sql\n"))
 	grants, _, found := bytes.Cut(text, []byte("```"))
 	if !found || !bytes.Contains(grants, []byte("ALTER DEFAULT PRIVILEGES")) {
-		t.Fatalf("docs/operations.md has no grants: %q", grants)
+		t.Fatalf("docs/operators.md has no grants: %q", grants)
 	}
 	url := databasetest.Postgres(t)
 	admin := postgres(t, url)
@@ -245,7 +243,7 @@ func TestRoleWithoutCreate(t *testing.T) {
 	if _, err := served.Library(ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := served.Exec(ctx, `INSERT INTO server_people ("user", account) VALUES (?1, ?2)`, "user_1", "acct_1"); err != nil {
+	if _, err := served.Exec(ctx, `INSERT INTO tollgate_server.webhooks (id, account, url, kinds, created) VALUES ($1, $2, '', '', 0)`, "we_1", "acct_1"); err != nil {
 		t.Error(err)
 	}
 	must(t, served.Migrate(ctx, database.Newest())) // there is nothing to do

@@ -48,7 +48,7 @@ func open(t *testing.T) (db *database.DB, name string) {
 	return db, name
 }
 
-const write = `UPDATE server_people SET account = ''`
+const write = `UPDATE tollgate_server.webhooks SET account = ''`
 
 // A database that was read-only takes writes as soon as it is so no more, also on
 // connections that were made meanwhile. case T9
@@ -81,7 +81,7 @@ func TestReadOnlyAndBack(t *testing.T) {
 				t.Error("it takes writes")
 			}
 			var n int
-			must(t, db.Row(ctx, `SELECT count(*) FROM server_people`).Scan(&n))
+			must(t, db.Row(ctx, `SELECT count(*) FROM tollgate_server.webhooks`).Scan(&n))
 			must(t, databasetest.Server().Exec(ctx, `ALTER DATABASE `+name+` RESET default_transaction_read_only`))
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
@@ -104,9 +104,9 @@ func TestClosedConnections(t *testing.T) {
 		name string
 		do   func() error
 	}{
-		{"Row", func() error { return db.Row(ctx, `SELECT count(*) FROM server_people`).Scan(new(int)) }},
+		{"Row", func() error { return db.Row(ctx, `SELECT count(*) FROM tollgate_server.webhooks`).Scan(new(int)) }},
 		{"Rows", func() error {
-			rows, err := db.Rows(ctx, `SELECT account FROM server_people`)
+			rows, err := db.Rows(ctx, `SELECT account FROM tollgate_server.webhooks`)
 			if err != nil {
 				return err
 			}

@@ -59,7 +59,7 @@ func parse(text string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, settingError(err, u)
 	}
-	if config.MaxConns < 2 { // see [DB.Alone]
+	if config.MaxConns < 2 { // what runs in a transaction may need another one
 		return nil, errors.New("pool_max_conns must be 2 or more")
 	}
 	config.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"

@@ -1,6 +1,12 @@
 -- Times are microseconds since 1970; 0 is never.
 
-CREATE TABLE IF NOT EXISTS server_documents (
+CREATE TABLE tollgate_server.server_migrations (
+	version INTEGER NOT NULL PRIMARY KEY,
+	name    TEXT NOT NULL,
+	since   INTEGER NOT NULL -- the oldest version whose programs work with this one
+) STRICT;
+
+CREATE TABLE tollgate_server.documents (
 	account     TEXT NOT NULL,
 	environment TEXT NOT NULL,
 	collection  TEXT NOT NULL,
@@ -11,12 +17,7 @@ CREATE TABLE IF NOT EXISTS server_documents (
 	PRIMARY KEY (account, environment, collection, parent, id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS server_people (
-	user    TEXT NOT NULL PRIMARY KEY,
-	account TEXT NOT NULL -- that has made them
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS server_access_requests (
+CREATE TABLE tollgate_server.access_requests (
 	id              TEXT NOT NULL PRIMARY KEY,
 	status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'approved', 'rejected')),
 	organization    TEXT NOT NULL,
@@ -31,9 +32,9 @@ CREATE TABLE IF NOT EXISTS server_access_requests (
 	decided_by      TEXT NOT NULL DEFAULT '',
 	reason          TEXT NOT NULL DEFAULT ''
 ) STRICT;
-CREATE INDEX IF NOT EXISTS server_access_requests_status ON server_access_requests (status, id);
+CREATE INDEX tollgate_server.access_requests_status ON access_requests (status, id);
 
-CREATE TABLE IF NOT EXISTS server_webhooks (
+CREATE TABLE tollgate_server.webhooks (
 	id        TEXT NOT NULL PRIMARY KEY,
 	account   TEXT NOT NULL,
 	url       TEXT NOT NULL,
@@ -48,9 +49,9 @@ CREATE TABLE IF NOT EXISTS server_webhooks (
 	dropped   INTEGER NOT NULL DEFAULT 0,
 	gone      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX IF NOT EXISTS server_webhooks_account ON server_webhooks (account);
+CREATE INDEX tollgate_server.webhooks_account ON webhooks (account);
 
-CREATE TABLE IF NOT EXISTS server_deliveries (
+CREATE TABLE tollgate_server.deliveries (
 	endpoint TEXT NOT NULL,
 	event    TEXT NOT NULL,
 	body     TEXT NOT NULL,              -- '' once settled
@@ -60,13 +61,13 @@ CREATE TABLE IF NOT EXISTS server_deliveries (
 	error    TEXT NOT NULL DEFAULT '',   -- of the latest attempt; '' once delivered
 	PRIMARY KEY (endpoint, event)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS server_deliveries_due ON server_deliveries (endpoint, due) WHERE due IS NOT NULL;
+CREATE INDEX tollgate_server.deliveries_due ON deliveries (endpoint, due) WHERE due IS NOT NULL;
 
-CREATE TABLE IF NOT EXISTS server_leak_reports (
+CREATE TABLE tollgate_server.leak_reports (
 	id       BLOB NOT NULL PRIMARY KEY,          -- SHA-256 of what is sealed
 	received INTEGER NOT NULL,
 	sealed   BLOB NOT NULL,                      -- AES-256-GCM
 	busy     INTEGER NOT NULL DEFAULT 0,         -- until when it may be being handled
 	origin   TEXT NOT NULL DEFAULT ''            -- which network sent it, as a keyed hash; '' once verified
 ) STRICT;
-CREATE INDEX IF NOT EXISTS server_leak_reports_received ON server_leak_reports (received, id);
+CREATE INDEX tollgate_server.leak_reports_received ON leak_reports (received, id);

@@ -1,1 +1,0 @@
-ALTER TABLE tollgate.users DROP COLUMN invitations;

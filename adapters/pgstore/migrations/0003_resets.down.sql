@@ -1,0 +1,1 @@
+ALTER TABLE tollgate.users DROP COLUMN resets;
