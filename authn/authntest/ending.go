@@ -22,6 +22,17 @@ func ending(f *fleet) {
 	var mu sync.Mutex
 	var all []fate
 	var load sync.WaitGroup
+	// hold tells whether two keys, or two sessions, are there whose use must be
+	// recorded.
+	hold := func(all []fate, session bool) bool {
+		n := 0
+		for _, c := range all {
+			if c.session == session && !c.revoked {
+				n++
+			}
+		}
+		return n >= 2
+	}
 	for g := range 4 {
 		load.Go(func() {
 			for i := range 12 {
@@ -42,10 +53,13 @@ func ending(f *fleet) {
 			}
 		})
 	}
-	f.until("work is under way", func() bool { mu.Lock(); defer mu.Unlock(); return len(all) > 10 })
-	mu.Lock()
-	done := slices.Clone(all)
-	mu.Unlock()
+	var done []fate
+	f.until("keys and sessions are in use", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		done = slices.Clone(all)
+		return hold(done, false) && hold(done, true)
+	})
 	// The credentials of done were acknowledged before the node was told to
 	// stop, so all of them must be found by the next node.
 	n.stop() // while others come
