@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/secretscan"
 )
 
@@ -246,7 +247,7 @@ func TestSlowReport(t *testing.T) {
 			t.Fatal("nobody handles it")
 		}
 	}
-	eventually(t, "an empty table", func() bool { return s.rows() == 0 })
+	testkit.Eventually(t, "an empty table", func() bool { return s.rows() == 0 })
 }
 
 // A sender that waits for the keys for as long as it can is acknowledged all the

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/webhook"
 )
 
@@ -129,7 +130,7 @@ func TestPrivateIsNeverDialed(t *testing.T) {
 	}
 	s.run(t)
 	for _, account := range []string{"acct_http", "acct_known", "acct_unknown"} {
-		eventually(t, "the attempt", func() bool { return s.only(t, account).Failures == 1 })
+		testkit.Eventually(t, "the attempt", func() bool { return s.only(t, account).Failures == 1 })
 		errs[account] = s.only(t, account).Error
 	}
 	if len(accepted) > 0 {
@@ -153,7 +154,7 @@ func TestRedirect(t *testing.T) {
 	s.add(t, "acct_1", r.URL)
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
 	s.run(t)
-	eventually(t, "the failure", func() bool { return s.only(t, "acct_1").Error == "answered 307" })
+	testkit.Eventually(t, "the failure", func() bool { return s.only(t, "acct_1").Error == "answered 307" })
 	if len(target.all()) > 0 {
 		t.Error("it followed")
 	}
@@ -185,7 +186,7 @@ func TestHostileReceivers(t *testing.T) {
 		s.add(t, tt.account, tt.url)
 		s.enqueue(t, tt.account, "evt_1", "key.created")
 		stop := s.run(t)
-		eventually(t, tt.account, func() bool { e := s.only(t, tt.account); return e.Failures == 1 || e.Pending == 0 })
+		testkit.Eventually(t, tt.account, func() bool { e := s.only(t, tt.account); return e.Failures == 1 || e.Pending == 0 })
 		stop()
 		if e := s.only(t, tt.account); e.Error != tt.err {
 			t.Errorf("%s: %q, want %q", tt.account, e.Error, tt.err)
@@ -217,7 +218,7 @@ func TestNothingIsDisclosed(t *testing.T) {
 	s.run(t)
 	r.wait(t, 1)
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
-	eventually(t, "the end", func() bool { return !s.only(t, "acct_1").Gone.IsZero() })
+	testkit.Eventually(t, "the end", func() bool { return !s.only(t, "acct_1").Gone.IsZero() })
 	haystack := s.log.String()
 	if !strings.Contains(haystack, e.ID) || strings.Contains(haystack, "hunter2") {
 		t.Errorf("the log:\n%s", haystack)
