@@ -13,6 +13,7 @@ import (
 	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
@@ -59,12 +60,7 @@ func (c *chain) handle(pattern string, need authz.Need) {
 	c.gate.Handle(pattern, need, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { c.handled++ }))
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
+func must[T any](v T, err error) T { return testkit.Must(v, err) }
 
 // issue makes a key for project p1 with the permissions given.
 func (c *chain) issue(permissions ...string) (store.Key, string) {

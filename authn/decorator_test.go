@@ -78,24 +78,29 @@ func TestMemoryPassesNobodyBy(t *testing.T) {
 	_, token := d.issue()
 	blocked := false
 	outer := &strict{Manager: d.keys}
-	for name, as := range map[string][]authn.Authenticator{
-		"a decorator":             {outer},
-		"a decorator, to another": {outer, d.keys},
-		"one of any Rememberer":   {anyStrict{d.keys, &blocked}},
-		"one of a decorator":      {anyStrict{outer, &blocked}},
+	for _, tt := range []struct {
+		name string
+		as   []authn.Authenticator
+	}{
+		{"a decorator", []authn.Authenticator{outer}},
+		{"a decorator, to another", []authn.Authenticator{outer, d.keys}},
+		{"one of any Rememberer", []authn.Authenticator{anyStrict{d.keys, &blocked}}},
+		{"one of a decorator", []authn.Authenticator{anyStrict{outer, &blocked}}},
 	} {
-		mw, err := authn.New(authn.Config{Authenticators: as, Now: func() time.Time { return d.now }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		outer.blocked, blocked = false, false
-		if _, err := mw.Check(request("Bearer " + token)); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		outer.blocked, blocked = true, true
-		if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
-			t.Errorf("past %s: %v", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			mw, err := authn.New(authn.Config{Authenticators: tt.as, Now: func() time.Time { return d.now }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outer.blocked, blocked = false, false
+			if _, err := mw.Check(request("Bearer " + token)); err != nil {
+				t.Fatal(err)
+			}
+			outer.blocked, blocked = true, true
+			if _, err := mw.Check(request("Bearer " + token)); !errors.Is(err, authn.ErrRejected) {
+				t.Errorf("past %s: %v", tt.name, err)
+			}
+		})
 	}
 	mw, err := authn.New(authn.Config{Authenticators: []authn.Authenticator{refuseAll{}, d.keys}})
 	if err != nil {

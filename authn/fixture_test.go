@@ -12,6 +12,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/overlay"
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
@@ -116,19 +117,11 @@ func (d *door) issue(change ...func(*apikey.Spec)) (store.Key, string) {
 	return key, token.Reveal()
 }
 
-func request(authorization ...string) *http.Request {
-	r := httptest.NewRequest("GET", "/", nil)
-	if authorization != nil {
-		r.Header["Authorization"] = authorization
-	}
-	return r
-}
+func request(authorization ...string) *http.Request { return testkit.Request(authorization...) }
 
 // knock sends r through the middleware, and reports whether the handler ran.
 func (d *door) knock(r *http.Request) (rec *httptest.ResponseRecorder, passed bool) {
-	rec = httptest.NewRecorder()
-	d.mw.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(rec, r)
-	return rec, passed
+	return testkit.Knock(d.mw, r)
 }
 
 // used returns when the store says that a key was last used.
@@ -141,9 +134,4 @@ func (d *door) used(id string) time.Time {
 	return key.Used
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
+func must[T any](v T, err error) T { return testkit.Must(v, err) }

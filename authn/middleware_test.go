@@ -236,15 +236,18 @@ func TestAddresses(t *testing.T) {
 	_, token := d.issue(func(s *apikey.Spec) {
 		s.Addresses = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 	})
-	for remote, want := range map[string]bool{
-		"192.0.2.1:1": true, "[::ffff:192.0.2.1]:1": true, "[2001:db8::1]:1": true,
-		"198.51.100.1:1": false, "[2001:db9::1]:1": false, "@": false, "": false,
+	for _, tt := range []struct {
+		remote string
+		want   bool
+	}{
+		{"192.0.2.1:1", true}, {"[::ffff:192.0.2.1]:1", true}, {"[2001:db8::1]:1", true},
+		{"198.51.100.1:1", false}, {"[2001:db9::1]:1", false}, {"@", false}, {"", false},
 	} {
 		for _, temperature := range []string{"cold", "cached"} {
 			r := request("Bearer " + token)
-			r.RemoteAddr = remote
-			if rec, passed := d.knock(r); passed != want || !want && rec.Code != 403 {
-				t.Errorf("%s, %s: %d, passed %v", remote, temperature, rec.Code, passed)
+			r.RemoteAddr = tt.remote
+			if rec, passed := d.knock(r); passed != tt.want || !tt.want && rec.Code != 403 {
+				t.Errorf("%s, %s: %d, passed %v", tt.remote, temperature, rec.Code, passed)
 			}
 		}
 	}
@@ -294,10 +297,15 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 func TestNewReportsMistakes(t *testing.T) {
-	for name, c := range map[string]authn.Config{"none": {}, "nil": {Authenticators: []authn.Authenticator{nil}}} {
-		if _, err := authn.New(c); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	for _, tt := range []struct {
+		name string
+		c    authn.Config
+	}{{"none", authn.Config{}}, {"nil", authn.Config{Authenticators: []authn.Authenticator{nil}}}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := authn.New(tt.c); err == nil {
+				t.Error("no error")
+			}
+		})
 	}
 }
 

@@ -42,10 +42,13 @@ func TestProofReachesTheRoute(t *testing.T) {
 	}
 	need := authz.Need{ID: "password.change", Permission: "read", Recent: 10 * time.Minute}
 	h := authz.Protect(d.model, need, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	for token, want := range map[string]int{"recent": 200, "old": 401, "key": 401} {
+	for _, tt := range []struct {
+		token string
+		want  int
+	}{{"recent", 200}, {"old", 401}, {"key", 401}} {
 		rec := httptest.NewRecorder()
-		if mw.Wrap(h).ServeHTTP(rec, request("Bearer "+token)); rec.Code != want {
-			t.Errorf("%s: %d, want %d", token, rec.Code, want)
+		if mw.Wrap(h).ServeHTTP(rec, request("Bearer "+tt.token)); rec.Code != tt.want {
+			t.Errorf("%s: %d, want %d", tt.token, rec.Code, tt.want)
 		}
 	}
 	changed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // a credential that is changed on the way

@@ -22,30 +22,36 @@ func TestAnyone(t *testing.T) {
 		}
 	}))
 	narrow := grant(authz.Of("write"), authz.Of("p1"), authz.Of("artifacts.*"), authz.Of("test"))
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		rights *authz.Rights
 		want   int
 	}{
-		"nobody":    {nil, 401},
-		"no layers": {g.model.Rights(authz.Active), 403},
-		"no grant":  {g.model.Rights(authz.Active, nil), 403},
-		"void":      {g.model.Rights(authz.Active, []authz.Grant{{}, {Version: 99}}), 403}, // case A1
-		"narrow":    {g.model.Rights(authz.Active, []authz.Grant{narrow}), 200},
-		"suspended": {g.model.Rights(authz.Suspended, []authz.Grant{narrow}), 403},
-		"no status": {g.model.Rights(0, []authz.Grant{narrow}), 403},
+		{"nobody", nil, 401},
+		{"no layers", g.model.Rights(authz.Active), 403},
+		{"no grant", g.model.Rights(authz.Active, nil), 403},
+		{"void", g.model.Rights(authz.Active, []authz.Grant{{}, {Version: 99}}), 403}, // case A1
+		{"narrow", g.model.Rights(authz.Active, []authz.Grant{narrow}), 200},
+		{"suspended", g.model.Rights(authz.Suspended, []authz.Grant{narrow}), 403},
+		{"no status", g.model.Rights(0, []authz.Grant{narrow}), 403},
 	} {
-		g.rights = c.rights
-		if w := g.do("GET", "/v1/whoami"); w.Code != c.want {
-			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			g.rights = c.rights
+			if w := g.do("GET", "/v1/whoami"); w.Code != c.want {
+				t.Errorf("%d, want %d", w.Code, c.want)
+			}
+		})
 	}
-	for name, need := range map[string]authz.Need{
-		"permission": {ID: "a", Anyone: true, Permission: "read"},
-		"resource":   {ID: "b", Anyone: true, CheckedByHandler: []string{"projects"}},
-		"nothing":    {ID: "c"},
+	for _, tt := range []struct {
+		name string
+		need authz.Need
+	}{
+		{"permission", authz.Need{ID: "a", Anyone: true, Permission: "read"}},
+		{"resource", authz.Need{ID: "b", Anyone: true, CheckedByHandler: []string{"projects"}}},
+		{"nothing", authz.Need{ID: "c"}},
 	} {
-		if panics(func() { g.Handle("GET /v1/"+name, need, http.NotFoundHandler()) }) == "" {
-			t.Errorf("%s: registered", name)
+		if panics(func() { g.Handle("GET /v1/"+tt.name, tt.need, http.NotFoundHandler()) }) == "" {
+			t.Errorf("%s: registered", tt.name)
 		}
 	}
 }

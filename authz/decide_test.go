@@ -22,37 +22,40 @@ func TestDecide(t *testing.T) {
 	held := grant(authz.Of("read", "write"), authz.Of("p1"), authz.Of("projects.*", "whoami"), authz.Of("live"))
 	r := m.Rights(authz.Active, []authz.Grant{held}, []authz.Grant{m.Everything()})
 	ok := authz.Request{Permission: "read", Endpoint: "projects.get", Environment: "live", Resources: project("p1")}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		change func(*authz.Request)
 		want   authz.Decision
 	}{
-		"it holds":      {func(*authz.Request) {}, authz.Decision{Allowed: true}},
-		"no resource":   {func(q *authz.Request) { q.Resources = [4]authz.Resource{} }, authz.Decision{Allowed: true}},
-		"exact id":      {func(q *authz.Request) { q.Endpoint = "whoami" }, authz.Decision{Allowed: true}},
-		"deep endpoint": {func(q *authz.Request) { q.Endpoint = "projects.data.get" }, authz.Decision{Allowed: true}},
-		"last resource": {func(q *authz.Request) { q.Resources = [4]authz.Resource{3: {Kind: "projects", ID: "p1"}} }, authz.Decision{Allowed: true}},
-		"permission": {func(q *authz.Request) { q.Permission = "delete" }, authz.Decision{
+		{"it holds", func(*authz.Request) {}, authz.Decision{Allowed: true}},
+		{"no resource", func(q *authz.Request) { q.Resources = [4]authz.Resource{} }, authz.Decision{Allowed: true}},
+		{"exact id", func(q *authz.Request) { q.Endpoint = "whoami" }, authz.Decision{Allowed: true}},
+		{"deep endpoint", func(q *authz.Request) { q.Endpoint = "projects.data.get" }, authz.Decision{Allowed: true}},
+		{"last resource", func(q *authz.Request) { q.Resources = [4]authz.Resource{3: {Kind: "projects", ID: "p1"}} }, authz.Decision{Allowed: true}},
+		{"permission", func(q *authz.Request) { q.Permission = "delete" }, authz.Decision{
 			Code: "missing_permission", Layer: "credential", Dimension: "permissions", Wanted: "delete", Held: "read, write"}},
-		"endpoint": {func(q *authz.Request) { q.Endpoint = "rubrics.get" }, authz.Decision{
+		{"endpoint", func(q *authz.Request) { q.Endpoint = "rubrics.get" }, authz.Decision{
 			Code: "endpoint_not_allowed", Layer: "credential", Dimension: "endpoints", Wanted: "rubrics.get", Held: "projects.*, whoami"}},
-		"stem of a pattern": {func(q *authz.Request) { q.Endpoint = "projects" }, authz.Decision{
+		{"stem of a pattern", func(q *authz.Request) { q.Endpoint = "projects" }, authz.Decision{
 			Code: "endpoint_not_allowed", Layer: "credential", Dimension: "endpoints", Wanted: "projects", Held: "projects.*, whoami"}},
-		"environment": {func(q *authz.Request) { q.Environment = "test" }, authz.Decision{
+		{"environment", func(q *authz.Request) { q.Environment = "test" }, authz.Decision{
 			Code: "environment_not_allowed", Layer: "credential", Dimension: "environments", Wanted: "test", Held: "live"}},
-		"resource": {func(q *authz.Request) { q.Resources = project("p2") }, authz.Decision{
+		{"resource", func(q *authz.Request) { q.Resources = project("p2") }, authz.Decision{
 			Code: "out_of_scope", Layer: "credential", Dimension: "scope.projects", Wanted: "p2", Held: "p1"}},
-		"whole kind": {func(q *authz.Request) { q.Resources = project("*") }, authz.Decision{
+		{"whole kind", func(q *authz.Request) { q.Resources = project("*") }, authz.Decision{
 			Code: "out_of_scope", Layer: "credential", Dimension: "scope.projects", Wanted: "*", Held: "p1"}},
-		"kind not in scope": {func(q *authz.Request) { q.Resources[2] = authz.Resource{Kind: "artifact_types", ID: "x"} }, authz.Decision{
+		{"kind not in scope", func(q *authz.Request) { q.Resources[2] = authz.Resource{Kind: "artifact_types", ID: "x"} }, authz.Decision{
 			Code: "out_of_scope", Layer: "credential", Dimension: "scope.artifact_types", Wanted: "x"}},
-		"last resource out": {func(q *authz.Request) { q.Resources[3] = authz.Resource{Kind: "projects", ID: "p2"} }, authz.Decision{
+		{"last resource out", func(q *authz.Request) { q.Resources[3] = authz.Resource{Kind: "projects", ID: "p2"} }, authz.Decision{
 			Code: "out_of_scope", Layer: "credential", Dimension: "scope.projects", Wanted: "p2", Held: "p1"}},
 	} {
-		q := ok
-		c.change(&q)
-		if diff := cmp.Diff(c.want, r.Decide(q)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			q := ok
+			c.change(&q)
+			if diff := cmp.Diff(c.want, r.Decide(q)); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
@@ -66,44 +69,52 @@ func TestDecideNothingIsDenied(t *testing.T) {
 	}
 	narrow := m.Rights(authz.Active, nil) // case K13: as a handler may write over those that the cache holds
 	*narrow = *m.Rights(authz.Active, all, all)
-	rights := map[string]*authz.Rights{
-		"nil rights":        nil,
-		"a copy":            narrow,
-		"no layers":         m.Rights(authz.Active),
-		"empty layer":       m.Rights(authz.Active, nil),
-		"empty first layer": m.Rights(authz.Active, nil, all),
-		"empty owner":       m.Rights(authz.Active, all, nil),
-		"empty third layer": m.Rights(authz.Active, all, all, nil),
-		"zero grant":        m.Rights(authz.Active, []authz.Grant{{}}),
-		"zero status":       m.Rights(0, all, all),
-		"unknown status":    m.Rights(9, all, all),
+	rights := []struct {
+		name   string
+		rights *authz.Rights
+	}{
+		{"nil rights", nil},
+		{"a copy", narrow},
+		{"no layers", m.Rights(authz.Active)},
+		{"empty layer", m.Rights(authz.Active, nil)},
+		{"empty first layer", m.Rights(authz.Active, nil, all)},
+		{"empty owner", m.Rights(authz.Active, all, nil)},
+		{"empty third layer", m.Rights(authz.Active, all, all, nil)},
+		{"zero grant", m.Rights(authz.Active, []authz.Grant{{}})},
+		{"zero status", m.Rights(0, all, all)},
+		{"unknown status", m.Rights(9, all, all)},
 	}
-	for name, r := range rights {
-		d := r.Decide(q)
+	for _, tt := range rights {
+		d := tt.rights.Decide(q)
 		if d.Allowed || d.Code == "" || d.Layer == "" || d.Dimension == "" {
-			t.Errorf("%s: %+v", name, d)
+			t.Errorf("%s: %+v", tt.name, d)
 		}
-		if s := r.Visible(q, "projects"); s.IsAll() || len(s.Items()) > 0 {
-			t.Errorf("%s: {%v} is visible", name, s)
+		if s := tt.rights.Visible(q, "projects"); s.IsAll() || len(s.Items()) > 0 {
+			t.Errorf("%s: {%v} is visible", tt.name, s)
 		}
 	}
 	r := m.Rights(authz.Active, all, all)
-	for name, change := range map[string]func(*authz.Request){
-		"zero request":       func(q *authz.Request) { *q = authz.Request{} },
-		"no permission":      func(q *authz.Request) { q.Permission = "" },
-		"unknown permission": func(q *authz.Request) { q.Permission = "fly" },
-		"star permission":    func(q *authz.Request) { q.Permission = "*" },
-		"no endpoint":        func(q *authz.Request) { q.Endpoint = "" },
-		"no environment":     func(q *authz.Request) { q.Environment = "" },
-		"unknown kind":       func(q *authz.Request) { q.Resources[1] = authz.Resource{Kind: "galaxies", ID: "x"} },
-		"id without kind":    func(q *authz.Request) { q.Resources[1] = authz.Resource{ID: "x"} },
-		"kind without id":    func(q *authz.Request) { q.Resources[1] = authz.Resource{Kind: "projects"} },
+	for _, tt := range []struct {
+		name   string
+		change func(*authz.Request)
+	}{
+		{"zero request", func(q *authz.Request) { *q = authz.Request{} }},
+		{"no permission", func(q *authz.Request) { q.Permission = "" }},
+		{"unknown permission", func(q *authz.Request) { q.Permission = "fly" }},
+		{"star permission", func(q *authz.Request) { q.Permission = "*" }},
+		{"no endpoint", func(q *authz.Request) { q.Endpoint = "" }},
+		{"no environment", func(q *authz.Request) { q.Environment = "" }},
+		{"unknown kind", func(q *authz.Request) { q.Resources[1] = authz.Resource{Kind: "galaxies", ID: "x"} }},
+		{"id without kind", func(q *authz.Request) { q.Resources[1] = authz.Resource{ID: "x"} }},
+		{"kind without id", func(q *authz.Request) { q.Resources[1] = authz.Resource{Kind: "projects"} }},
 	} {
-		q := q
-		change(&q)
-		if d := r.Decide(q); d.Allowed {
-			t.Errorf("%s: allowed", name)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			q := q
+			tt.change(&q)
+			if d := r.Decide(q); d.Allowed {
+				t.Error("allowed")
+			}
+		})
 	}
 }
 
@@ -157,10 +168,10 @@ func TestDecideUnion(t *testing.T) {
 		grant(authz.Of("read"), authz.Of("p2"), authz.All(), authz.All()),
 	})
 	q := authz.Request{Endpoint: "projects.update", Environment: "live"}
-	for permission, id := range map[string]string{"write": "p1", "read": "p2"} {
-		q.Permission, q.Resources = permission, project(id)
+	for _, tt := range []struct{ permission, id string }{{"write", "p1"}, {"read", "p2"}} {
+		q.Permission, q.Resources = tt.permission, project(tt.id)
 		if d := r.Decide(q); !d.Allowed {
-			t.Errorf("%s %s: %+v", permission, id, d)
+			t.Errorf("%s %s: %+v", tt.permission, tt.id, d)
 		}
 	}
 }

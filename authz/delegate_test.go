@@ -21,36 +21,39 @@ func TestDelegate(t *testing.T) {
 	no := func(dimension, wanted, held string) authz.Decision {
 		return authz.Decision{Code: "scope_exceeds_caller", Layer: "credential", Dimension: dimension, Wanted: wanted, Held: held}
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		change func(*authz.Grant)
 		want   authz.Decision
 	}{
-		"all of a grant":      {func(*authz.Grant) {}, authz.Decision{Allowed: true}},
-		"all of another":      {func(g *authz.Grant) { *g = other }, authz.Decision{Allowed: true}},
-		"less":                {func(g *authz.Grant) { g.Endpoints = authz.Of("projects.get", "projects.data.*") }, authz.Decision{Allowed: true}},
-		"permission":          {func(g *authz.Grant) { g.Permissions = authz.Of("write", "admin") }, no("permissions", "admin, write", "delete, read")},
-		"every permission":    {func(g *authz.Grant) { g.Permissions = authz.All() }, no("permissions", "*", "delete, read")},
-		"endpoint":            {func(g *authz.Grant) { g.Endpoints = authz.Of("whoami", "keys.list") }, no("endpoints", "keys.list", "projects.*, whoami")},
-		"wider pattern":       {func(g *authz.Grant) { g.Permissions, g.Endpoints = authz.Of("write"), authz.Of("projects2.*") }, no("endpoints", "projects2.*", "projects.*, whoami")},
-		"environment":         {func(g *authz.Grant) { g.Environments = authz.Of("live", "test") }, no("environments", "test", "live")},
-		"resource":            {func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p2", "p3") }, no("scope.projects", "p3", "p1, p2")},
-		"all resources":       {func(g *authz.Grant) { g.Scope["projects"] = authz.All() }, no("scope.projects", "*", "p1, p2")},
-		"another kind":        {func(g *authz.Grant) { g.Scope["artifact_types"] = authz.Of("csv") }, no("scope.artifact_types", "csv", "")},
-		"no kind":             {func(g *authz.Grant) { g.Scope = nil }, authz.Decision{Allowed: true}},
-		"of both grants":      {func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }, no("scope.projects", "p3", "p1, p2")},
-		"of a later version":  {func(g *authz.Grant) { g.Version = 2 }, no("version", "2", "1")},
-		"of no version":       {func(g *authz.Grant) { g.Version = 0 }, authz.Decision{Allowed: true}}, // which is the present one in Go
-		"read, of no version": {func(g *authz.Grant) { *g = readGrant(t, `{"permissions":[]}`) }, no("version", "0", "1")},
-		"nothing":             {func(g *authz.Grant) { *g = authz.Grant{} }, authz.Decision{Allowed: true}},
-		"of a later release": {func(g *authz.Grant) { *g = readGrant(t, `{"v":1,"permissions":["read"],"networks":[],"days":[]}`) },
+		{"all of a grant", func(*authz.Grant) {}, authz.Decision{Allowed: true}},
+		{"all of another", func(g *authz.Grant) { *g = other }, authz.Decision{Allowed: true}},
+		{"less", func(g *authz.Grant) { g.Endpoints = authz.Of("projects.get", "projects.data.*") }, authz.Decision{Allowed: true}},
+		{"permission", func(g *authz.Grant) { g.Permissions = authz.Of("write", "admin") }, no("permissions", "admin, write", "delete, read")},
+		{"every permission", func(g *authz.Grant) { g.Permissions = authz.All() }, no("permissions", "*", "delete, read")},
+		{"endpoint", func(g *authz.Grant) { g.Endpoints = authz.Of("whoami", "keys.list") }, no("endpoints", "keys.list", "projects.*, whoami")},
+		{"wider pattern", func(g *authz.Grant) { g.Permissions, g.Endpoints = authz.Of("write"), authz.Of("projects2.*") }, no("endpoints", "projects2.*", "projects.*, whoami")},
+		{"environment", func(g *authz.Grant) { g.Environments = authz.Of("live", "test") }, no("environments", "test", "live")},
+		{"resource", func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p2", "p3") }, no("scope.projects", "p3", "p1, p2")},
+		{"all resources", func(g *authz.Grant) { g.Scope["projects"] = authz.All() }, no("scope.projects", "*", "p1, p2")},
+		{"another kind", func(g *authz.Grant) { g.Scope["artifact_types"] = authz.Of("csv") }, no("scope.artifact_types", "csv", "")},
+		{"no kind", func(g *authz.Grant) { g.Scope = nil }, authz.Decision{Allowed: true}},
+		{"of both grants", func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }, no("scope.projects", "p3", "p1, p2")},
+		{"of a later version", func(g *authz.Grant) { g.Version = 2 }, no("version", "2", "1")},
+		{"of no version", func(g *authz.Grant) { g.Version = 0 }, authz.Decision{Allowed: true}}, // which is the present one in Go
+		{"read, of no version", func(g *authz.Grant) { *g = readGrant(t, `{"permissions":[]}`) }, no("version", "0", "1")},
+		{"nothing", func(g *authz.Grant) { *g = authz.Grant{} }, authz.Decision{Allowed: true}},
+		{"of a later release", func(g *authz.Grant) { *g = readGrant(t, `{"v":1,"permissions":["read"],"networks":[],"days":[]}`) },
 			no("members", "days, networks", "")},
 	} {
-		g := mine
-		g.Scope = map[string]authz.Set{"projects": mine.Scope["projects"]}
-		c.change(&g)
-		if diff := cmp.Diff(c.want, r.Delegate(g)); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", name, diff)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			g := mine
+			g.Scope = map[string]authz.Set{"projects": mine.Scope["projects"]}
+			c.change(&g)
+			if diff := cmp.Diff(c.want, r.Delegate(g)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -64,27 +67,30 @@ func TestDelegateNothing(t *testing.T) {
 	}
 	unknown := m.Everything()
 	unknown.Permissions = authz.Of("read", "fly")
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		rights *authz.Rights
 		layer  string
 	}{
-		"nobody":         {nil, "credential"},
-		"no layers":      {m.Rights(authz.Active), "credential"},
-		"empty layer":    {m.Rights(authz.Active, nil), "credential"},
-		"empty owner":    {m.Rights(authz.Active, all, nil), "owner"},
-		"empty third":    {m.Rights(authz.Active, all, all, nil), "layer 3"},
-		"void grant":     {m.Rights(authz.Active, []authz.Grant{unknown}), "credential"},
-		"void owner":     {m.Rights(authz.Active, all, []authz.Grant{unknown, {}}), "owner"},
-		"zero status":    {m.Rights(0, all), "status"},
-		"read only":      {m.Rights(authz.ReadOnly, all), "status"},
-		"suspended":      {m.Rights(authz.Suspended, all), "status"},
-		"unknown status": {m.Rights(9, all), "status"},
+		{"nobody", nil, "credential"},
+		{"no layers", m.Rights(authz.Active), "credential"},
+		{"empty layer", m.Rights(authz.Active, nil), "credential"},
+		{"empty owner", m.Rights(authz.Active, all, nil), "owner"},
+		{"empty third", m.Rights(authz.Active, all, all, nil), "layer 3"},
+		{"void grant", m.Rights(authz.Active, []authz.Grant{unknown}), "credential"},
+		{"void owner", m.Rights(authz.Active, all, []authz.Grant{unknown, {}}), "owner"},
+		{"zero status", m.Rights(0, all), "status"},
+		{"read only", m.Rights(authz.ReadOnly, all), "status"},
+		{"suspended", m.Rights(authz.Suspended, all), "status"},
+		{"unknown status", m.Rights(9, all), "status"},
 	} {
-		for _, g := range []authz.Grant{g, {Version: authz.Version}} {
-			if d := c.rights.Delegate(g); d.Allowed || d.Code != "scope_exceeds_caller" || d.Layer != c.layer || d.Dimension == "" {
-				t.Errorf("%s: %+v", name, d)
+		t.Run(c.name, func(t *testing.T) {
+			for _, g := range []authz.Grant{g, {Version: authz.Version}} {
+				if d := c.rights.Delegate(g); d.Allowed || d.Code != "scope_exceeds_caller" || d.Layer != c.layer || d.Dimension == "" {
+					t.Errorf("%+v", d)
+				}
 			}
-		}
+		})
 	}
 }
 

@@ -44,17 +44,20 @@ func TestNeedEnvironment(t *testing.T) {
 				}
 			})
 			g.Handle("GET /team", need, handler)
-			for what, h := range map[string]http.Handler{
-				"gate": g, "Protect": g.authenticated(t, authz.Protect(g.model, need, handler)),
+			for _, tt := range []struct {
+				what string
+				h    http.Handler
+			}{
+				{"gate", g}, {"Protect", g.authenticated(t, authz.Protect(g.model, need, handler))},
 			} {
 				shows = ""
 				w := httptest.NewRecorder()
-				h.ServeHTTP(w, request("GET", "/team"))
+				tt.h.ServeHTTP(w, request("GET", "/team"))
 				if w.Code != c.want || shows != c.shows {
-					t.Errorf("%s: got %d, shows %q; want %d, %q", what, w.Code, shows, c.want, c.shows)
+					t.Errorf("%s: got %d, shows %q; want %d, %q", tt.what, w.Code, shows, c.want, c.shows)
 				}
 				if got := w.Header().Get("X-Denied-Reason"); c.want == 403 && got != "environment_not_allowed" {
-					t.Errorf("%s: denied for %q, want environment_not_allowed", what, got)
+					t.Errorf("%s: denied for %q, want environment_not_allowed", tt.what, got)
 				}
 			}
 			_, q, _ := g.Match(httptest.NewRequest("GET", "/team", nil))

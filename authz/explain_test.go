@@ -26,14 +26,15 @@ func TestExplain(t *testing.T) {
 		return q
 	}
 	anyone := authz.Request{Endpoint: "whoami", Anyone: true}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		rights *authz.Rights
 		q      authz.Request
 		want   string
 	}{
-		"nobody":    {nil, q, "denied: missing_permission\nnothing was given: there are no layers\n"},
-		"no layers": {m.Rights(authz.Active), q, "denied: missing_permission\nnothing was given: there are no layers\n"},
-		"denied": {m.Rights(authz.Active, key, all), q, `denied: out_of_scope
+		{"nobody", nil, q, "denied: missing_permission\nnothing was given: there are no layers\n"},
+		{"no layers", m.Rights(authz.Active), q, "denied: missing_permission\nnothing was given: there are no layers\n"},
+		{"denied", m.Rights(authz.Active, key, all), q, `denied: out_of_scope
 status active: yes
 credential: no
   grant 1 lacks permissions "read", has "delete"; endpoints "projects.get", has "keys.list"; environments "live", has "test"; scope.projects "p7", has "p9"
@@ -42,34 +43,34 @@ credential: no
 owner: yes
   grant 1 holds it all
 `},
-		"suspended": {m.Rights(authz.Suspended, all, nil), q, `denied: account_suspended
+		{"suspended", m.Rights(authz.Suspended, all, nil), q, `denied: account_suspended
 status suspended: no
 credential: yes
   grant 1 holds it all
 owner: no
   no grant
 `},
-		"unknown kind": {m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Resources[2] = authz.Resource{Kind: "galaxies", ID: "x"} }),
+		{"unknown kind", m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Resources[2] = authz.Resource{Kind: "galaxies", ID: "x"} }),
 			`denied: out_of_scope
 status active: yes
 credential: no
   grant 1 lacks scope.galaxies "x", has ""
 `},
-		"stale": {m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Recent, q.Proved = time.Minute, noon.Add(-time.Hour) }),
+		{"stale", m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Recent, q.Proved = time.Minute, noon.Add(-time.Hour) }),
 			`denied: insufficient_user_authentication
 status active: yes
 credential: yes
   grant 1 holds it all
 proof: wanted 1m0s ago at most, was 1h0m0s: no
 `},
-		"fresh": {m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Recent, q.Proved = time.Minute, noon.Add(-time.Second) }),
+		{"fresh", m.Rights(authz.Active, all), with(func(q *authz.Request) { q.Recent, q.Proved = time.Minute, noon.Add(-time.Second) }),
 			`allowed
 status active: yes
 credential: yes
   grant 1 holds it all
 proof: wanted 1m0s ago at most, was 1s: yes
 `},
-		"anyone": {m.Rights(authz.Active, key), anyone, `allowed
+		{"anyone", m.Rights(authz.Active, key), anyone, `allowed
 status active: yes
 credential: yes
   grant 1: nothing is asked of it
@@ -77,9 +78,11 @@ credential: yes
   void, since Model.Validate refuses them: 1
 `},
 	} {
-		if diff := cmp.Diff(c.want, c.rights.Explain(c.q)); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", name, diff)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, c.rights.Explain(c.q)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
 

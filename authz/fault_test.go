@@ -110,23 +110,24 @@ func TestFaults(t *testing.T) {
 		}
 		return all
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		subject
 		property string // which finds it
 	}{
-		"a union of grants is within as one grant": {subject{func(child authz.Grant, parents ...authz.Grant) bool {
+		{"a union of grants is within as one grant", subject{func(child authz.Grant, parents ...authz.Grant) bool {
 			return len(parents) > 0 && child.Within(merged(parents...))
 		}, right.rights}, "within"},
-		"a pattern is within today's routes": {subject{func(child authz.Grant, parents ...authz.Grant) bool {
+		{"a pattern is within today's routes", subject{func(child authz.Grant, parents ...authz.Grant) bool {
 			return today(child).Within(parents...)
 		}, right.rights}, "within"},
-		"only the first parent counts": {subject{func(child authz.Grant, parents ...authz.Grant) bool {
+		{"only the first parent counts", subject{func(child authz.Grant, parents ...authz.Grant) bool {
 			return len(parents) > 0 && child.Within(parents[0])
 		}, right.rights}, "generous"},
-		"a union of grants is handed out as one grant": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"a union of grants is handed out as one grant", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.delegate = right.rights(s, mergedLayers(m, layers)...).Delegate
 		}), "delegate"},
-		"void grants are handed out": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"void grants are handed out", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.delegate = func(g authz.Grant) authz.Decision {
 				ok := s == authz.Active && len(layers) > 0
 				for _, layer := range layers {
@@ -135,18 +136,18 @@ func TestFaults(t *testing.T) {
 				return yes(ok)
 			}
 		}), "delegate"},
-		"the status is ignored in handing out": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"the status is ignored in handing out", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.delegate = right.rights(authz.Active, layers...).Delegate
 		}), "delegate"},
-		"layers are united in handing out": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"layers are united in handing out", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.delegate = func(g authz.Grant) authz.Decision {
 				return yes(slices.ContainsFunc(single(s, layers), func(p principal) bool { return p.Delegate(g).Allowed }))
 			}
 		}), "delegate"},
-		"nothing is handed out": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"nothing is handed out", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.delegate = func(authz.Grant) authz.Decision { return yes(false) }
 		}), "generous"},
-		"a missing kind is all": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"a missing kind is all", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = right.rights(s, each(layers, func(g authz.Grant) authz.Grant {
 				g = copied(g)
 				for _, kind := range someKinds {
@@ -157,25 +158,25 @@ func TestFaults(t *testing.T) {
 				return g
 			})...).Decide
 		}), "within"},
-		"a union of grants decides as one grant": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"a union of grants decides as one grant", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = right.rights(s, mergedLayers(m, layers)...).Decide
 		}), "decide"},
-		"void grants count": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"void grants count", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = right.rights(s, each(layers, func(g authz.Grant) authz.Grant {
 				g = copied(g)
 				delete(g.Scope, "galaxies")
 				return g
 			})...).Decide
 		}), "decide"},
-		"the status is ignored": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"the status is ignored", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = right.rights(authz.Active, layers...).Decide
 		}), "decide"},
-		"layers are united": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"layers are united", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = func(q authz.Request) authz.Decision {
 				return yes(slices.ContainsFunc(single(s, layers), func(p principal) bool { return p.Decide(q).Allowed }))
 			}
 		}), "decide"},
-		"a proof in the future is fresh": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"a proof in the future is fresh", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = func(q authz.Request) authz.Decision {
 				if q.Proved.After(q.Now) {
 					q.Proved = q.Now
@@ -183,7 +184,7 @@ func TestFaults(t *testing.T) {
 				return b.principal.Decide(q)
 			}
 		}), "decide"},
-		"no proof is a fresh one": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"no proof is a fresh one", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.decide = func(q authz.Request) authz.Decision {
 				if q.Proved.IsZero() {
 					q.Recent = 0
@@ -191,13 +192,13 @@ func TestFaults(t *testing.T) {
 				return b.principal.Decide(q)
 			}
 		}), "decide"},
-		"the status is ignored in lists": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"the status is ignored in lists", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.visible = right.rights(authz.Active, layers...).Visible
 		}), "visible"},
-		"lists see the first layer": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"lists see the first layer", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.visible = right.rights(s, layers[0]).Visible
 		}), "visible"},
-		"layers are united in lists": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"layers are united in lists", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.visible = func(q authz.Request, kind string) (all authz.Set) {
 				for _, p := range single(s, layers) {
 					all = joined(all, p.Visible(q, kind))
@@ -205,17 +206,17 @@ func TestFaults(t *testing.T) {
 				return all
 			}
 		}), "visible"},
-		"lists mix grants": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"lists mix grants", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.visible = right.rights(s, mergedLayers(m, layers)...).Visible
 		}), "visible"},
-		"lists ask for no proof": {turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
+		{"lists ask for no proof", turn(func(b *bent, s authz.Status, layers [][]authz.Grant) {
 			b.visible = func(q authz.Request, kind string) authz.Set {
 				q.Recent = time.Duration(0)
 				return b.principal.Visible(q, kind)
 			}
 		}), "visible"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			for seed := range uint64(seeds) {
 				if c.each(m, seed, tally{}, properties[c.property]) != nil {
 					t.Logf("found by %q with seed %d", c.property, seed)

@@ -83,26 +83,26 @@ func TestGrantForeign(t *testing.T) {
 	if !m.Rights(authz.Active, []authz.Grant{readGrant(t, `{"v":1,`+full+`}`)}).Decide(q).Allowed {
 		t.Fatal("the same grant without anything unknown is denied")
 	}
-	for name, text := range map[string]string{
-		"member":          `{"v":1,` + full + `,"networks":["10.0.0.0/8"]}`,
-		"dimension":       `{"v":1,"permissions":"*","scope":{"projects":"*","galaxies":"*"},"endpoints":"*","environments":"*"}`,
-		"newer":           `{"v":2,` + full + `}`,
-		"other shapes":    `{"v":2,"permissions":{"all":true},"scope":7}`,
-		"other version":   `{"v":"2025-01-01",` + full + `}`,
-		"fraction":        `{"v":1.0,` + full + `}`,
-		"no version":      `{` + full + `}`,
-		"version null":    `{"v":null,` + full + `}`,
-		"member by case":  `{"v":1,"Permissions":"*","scope":{},"endpoints":"*","environments":"*"}`,
-		"permission":      `{"v":1,"permissions":["read","fly"],"scope":{},"endpoints":"*","environments":"*"}`,
-		"pattern":         `{"v":1,"permissions":["read"],"scope":{},"endpoints":["projects.*","projects*"],"environments":"*"}`,
-		"null":            `null`,
-		"empty":           `{}`,
-		"no permissions":  `{"v":1,"permissions":[],"endpoints":"*","environments":"*"}`,
-		"no endpoints":    `{"v":1,"permissions":"*","environments":"*"}`,
-		"no environments": `{"v":1,"permissions":"*","endpoints":"*","environments":null}`,
+	for _, tt := range []struct{ name, text string }{
+		{"member", `{"v":1,` + full + `,"networks":["10.0.0.0/8"]}`},
+		{"dimension", `{"v":1,"permissions":"*","scope":{"projects":"*","galaxies":"*"},"endpoints":"*","environments":"*"}`},
+		{"newer", `{"v":2,` + full + `}`},
+		{"other shapes", `{"v":2,"permissions":{"all":true},"scope":7}`},
+		{"other version", `{"v":"2025-01-01",` + full + `}`},
+		{"fraction", `{"v":1.0,` + full + `}`},
+		{"no version", `{` + full + `}`},
+		{"version null", `{"v":null,` + full + `}`},
+		{"member by case", `{"v":1,"Permissions":"*","scope":{},"endpoints":"*","environments":"*"}`},
+		{"permission", `{"v":1,"permissions":["read","fly"],"scope":{},"endpoints":"*","environments":"*"}`},
+		{"pattern", `{"v":1,"permissions":["read"],"scope":{},"endpoints":["projects.*","projects*"],"environments":"*"}`},
+		{"null", `null`},
+		{"empty", `{}`},
+		{"no permissions", `{"v":1,"permissions":[],"endpoints":"*","environments":"*"}`},
+		{"no endpoints", `{"v":1,"permissions":"*","environments":"*"}`},
+		{"no environments", `{"v":1,"permissions":"*","endpoints":"*","environments":null}`},
 	} {
-		t.Run(name, func(t *testing.T) {
-			g := readGrant(t, text)
+		t.Run(tt.name, func(t *testing.T) {
+			g := readGrant(t, tt.text)
 			again, err := json.Marshal(g)
 			if err != nil {
 				t.Fatal(err)
@@ -118,7 +118,7 @@ func TestGrantForeign(t *testing.T) {
 					t.Errorf("as the owner's layer: %+v", d)
 				}
 			}
-			if g.Version != authz.Version && text != "null" && string(again) != text {
+			if g.Version != authz.Version && tt.text != "null" && string(again) != tt.text {
 				t.Errorf("written back as %s", again)
 			}
 		})
@@ -148,53 +148,56 @@ func TestGrantWithin(t *testing.T) {
 		return g
 	}
 	parent := with(func(*authz.Grant) {})
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name    string
 		child   authz.Grant
 		parents []authz.Grant
 		want    bool
 	}{
-		"itself":          {parent, []authz.Grant{parent}, true},
-		"no parents":      {parent, nil, false},
-		"everything":      {parent, []authz.Grant{m.Everything()}, true},
-		"all of it":       {m.Everything(), []authz.Grant{m.Everything()}, true},
-		"more than it":    {m.Everything(), []authz.Grant{parent}, false},
-		"permission":      {with(func(g *authz.Grant) { g.Permissions = authz.Of("read", "delete") }), []authz.Grant{parent}, false},
-		"environment":     {with(func(g *authz.Grant) { g.Environments = authz.Of("live", "test") }), []authz.Grant{parent}, false},
-		"project":         {with(func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }), []authz.Grant{parent}, false},
-		"all projects":    {with(func(g *authz.Grant) { g.Scope["projects"] = authz.All() }), []authz.Grant{parent}, false},
-		"fewer projects":  {with(func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p2") }), []authz.Grant{parent}, true},
-		"no projects":     {with(func(g *authz.Grant) { delete(g.Scope, "projects") }), []authz.Grant{parent}, true},
-		"another kind":    {with(func(g *authz.Grant) { g.Scope["artifact_types"] = authz.Of("x") }), []authz.Grant{parent}, false},
-		"of a pattern":    {with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts.get") }), []authz.Grant{parent}, true},
-		"deeper pattern":  {with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts.data.*") }), []authz.Grant{parent}, true},
-		"wider pattern":   {with(func(g *authz.Grant) { g.Endpoints = authz.Of("projects.*") }), []authz.Grant{parent}, false},
-		"stem of pattern": {with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts") }), []authz.Grant{parent}, false},
-		"prefix of word":  {with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts2.get") }), []authz.Grant{parent}, false},
-		"pattern in list": {
+		{"itself", parent, []authz.Grant{parent}, true},
+		{"no parents", parent, nil, false},
+		{"everything", parent, []authz.Grant{m.Everything()}, true},
+		{"all of it", m.Everything(), []authz.Grant{m.Everything()}, true},
+		{"more than it", m.Everything(), []authz.Grant{parent}, false},
+		{"permission", with(func(g *authz.Grant) { g.Permissions = authz.Of("read", "delete") }), []authz.Grant{parent}, false},
+		{"environment", with(func(g *authz.Grant) { g.Environments = authz.Of("live", "test") }), []authz.Grant{parent}, false},
+		{"project", with(func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }), []authz.Grant{parent}, false},
+		{"all projects", with(func(g *authz.Grant) { g.Scope["projects"] = authz.All() }), []authz.Grant{parent}, false},
+		{"fewer projects", with(func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p2") }), []authz.Grant{parent}, true},
+		{"no projects", with(func(g *authz.Grant) { delete(g.Scope, "projects") }), []authz.Grant{parent}, true},
+		{"another kind", with(func(g *authz.Grant) { g.Scope["artifact_types"] = authz.Of("x") }), []authz.Grant{parent}, false},
+		{"of a pattern", with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts.get") }), []authz.Grant{parent}, true},
+		{"deeper pattern", with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts.data.*") }), []authz.Grant{parent}, true},
+		{"wider pattern", with(func(g *authz.Grant) { g.Endpoints = authz.Of("projects.*") }), []authz.Grant{parent}, false},
+		{"stem of pattern", with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts") }), []authz.Grant{parent}, false},
+		{"prefix of word", with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts2.get") }), []authz.Grant{parent}, false},
+		{"pattern in list",
 			with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts.*") }),
 			[]authz.Grant{with(func(g *authz.Grant) { g.Endpoints = authz.Of("artifacts.get", "artifacts.list") })}, false,
 		},
-		"a star in the parent's list": {parent, []authz.Grant{with(func(g *authz.Grant) { g.Endpoints = authz.Of("*") })}, false},
-		"two halves": { // the union of grants is not a grant
+		{"a star in the parent's list", parent, []authz.Grant{with(func(g *authz.Grant) { g.Endpoints = authz.Of("*") })}, false},
+		{"two halves", // the union of grants is not a grant
 			parent, []authz.Grant{
 				with(func(g *authz.Grant) { g.Permissions = authz.Of("read") }),
 				with(func(g *authz.Grant) { g.Permissions = authz.Of("write") }),
 			}, false,
 		},
-		"second parent":            {parent, []authz.Grant{{}, parent}, true},
-		"zero child":               {authz.Grant{}, []authz.Grant{parent}, true}, // it allows nothing
-		"zero parent":              {parent, []authz.Grant{{}}, false},
-		"version 0":                {with(func(g *authz.Grant) { g.Version = 0 }), []authz.Grant{parent}, true},
-		"version 0, both":          {with(func(g *authz.Grant) { g.Version = 0 }), []authz.Grant{with(func(g *authz.Grant) { g.Version = 0 })}, true},
-		"read without":             {readGrant(t, `{"permissions":["read"]}`), []authz.Grant{m.Everything()}, false},
-		"read without, the parent": {parent, []authz.Grant{readGrant(t, `{"permissions":"*","scope":{"projects":"*"},"endpoints":"*","environments":"*"}`)}, false},
-		"foreign child":            {readGrant(t, `{"v":1,"permissions":["read"],"networks":[]}`), []authz.Grant{m.Everything()}, false},
-		"foreign parent":           {parent, []authz.Grant{readGrant(t, `{"v":1,"permissions":"*","scope":{"projects":"*"},"endpoints":"*","environments":"*","networks":[]}`)}, false},
-		"version of both":          {with(func(g *authz.Grant) { g.Version = 2 }), []authz.Grant{with(func(g *authz.Grant) { g.Version = 2 })}, false},
+		{"second parent", parent, []authz.Grant{{}, parent}, true},
+		{"zero child", authz.Grant{}, []authz.Grant{parent}, true}, // it allows nothing
+		{"zero parent", parent, []authz.Grant{{}}, false},
+		{"version 0", with(func(g *authz.Grant) { g.Version = 0 }), []authz.Grant{parent}, true},
+		{"version 0, both", with(func(g *authz.Grant) { g.Version = 0 }), []authz.Grant{with(func(g *authz.Grant) { g.Version = 0 })}, true},
+		{"read without", readGrant(t, `{"permissions":["read"]}`), []authz.Grant{m.Everything()}, false},
+		{"read without, the parent", parent, []authz.Grant{readGrant(t, `{"permissions":"*","scope":{"projects":"*"},"endpoints":"*","environments":"*"}`)}, false},
+		{"foreign child", readGrant(t, `{"v":1,"permissions":["read"],"networks":[]}`), []authz.Grant{m.Everything()}, false},
+		{"foreign parent", parent, []authz.Grant{readGrant(t, `{"v":1,"permissions":"*","scope":{"projects":"*"},"endpoints":"*","environments":"*","networks":[]}`)}, false},
+		{"version of both", with(func(g *authz.Grant) { g.Version = 2 }), []authz.Grant{with(func(g *authz.Grant) { g.Version = 2 })}, false},
 	} {
-		if got := c.child.Within(c.parents...); got != c.want {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got := c.child.Within(c.parents...); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
 	}
 }
 

@@ -36,33 +36,36 @@ func TestNewModel(t *testing.T) {
 		t.Error("another permission is allowed")
 	}
 
-	for want, c := range map[string]authz.ModelConfig{
-		"0 permissions":        {},
-		"65 permissions":       {Permissions: names("p", 65)},
-		"9 kinds":              {Permissions: []string{"read"}, Kinds: names("k", 9)},
-		`permission "read" tw`: {Permissions: []string{"read", "read"}},
-		`permission "Read"`:    {Permissions: []string{"Read"}},
-		`permission ""`:        {Permissions: []string{""}},
-		`permission "*"`:       {Permissions: []string{"*"}},
-		`permission "1a"`:      {Permissions: []string{"1a"}},
-		`permission "a:"`:      {Permissions: []string{"a:"}},
-		`permission ":a"`:      {Permissions: []string{":a"}},
-		`permission "a.:b"`:    {Permissions: []string{"a.:b"}},
-		`permission "a:1b"`:    {Permissions: []string{"a:1b"}},
-		`permission "a:-b"`:    {Permissions: []string{"a:-b"}},
-		`permission "a:B"`:     {Permissions: []string{"a:B"}},
-		`permission "a b"`:     {Permissions: []string{"a b"}},
-		`permission "a,b"`:     {Permissions: []string{"a,b"}},
-		`permission "a:*"`:     {Permissions: []string{"a:*"}},
-		`kind "a:b"`:           {Permissions: []string{"read"}, Kinds: []string{"a:b"}},
-		`kind "a-b"`:           {Permissions: []string{"read"}, Kinds: []string{"a-b"}},
-		`kind "a.b"`:           {Permissions: []string{"read"}, Kinds: []string{"a.b"}},
-		`kind "a" twice`:       {Permissions: []string{"read"}, Kinds: []string{"a", "a"}},
-		`"look" is not among`:  {Permissions: []string{"read"}, ReadOnly: []string{"look"}},
-		`"read" twice`:         {Permissions: []string{"read"}, ReadOnly: []string{"read", "read"}},
+	for _, tt := range []struct {
+		want string
+		c    authz.ModelConfig
+	}{
+		{"0 permissions", authz.ModelConfig{}},
+		{"65 permissions", authz.ModelConfig{Permissions: names("p", 65)}},
+		{"9 kinds", authz.ModelConfig{Permissions: []string{"read"}, Kinds: names("k", 9)}},
+		{`permission "read" tw`, authz.ModelConfig{Permissions: []string{"read", "read"}}},
+		{`permission "Read"`, authz.ModelConfig{Permissions: []string{"Read"}}},
+		{`permission ""`, authz.ModelConfig{Permissions: []string{""}}},
+		{`permission "*"`, authz.ModelConfig{Permissions: []string{"*"}}},
+		{`permission "1a"`, authz.ModelConfig{Permissions: []string{"1a"}}},
+		{`permission "a:"`, authz.ModelConfig{Permissions: []string{"a:"}}},
+		{`permission ":a"`, authz.ModelConfig{Permissions: []string{":a"}}},
+		{`permission "a.:b"`, authz.ModelConfig{Permissions: []string{"a.:b"}}},
+		{`permission "a:1b"`, authz.ModelConfig{Permissions: []string{"a:1b"}}},
+		{`permission "a:-b"`, authz.ModelConfig{Permissions: []string{"a:-b"}}},
+		{`permission "a:B"`, authz.ModelConfig{Permissions: []string{"a:B"}}},
+		{`permission "a b"`, authz.ModelConfig{Permissions: []string{"a b"}}},
+		{`permission "a,b"`, authz.ModelConfig{Permissions: []string{"a,b"}}},
+		{`permission "a:*"`, authz.ModelConfig{Permissions: []string{"a:*"}}},
+		{`kind "a:b"`, authz.ModelConfig{Permissions: []string{"read"}, Kinds: []string{"a:b"}}},
+		{`kind "a-b"`, authz.ModelConfig{Permissions: []string{"read"}, Kinds: []string{"a-b"}}},
+		{`kind "a.b"`, authz.ModelConfig{Permissions: []string{"read"}, Kinds: []string{"a.b"}}},
+		{`kind "a" twice`, authz.ModelConfig{Permissions: []string{"read"}, Kinds: []string{"a", "a"}}},
+		{`"look" is not among`, authz.ModelConfig{Permissions: []string{"read"}, ReadOnly: []string{"look"}}},
+		{`"read" twice`, authz.ModelConfig{Permissions: []string{"read"}, ReadOnly: []string{"read", "read"}}},
 	} {
-		if _, err := authz.NewModel(c); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v does not say %s", c, err, want)
+		if _, err := authz.NewModel(tt.c); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v does not say %s", tt.c, err, tt.want)
 		}
 	}
 }

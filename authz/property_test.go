@@ -205,14 +205,17 @@ func TestClaims(t *testing.T) {
 				}
 			}
 			// A property that checks nothing proves nothing.
-			for what, least := range map[string]int{ // in percent of the children
-				"within": 25, "not within": 25, "only just not within": 15, "handed out": 15, "kept": 25, "both may": 80, "narrower": 15,
-				"allowed": 100, "missing_permission": 10, "endpoint_not_allowed": 10, "environment_not_allowed": 10,
-				"out_of_scope": 10, "account_suspended": 10, "account_read_only": 10, "insufficient_user_authentication": 10,
-				"all visible": 5, "some visible": 15, "none visible": 20,
+			for _, tt := range []struct {
+				what  string
+				least int
+			}{ // in percent of the children
+				{"within", 25}, {"not within", 25}, {"only just not within", 15}, {"handed out", 15}, {"kept", 25}, {"both may", 80}, {"narrower", 15},
+				{"allowed", 100}, {"missing_permission", 10}, {"endpoint_not_allowed", 10}, {"environment_not_allowed", 10},
+				{"out_of_scope", 10}, {"account_suspended", 10}, {"account_read_only", 10}, {"insufficient_user_authentication", 10},
+				{"all visible", 5}, {"some visible", 15}, {"none visible", 20},
 			} {
-				if percent := n[what] * 100 / (seeds * children / shards); percent < least {
-					t.Errorf("%s: %d%% of the children, want %d%%", what, percent, least)
+				if percent := n[tt.what] * 100 / (seeds * children / shards); percent < tt.least {
+					t.Errorf("%s: %d%% of the children, want %d%%", tt.what, percent, tt.least)
 				}
 			}
 			t.Log(n)

@@ -93,15 +93,18 @@ func TestProtect(t *testing.T) {
 // case A11
 func TestProtectRefuses(t *testing.T) {
 	m := newModel(t)
-	for want, f := range map[string]func(){
-		"model is nil":      func() { authz.Protect(nil, getProject, http.NotFoundHandler()) },
-		"handler is nil":    func() { authz.Protect(m, getProject, nil) },
-		`permission ""`:     func() { authz.Protect(m, authz.Need{ID: "a"}, http.NotFoundHandler()) },
-		`ID ""`:             func() { authz.Protect(m, authz.Need{Permission: "read"}, http.NotFoundHandler()) },
-		"not in the model:": func() { authz.Protect(m, authz.Need{ID: "a", Permission: "fly"}, http.NotFoundHandler()) },
+	for _, tt := range []struct {
+		want string
+		f    func()
+	}{
+		{"model is nil", func() { authz.Protect(nil, getProject, http.NotFoundHandler()) }},
+		{"handler is nil", func() { authz.Protect(m, getProject, nil) }},
+		{`permission ""`, func() { authz.Protect(m, authz.Need{ID: "a"}, http.NotFoundHandler()) }},
+		{`ID ""`, func() { authz.Protect(m, authz.Need{Permission: "read"}, http.NotFoundHandler()) }},
+		{"not in the model:", func() { authz.Protect(m, authz.Need{ID: "a", Permission: "fly"}, http.NotFoundHandler()) }},
 	} {
-		if got := panics(f); !strings.Contains(got, want) {
-			t.Errorf("panic %q, want %q", got, want)
+		if got := panics(tt.f); !strings.Contains(got, tt.want) {
+			t.Errorf("panic %q, want %q", got, tt.want)
 		}
 	}
 }

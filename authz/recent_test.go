@@ -16,35 +16,38 @@ func TestDecideRecent(t *testing.T) {
 	m := newModel(t)
 	r := m.Rights(authz.Active, []authz.Grant{m.Everything()})
 	const limit = 5 * time.Minute
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		recent time.Duration
 		proved time.Time
 		held   string // "": allowed
 	}{
-		"not asked":            {0, time.Time{}, ""},
-		"now":                  {limit, noon, ""},
-		"just in time":         {limit, noon.Add(-limit), ""},
-		"just too late":        {limit, noon.Add(-limit - 1), "5m0.000000001s"},
-		"never":                {limit, time.Time{}, "never"},
-		"a clock ahead":        {limit, noon.Add(time.Minute), ""},
-		"a clock far ahead":    {limit, noon.Add(time.Minute + 1), "never"},
-		"within negative":      {-time.Second, noon, "0s"},
-		"ahead, asks little":   {time.Second, noon.Add(time.Minute), ""},
-		"too late, asks least": {1, noon.Add(-2), "2ns"},
+		{"not asked", 0, time.Time{}, ""},
+		{"now", limit, noon, ""},
+		{"just in time", limit, noon.Add(-limit), ""},
+		{"just too late", limit, noon.Add(-limit - 1), "5m0.000000001s"},
+		{"never", limit, time.Time{}, "never"},
+		{"a clock ahead", limit, noon.Add(time.Minute), ""},
+		{"a clock far ahead", limit, noon.Add(time.Minute + 1), "never"},
+		{"within negative", -time.Second, noon, "0s"},
+		{"ahead, asks little", time.Second, noon.Add(time.Minute), ""},
+		{"too late, asks least", 1, noon.Add(-2), "2ns"},
 	} {
-		q := authz.Request{Permission: "read", Endpoint: "a", Environment: "live", Recent: c.recent, Proved: c.proved, Now: noon}
-		want := authz.Decision{Allowed: true}
-		if c.held != "" {
-			want = authz.Decision{Code: "insufficient_user_authentication", Layer: "proof", Dimension: "proof",
-				Wanted: c.recent.String(), Held: c.held, Recent: c.recent}
-		}
-		if diff := cmp.Diff(want, r.Decide(q)); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", name, diff)
-		}
-		q.Now = time.Time{} // forgotten
-		if c.recent > 0 && r.Decide(q).Allowed {
-			t.Errorf("%s: allowed at no time", name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			q := authz.Request{Permission: "read", Endpoint: "a", Environment: "live", Recent: c.recent, Proved: c.proved, Now: noon}
+			want := authz.Decision{Allowed: true}
+			if c.held != "" {
+				want = authz.Decision{Code: "insufficient_user_authentication", Layer: "proof", Dimension: "proof",
+					Wanted: c.recent.String(), Held: c.held, Recent: c.recent}
+			}
+			if diff := cmp.Diff(want, r.Decide(q)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			q.Now = time.Time{} // forgotten
+			if c.recent > 0 && r.Decide(q).Allowed {
+				t.Error("allowed at no time")
+			}
+		})
 	}
 }
 
@@ -77,53 +80,59 @@ func TestRecent(t *testing.T) {
 	protected := http.NewServeMux()
 	protected.Handle("DELETE /projects/{project}", g.authenticated(t, authz.Protect(g.model, need(func(*authz.Need) {}), g.handler("project"))))
 
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name           string
 		proved         time.Time
 		target         string
 		status         int
 		reason, handle string
 	}{
-		"fresh":             {noon.Add(-limit), "DELETE /projects/p1", 200, "", "handle p1"},
-		"stale":             {noon.Add(-limit - 1), "DELETE /projects/p1", 401, "", ""},
-		"a key":             {time.Time{}, "DELETE /projects/p1", 401, "", ""},
-		"stale and hidden":  {time.Time{}, "DELETE /hidden/p1", 401, "", ""},
-		"foreign":           {time.Time{}, "DELETE /projects/p2", 403, "out_of_scope", ""},
-		"foreign, hidden":   {noon, "DELETE /hidden/p2", 404, "", ""},
-		"anyone":            {noon, "POST /password", 200, "", "handle "},
-		"anyone, not fresh": {noon.Add(-time.Hour), "POST /password", 401, "", ""},
+		{"fresh", noon.Add(-limit), "DELETE /projects/p1", 200, "", "handle p1"},
+		{"stale", noon.Add(-limit - 1), "DELETE /projects/p1", 401, "", ""},
+		{"a key", time.Time{}, "DELETE /projects/p1", 401, "", ""},
+		{"stale and hidden", time.Time{}, "DELETE /hidden/p1", 401, "", ""},
+		{"foreign", time.Time{}, "DELETE /projects/p2", 403, "out_of_scope", ""},
+		{"foreign, hidden", noon, "DELETE /hidden/p2", 404, "", ""},
+		{"anyone", noon, "POST /password", 200, "", "handle "},
+		{"anyone, not fresh", noon.Add(-time.Hour), "POST /password", 401, "", ""},
 	} {
-		g.holds(authz.Of("delete"), authz.Of("p1"))
-		method, path, _ := strings.Cut(c.target, " ")
-		for where, h := range map[string]http.Handler{"gate": g, "protect": protected} {
-			if where == "protect" && !strings.HasPrefix(path, "/projects") {
-				continue
-			}
-			g.proved, g.trace = c.proved, nil
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, request(method, path))
-			ran := ""
-			if n := len(g.trace); n > 0 && strings.HasPrefix(g.trace[n-1], "handle") {
-				ran = g.trace[n-1]
-			}
-			if w.Code != c.status || w.Header().Get("X-Denied-Reason") != c.reason || ran != c.handle {
-				t.Errorf("%s, %s: %d %v, ran %q", name, where, w.Code, w.Header(), ran)
-			}
-			if c.status != 401 {
-				continue
-			}
-			want := `Bearer error="insufficient_user_authentication", error_description="A more recent authentication is required", max_age="90"`
-			if got := w.Header().Get("WWW-Authenticate"); got != want {
-				t.Errorf("%s, %s: WWW-Authenticate: %s", name, where, got)
-			}
-			if got, want := w.Body.String(), `"detail":"This asks for a more recent proof of identity: log in again."`; !strings.Contains(got, want) {
-				t.Errorf("%s, %s: got %s, want %s", name, where, got, want)
-			}
-			if where == "gate" {
-				if diff := cmp.Diff([]string{"authenticate", "take 1 of acme/denied", "take 0 of acme/plan"}, g.trace); diff != "" {
-					t.Errorf("%s: %s", name, diff)
+		t.Run(c.name, func(t *testing.T) {
+			g.holds(authz.Of("delete"), authz.Of("p1"))
+			method, path, _ := strings.Cut(c.target, " ")
+			for _, tt := range []struct {
+				where string
+				h     http.Handler
+			}{{"gate", g}, {"protect", protected}} {
+				if tt.where == "protect" && !strings.HasPrefix(path, "/projects") {
+					continue
+				}
+				g.proved, g.trace = c.proved, nil
+				w := httptest.NewRecorder()
+				tt.h.ServeHTTP(w, request(method, path))
+				ran := ""
+				if n := len(g.trace); n > 0 && strings.HasPrefix(g.trace[n-1], "handle") {
+					ran = g.trace[n-1]
+				}
+				if w.Code != c.status || w.Header().Get("X-Denied-Reason") != c.reason || ran != c.handle {
+					t.Errorf("%s: %d %v, ran %q", tt.where, w.Code, w.Header(), ran)
+				}
+				if c.status != 401 {
+					continue
+				}
+				want := `Bearer error="insufficient_user_authentication", error_description="A more recent authentication is required", max_age="90"`
+				if got := w.Header().Get("WWW-Authenticate"); got != want {
+					t.Errorf("%s: WWW-Authenticate: %s", tt.where, got)
+				}
+				if got, want := w.Body.String(), `"detail":"This asks for a more recent proof of identity: log in again."`; !strings.Contains(got, want) {
+					t.Errorf("%s: got %s, want %s", tt.where, got, want)
+				}
+				if tt.where == "gate" {
+					if diff := cmp.Diff([]string{"authenticate", "take 1 of acme/denied", "take 0 of acme/plan"}, g.trace); diff != "" {
+						t.Error(diff)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 

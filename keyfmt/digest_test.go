@@ -60,15 +60,20 @@ func TestDigestNeedsThePepper(t *testing.T) {
 	mine := GeneratePepper("a")
 	digests := slices.Collect(keyring(t, mine).Candidates(token))
 	theirs := GeneratePepper("a")
-	for name, planted := range map[string]Digest{
-		"no pepper":           InsecureUnpeppered().Digest(token),
-		"no pepper, right id": {"a", InsecureUnpeppered().Digest(token).Sum},
-		"right id":            keyring(t, theirs).Digest(token),
-		"right sum, no id":    {"", digests[0].Sum},
+	for _, tt := range []struct {
+		name    string
+		planted Digest
+	}{
+		{"no pepper", InsecureUnpeppered().Digest(token)},
+		{"no pepper, right id", Digest{"a", InsecureUnpeppered().Digest(token).Sum}},
+		{"right id", keyring(t, theirs).Digest(token)},
+		{"right sum, no id", Digest{"", digests[0].Sum}},
 	} {
-		if slices.Contains(digests, planted) {
-			t.Errorf("%s: the token has that digest", name)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if slices.Contains(digests, tt.planted) {
+				t.Error("the token has that digest")
+			}
+		})
 	}
 }
 
@@ -102,41 +107,44 @@ func TestNewKeyringCopies(t *testing.T) {
 func TestNewKeyringRefuses(t *testing.T) {
 	good := GeneratePepper("x").Secret
 	repeat := func(s string) []byte { return []byte(strings.Repeat(s, 64))[:64] }
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name    string
 		peppers []Pepper
 		want    []string // in the error, which is one line for each mistake
 	}{
-		"zero":            {[]Pepper{{}}, []string{`id ""`, "0 bytes"}},
-		"upper case":      {[]Pepper{{"A", good}}, []string{`id "A"`}},
-		"underscore":      {[]Pepper{{"a_b", good}}, []string{`id "a_b"`}},
-		"long id":         {[]Pepper{{strings.Repeat("a", 33), good}}, []string{"1 to 32"}},
-		"short secret":    {[]Pepper{{"a", good[:31]}}, []string{"31 bytes"}},
-		"zeros":           {[]Pepper{{"a", make([]byte, 32)}}, []string{"only 1 different bytes"}},
-		"one letter":      {[]Pepper{{"a", repeat("k")}}, []string{"only 1 different bytes"}},
-		"a word":          {[]Pepper{{"a", repeat("changeme")}}, []string{"only 7 different bytes"}},
-		"twice":           {[]Pepper{{"a", good}, {"b", good}, {"a", good}}, []string{`"a" is used twice`}},
-		"all at once":     {[]Pepper{{"A", good[:1]}, {"B", nil}}, []string{`id "A"`, "1 bytes", `id "B"`, "0 bytes"}},
-		"nothing amiss":   {[]Pepper{{strings.Repeat("a", 32), good}, {"0", repeat("0123456789abcdef")}}, nil},
-		"later one amiss": {[]Pepper{{"a", good}, {"b", good}, {"c", good[:8]}}, []string{`"c" is weak`}},
+		{"zero", []Pepper{{}}, []string{`id ""`, "0 bytes"}},
+		{"upper case", []Pepper{{"A", good}}, []string{`id "A"`}},
+		{"underscore", []Pepper{{"a_b", good}}, []string{`id "a_b"`}},
+		{"long id", []Pepper{{strings.Repeat("a", 33), good}}, []string{"1 to 32"}},
+		{"short secret", []Pepper{{"a", good[:31]}}, []string{"31 bytes"}},
+		{"zeros", []Pepper{{"a", make([]byte, 32)}}, []string{"only 1 different bytes"}},
+		{"one letter", []Pepper{{"a", repeat("k")}}, []string{"only 1 different bytes"}},
+		{"a word", []Pepper{{"a", repeat("changeme")}}, []string{"only 7 different bytes"}},
+		{"twice", []Pepper{{"a", good}, {"b", good}, {"a", good}}, []string{`"a" is used twice`}},
+		{"all at once", []Pepper{{"A", good[:1]}, {"B", nil}}, []string{`id "A"`, "1 bytes", `id "B"`, "0 bytes"}},
+		{"nothing amiss", []Pepper{{strings.Repeat("a", 32), good}, {"0", repeat("0123456789abcdef")}}, nil},
+		{"later one amiss", []Pepper{{"a", good}, {"b", good}, {"c", good[:8]}}, []string{`"c" is weak`}},
 	} {
-		keys, err := NewKeyring(c.peppers[0], c.peppers[1:]...)
-		if (err != nil) != (c.want != nil) || (keys == nil) != (err != nil) {
-			t.Errorf("%s: %v, %v", name, keys, err)
-			continue
-		}
-		if err == nil {
-			continue
-		}
-		lines := strings.Split(err.Error(), "\n")
-		for i, want := range c.want {
-			if len(lines) != len(c.want) || !strings.HasPrefix(lines[i], "keyfmt: ") || !strings.Contains(lines[i], want) {
-				t.Errorf("%s: refused with %q, want line %d to say %q", name, lines, i, want)
-				break
+		t.Run(c.name, func(t *testing.T) {
+			keys, err := NewKeyring(c.peppers[0], c.peppers[1:]...)
+			if (err != nil) != (c.want != nil) || (keys == nil) != (err != nil) {
+				t.Errorf("%v, %v", keys, err)
+				return
 			}
-		}
-		// case T6: a weak pepper is refused with the command that makes a good one.
-		if strings.Contains(err.Error(), "weak") != strings.Contains(err.Error(), "openssl rand -hex 32") {
-			t.Errorf("%s: refused with %q", name, lines)
-		}
+			if err == nil {
+				return
+			}
+			lines := strings.Split(err.Error(), "\n")
+			for i, want := range c.want {
+				if len(lines) != len(c.want) || !strings.HasPrefix(lines[i], "keyfmt: ") || !strings.Contains(lines[i], want) {
+					t.Errorf("refused with %q, want line %d to say %q", lines, i, want)
+					break
+				}
+			}
+			// case T6: a weak pepper is refused with the command that makes a good one.
+			if strings.Contains(err.Error(), "weak") != strings.Contains(err.Error(), "openssl rand -hex 32") {
+				t.Errorf("refused with %q", lines)
+			}
+		})
 	}
 }

@@ -84,9 +84,12 @@ func TestRejection(t *testing.T) {
 }
 
 func TestChecksumIsPadded(t *testing.T) {
-	for sum, want := range map[uint32]string{0: "000000", 61: "00000z", 62: "000010", 1<<32 - 1: "4gfFC3"} {
-		if got := string(appendSum(nil, sum)); got != want {
-			t.Errorf("sum %d is %q, want %q", sum, got, want)
+	for _, tt := range []struct {
+		sum  uint32
+		want string
+	}{{0, "000000"}, {61, "00000z"}, {62, "000010"}, {1<<32 - 1, "4gfFC3"}} {
+		if got := string(appendSum(nil, tt.sum)); got != tt.want {
+			t.Errorf("sum %d is %q, want %q", tt.sum, got, tt.want)
 		}
 	}
 }

@@ -37,39 +37,41 @@ func TestParseHostile(t *testing.T) {
 	f := format(t, "mt_live_")
 	token := f.Generate().Reveal()
 	body := token[len("mt_live_"):]
-	for name, c := range map[string]struct {
-		s    string
-		want error
+	for _, c := range []struct {
+		name, s string
+		want    error
 	}{
-		"1 MB":              {strings.Repeat("A", 1<<20), errLength},
-		"1 MB after prefix": {"mt_live_" + strings.Repeat("A", 1<<20), errLength},
-		"empty":             {"", errLength},
-		"prefix alone":      {"mt_live_", errLength},
-		"space before":      {" " + token, errLength},
-		"space after":       {token + " ", errLength},
-		"scheme":            {"Bearer " + token, errLength},
-		"space inside":      {token[:20] + " " + token[21:], errAlphabet},
-		"tab":               {token[:20] + "\t" + token[21:], errAlphabet},
-		"line feed":         {token[:len(token)-1] + "\n", errAlphabet},
-		"NUL":               {token[:20] + "\x00" + token[21:], errAlphabet},
-		"NUL after":         {token + "\x00", errLength},
-		"not UTF-8":         {token[:20] + "\xff" + token[21:], errAlphabet},
-		"full-width digit":  {token[:20] + "１" + token[23:], errAlphabet},
-		"Cyrillic letter":   {token[:20] + "а" + token[22:], errAlphabet},
-		"neighbours":        {"mt_live_" + strings.Repeat("/:@[`{", 5)[:29], errAlphabet},
-		"upper-case prefix": {"MT_LIVE_" + body, errPrefix},
-		"full-width prefix": {"mt＿l" + token[6:], errPrefix},
+		{"1 MB", strings.Repeat("A", 1<<20), errLength},
+		{"1 MB after prefix", "mt_live_" + strings.Repeat("A", 1<<20), errLength},
+		{"empty", "", errLength},
+		{"prefix alone", "mt_live_", errLength},
+		{"space before", " " + token, errLength},
+		{"space after", token + " ", errLength},
+		{"scheme", "Bearer " + token, errLength},
+		{"space inside", token[:20] + " " + token[21:], errAlphabet},
+		{"tab", token[:20] + "\t" + token[21:], errAlphabet},
+		{"line feed", token[:len(token)-1] + "\n", errAlphabet},
+		{"NUL", token[:20] + "\x00" + token[21:], errAlphabet},
+		{"NUL after", token + "\x00", errLength},
+		{"not UTF-8", token[:20] + "\xff" + token[21:], errAlphabet},
+		{"full-width digit", token[:20] + "１" + token[23:], errAlphabet},
+		{"Cyrillic letter", token[:20] + "а" + token[22:], errAlphabet},
+		{"neighbours", "mt_live_" + strings.Repeat("/:@[`{", 5)[:29], errAlphabet},
+		{"upper-case prefix", "MT_LIVE_" + body, errPrefix},
+		{"full-width prefix", "mt＿l" + token[6:], errPrefix},
 	} {
-		got, err := f.Parse(c.s)
-		if err != c.want || !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s: %v, want %v", name, err, c.want)
-		}
-		if !got.IsZero() {
-			t.Errorf("%s: a token beside the error", name)
-		}
-		if n := testing.AllocsPerRun(10, func() { f.Parse(c.s) }); n != 0 {
-			t.Errorf("%s: %v allocations", name, n)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			got, err := f.Parse(c.s)
+			if err != c.want || !errors.Is(err, ErrMalformed) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			if !got.IsZero() {
+				t.Error("a token beside the error")
+			}
+			if n := testing.AllocsPerRun(10, func() { f.Parse(c.s) }); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
 	}
 	if n := testing.AllocsPerRun(10, func() { f.Parse(token) }); n != 0 {
 		t.Errorf("valid: %v allocations", n)

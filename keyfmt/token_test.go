@@ -16,16 +16,16 @@ import (
 // or base64, or as a list of numbers.
 func leaks(text string, secret []byte) (forms []string) {
 	numbers := fmt.Sprint(secret)
-	for name, form := range map[string]string{
-		"text":    string(secret),
-		"quoted":  strings.Trim(fmt.Sprintf("%q", secret), `"`),
-		"hex":     hex.EncodeToString(secret),
-		"spaced":  fmt.Sprintf("% x", secret),
-		"base64":  base64.RawStdEncoding.EncodeToString(secret),
-		"decimal": numbers[1 : len(numbers)-1],
+	for _, tt := range []struct{ name, form string }{
+		{"text", string(secret)},
+		{"quoted", strings.Trim(fmt.Sprintf("%q", secret), `"`)},
+		{"hex", hex.EncodeToString(secret)},
+		{"spaced", fmt.Sprintf("% x", secret)},
+		{"base64", base64.RawStdEncoding.EncodeToString(secret)},
+		{"decimal", numbers[1 : len(numbers)-1]},
 	} {
-		if strings.Contains(strings.ToLower(text), strings.ToLower(form)) {
-			forms = append(forms, name)
+		if strings.Contains(strings.ToLower(text), strings.ToLower(tt.form)) {
+			forms = append(forms, tt.name)
 		}
 	}
 	return forms
@@ -68,20 +68,25 @@ func TestTokenRedacts(t *testing.T) {
 		token  Token
 		tokens []Token
 	}
-	for name, v := range map[string]any{
-		"value":            token,
-		"pointer":          &token,
-		"slice":            []Token{token},
-		"map":              map[string]Token{"k": token},
-		"exported field":   exported{token},
-		"unexported field": hidden{token, []Token{token}},
-		"error":            fmt.Errorf("no: %v", token),
+	for _, tt := range []struct {
+		name string
+		v    any
+	}{
+		{"value", token},
+		{"pointer", &token},
+		{"slice", []Token{token}},
+		{"map", map[string]Token{"k": token}},
+		{"exported field", exported{token}},
+		{"unexported field", hidden{token, []Token{token}}},
+		{"error", fmt.Errorf("no: %v", token)},
 	} {
-		for how, text := range printed(t, v, everyVerb) {
-			if forms := leaks(text, secret); forms != nil {
-				t.Errorf("%s by %s shows the token as %v", name, how, forms)
+		t.Run(tt.name, func(t *testing.T) {
+			for how, text := range printed(t, tt.v, everyVerb) {
+				if forms := leaks(text, secret); forms != nil {
+					t.Errorf("%s by %s shows the token as %v", tt.name, how, forms)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -89,22 +94,27 @@ func TestTokenRedacts(t *testing.T) {
 func TestPepperRedacts(t *testing.T) {
 	p := GeneratePepper("2026-01")
 	verbs := strings.NewReplacer("p", "", "w", "").Replace(everyVerb) // vet refuses these two, and fmt asks no method there
-	for name, v := range map[string]any{
-		"value":          p,
-		"pointer":        &p,
-		"slice":          []Pepper{p},
-		"exported field": struct{ Pepper Pepper }{p},
-		"keyring":        keyring(t, p),
-		"keyring value":  *keyring(t, p),
-		"hidden keyring": struct{ keys *Keyring }{keyring(t, p)},
-		"refusal":        refusal(Pepper{ID: "UPPER", Secret: p.Secret}),
-		"weak":           refusal(Pepper{ID: "a", Secret: p.Secret[:31]}),
+	for _, tt := range []struct {
+		name string
+		v    any
+	}{
+		{"value", p},
+		{"pointer", &p},
+		{"slice", []Pepper{p}},
+		{"exported field", struct{ Pepper Pepper }{p}},
+		{"keyring", keyring(t, p)},
+		{"keyring value", *keyring(t, p)},
+		{"hidden keyring", struct{ keys *Keyring }{keyring(t, p)}},
+		{"refusal", refusal(Pepper{ID: "UPPER", Secret: p.Secret})},
+		{"weak", refusal(Pepper{ID: "a", Secret: p.Secret[:31]})},
 	} {
-		for how, text := range printed(t, v, verbs) {
-			if forms := leaks(text, p.Secret[:16]); forms != nil {
-				t.Errorf("%s by %s shows the secret as %v", name, how, forms)
+		t.Run(tt.name, func(t *testing.T) {
+			for how, text := range printed(t, tt.v, verbs) {
+				if forms := leaks(text, p.Secret[:16]); forms != nil {
+					t.Errorf("%s by %s shows the secret as %v", tt.name, how, forms)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -122,14 +132,16 @@ func TestTokenShows(t *testing.T) {
 	const hint = "mt_live_…bMOI"
 	text, _ := token.MarshalText()
 	quoted, _ := json.Marshal(token)
-	for how, got := range map[string]string{
-		"Hint": token.Hint(), "String": token.String(), "%v": fmt.Sprintf("%v", token),
-		"%x": fmt.Sprintf("%x", token), "%#v": fmt.Sprintf("%#v", token), "LogValue": token.LogValue().String(),
-		"MarshalText": string(text), "json.Marshal": strings.Trim(string(quoted), `"`),
+	for _, tt := range []struct{ name, got string }{
+		{"Hint", token.Hint()}, {"String", token.String()}, {"%v", fmt.Sprintf("%v", token)},
+		{"%x", fmt.Sprintf("%x", token)}, {"%#v", fmt.Sprintf("%#v", token)}, {"LogValue", token.LogValue().String()},
+		{"MarshalText", string(text)}, {"json.Marshal", strings.Trim(string(quoted), `"`)},
 	} {
-		if got != hint {
-			t.Errorf("%s shows %q, want %q", how, got, hint)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.got != hint {
+				t.Errorf("%s shows %q, want %q", tt.name, tt.got, hint)
+			}
+		})
 	}
 	var zero Token
 	if !zero.IsZero() || zero.Reveal() != "" || zero.Hint() != "" || token.IsZero() {

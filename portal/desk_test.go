@@ -21,6 +21,7 @@ import (
 	"medtwin.ai/tollgate/authn/login"
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/portal"
 	"medtwin.ai/tollgate/ratelimit"
@@ -41,7 +42,7 @@ type desk struct {
 	bare    bool   // the application has no routes
 	admin   string // of tests of teams: the id of an administrator
 	broken  error  // of Exists
-	log     lockedLog
+	log     testkit.Log
 
 	mu       sync.Mutex
 	projects map[string][]string      // by account and environment
@@ -52,18 +53,6 @@ type desk struct {
 func (d *desk) time() time.Time { return *d.clock.Load() }
 
 func (d *desk) setNow(now time.Time) { d.clock.Store(&now) }
-
-// lockedLog is a buffer for concurrent use.
-type lockedLog struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (l *lockedLog) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Buffer.Write(b)
-}
 
 // ownLogin makes the application log people in.
 func ownLogin(d *desk) {
@@ -142,12 +131,7 @@ func (d *desk) route(pattern string, need authz.Need) {
 	d.gate.Handle(method+" "+d.portal.Prefix+path, need, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
+func must[T any](v T, err error) T { return testkit.Must(v, err) }
 
 // freely does not limit what costs nothing of the plan.
 type freely struct{ ratelimit.Store }

@@ -61,28 +61,28 @@ func testIdempotency(t *testing.T, d *desk) {
 	replayed(first, "POST", "/api-keys", owner, body, "a")
 	next = d.makes(owner, seedCreate)
 
-	for path, body := range map[string]string{
-		"/api-keys":                        seedCreate,
-		"/api-keys/" + next.ID + "/rotate": `{"grace_seconds":0}`,
+	for _, tt := range []struct{ path, body string }{
+		{"/api-keys", seedCreate},
+		{"/api-keys/" + next.ID + "/rotate", `{"grace_seconds":0}`},
 	} {
 		before, _ := d.listed("/api-keys?limit=200", owner)
 		var made, told atomic.Int32
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				switch a := d.do("POST", path, owner, body, header, "at once "+path); {
+				switch a := d.do("POST", tt.path, owner, tt.body, header, "at once "+tt.path); {
 				case a.status == 201 && strings.Contains(a.body, `"key":`):
 					made.Add(1)
 				case a.status == 200 && !strings.Contains(a.body, `"key":`):
 					told.Add(1)
 				default:
-					t.Errorf("%s: %d %s", path, a.status, a.body)
+					t.Errorf("%s: %d %s", tt.path, a.status, a.body)
 				}
 			})
 		}
 		all.Wait()
 		if after, _ := d.listed("/api-keys?limit=200", owner); made.Load() != 1 || told.Load() != 19 || len(after) != len(before)+1 {
-			t.Errorf("%s, 20 at once: %d made, %d told, %d keys more", path, made.Load(), told.Load(), len(after)-len(before))
+			t.Errorf("%s, 20 at once: %d made, %d told, %d keys more", tt.path, made.Load(), told.Load(), len(after)-len(before))
 		}
 	}
 }

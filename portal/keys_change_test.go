@@ -96,15 +96,15 @@ func TestUpdateKey(t *testing.T) {
 			t.Error(a.body)
 		}
 		d.must(200, "GET", "/projects", "Bearer "+key.Key, "")
-		for body, code := range map[string]string{
-			`{"expires_at":"2026-11-21T08:00:00Z"}`: "invalid_expiry", `{"expires_at":""}`: "invalid_expiry", // case K19
-			`{"expires_at":"0001-01-01T00:00:00Z"}`: "invalid_expiry", `{"expires_at":1}`: "invalid_field",
-			`{"addresses":[]}`: "invalid_addresses", `{"scope":{}}`: "invalid_scope", `{"scope":{"Projects":["proj_abc123"]}}`: "unknown_field",
-			`{"permissions":[]}`: "invalid_permissions", `{"permissions":["operate"]}`: "invalid_permissions", `{"name":""}`: "invalid_name",
-			`{"scope":{"projects":["proj_none"]}}`: "unknown_resource", `{"enabled":null}`: "invalid_field", `{"environment":"test"}`: "unknown_field",
+		for _, tt := range []struct{ body, code string }{
+			{`{"expires_at":"2026-11-21T08:00:00Z"}`, "invalid_expiry"}, {`{"expires_at":""}`, "invalid_expiry"}, // case K19
+			{`{"expires_at":"0001-01-01T00:00:00Z"}`, "invalid_expiry"}, {`{"expires_at":1}`, "invalid_field"},
+			{`{"addresses":[]}`, "invalid_addresses"}, {`{"scope":{}}`, "invalid_scope"}, {`{"scope":{"Projects":["proj_abc123"]}}`, "unknown_field"},
+			{`{"permissions":[]}`, "invalid_permissions"}, {`{"permissions":["operate"]}`, "invalid_permissions"}, {`{"name":""}`, "invalid_name"},
+			{`{"scope":{"projects":["proj_none"]}}`, "unknown_resource"}, {`{"enabled":null}`, "invalid_field"}, {`{"environment":"test"}`, "unknown_field"},
 		} {
-			if a := d.do("PATCH", path, owner, body); a.status != 400 || !strings.Contains(a.body, code) {
-				t.Errorf("%s: %d %s, want %s", body, a.status, a.body, code)
+			if a := d.do("PATCH", path, owner, tt.body); a.status != 400 || !strings.Contains(a.body, tt.code) {
+				t.Errorf("%s: %d %s, want %s", tt.body, a.status, a.body, tt.code)
 			}
 		}
 		d.must(204, "DELETE", path+"?reason=left", owner, "")

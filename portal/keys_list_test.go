@@ -66,12 +66,12 @@ func TestListKeys(t *testing.T) {
 		}
 		for _, path := range []string{"/api-keys?limit=200", "/api-keys/" + key.ID, "/api-keys?expiring_before=2036-11-24T10:00:00Z"} {
 			body := d.must(200, "GET", path, owner, "").body
-			for name, secret := range map[string]string{
-				"key": key.Key[len("mt_live_"):][:23], "digest": hex.EncodeToString(stored.Digest.Sum[:]),
-				"digest in base64": base64.RawStdEncoding.EncodeToString(stored.Digest.Sum[:]), "pepper": stored.Digest.Pepper, "member": `"key":`,
+			for _, tt := range []struct{ name, secret string }{
+				{"key", key.Key[len("mt_live_"):][:23]}, {"digest", hex.EncodeToString(stored.Digest.Sum[:])},
+				{"digest in base64", base64.RawStdEncoding.EncodeToString(stored.Digest.Sum[:])}, {"pepper", stored.Digest.Pepper}, {"member", `"key":`},
 			} {
-				if secret == "" || strings.Contains(body, secret) {
-					t.Errorf("%s shows the %s: %s", path, name, body)
+				if tt.secret == "" || strings.Contains(body, tt.secret) {
+					t.Errorf("%s shows the %s: %s", path, tt.name, body)
 				}
 			}
 		}

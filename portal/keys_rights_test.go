@@ -98,10 +98,10 @@ func TestForeignKeys(t *testing.T) {
 			{"GET", ""}, {"PATCH", "", `{"enabled":false}`}, {"DELETE", ""}, {"POST", "/rotate"}, {"POST", "/rotate", `{"grace_seconds":0}`},
 		} {
 			missing := d.do(c[0], "/api-keys/key_none"+c[1], theirs, c[2])
-			for name, auth := range map[string]string{"another account": theirs, "an editor": editor} {
-				a := d.do(c[0], "/api-keys/"+key.ID+c[1], auth, c[2])
+			for _, tt := range []struct{ name, auth string }{{"another account", theirs}, {"an editor", editor}} {
+				a := d.do(c[0], "/api-keys/"+key.ID+c[1], tt.auth, c[2])
 				if a.status != 404 || a.body != missing.body || len(a.header) != len(missing.header) {
-					t.Errorf("%s, %v: %d %s %v\nmissing: %s %v", name, c, a.status, a.body, a.header, missing.body, missing.header)
+					t.Errorf("%s, %v: %d %s %v\nmissing: %s %v", tt.name, c, a.status, a.body, a.header, missing.body, missing.header)
 				}
 			}
 		}

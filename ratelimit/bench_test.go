@@ -11,19 +11,18 @@ import (
 	"time"
 )
 
-func benchPlans(b *testing.B) map[string]*Plan {
+func benchPlans(b *testing.B) (plans []*Plan) {
 	b.Helper()
-	plans := make(map[string]*Plan)
-	for name, notation := range map[string]string{
+	for _, tt := range []struct{ name, notation string }{
 		// Days that no benchmark uses up.
-		"ring":    "60-M, 9000000000000-D",    // exact times
-		"buckets": "60000-M, 9000000000000-D", // sub-windows
+		{"ring", "60-M, 9000000000000-D"},       // exact times
+		{"buckets", "60000-M, 9000000000000-D"}, // sub-windows
 	} {
-		p, err := ParsePlan(name, notation)
+		p, err := ParsePlan(tt.name, tt.notation)
 		if err != nil {
 			b.Fatal(err)
 		}
-		plans[name] = p
+		plans = append(plans, p)
 	}
 	return plans
 }
@@ -31,14 +30,14 @@ func benchPlans(b *testing.B) map[string]*Plan {
 func BenchmarkTake(b *testing.B) {
 	ctx := context.Background()
 	start := time.Now()
-	for name, plan := range benchPlans(b) {
+	for _, plan := range benchPlans(b) {
 		for _, keys := range []int{1, 10_000, 1_000_000} {
 			subjects := make([]string, keys)
 			for i := range subjects {
 				subjects[i] = "acct_" + strconv.Itoa(i) + "/live"
 			}
 			order := rand.New(rand.NewPCG(1, 2)).Perm(keys)
-			b.Run(name+"/keys="+strconv.Itoa(keys), func(b *testing.B) {
+			b.Run(plan.name+"/keys="+strconv.Itoa(keys), func(b *testing.B) {
 				m := NewMemory(2 * keys)  // few sets overflow
 				for i := range subjects { // so that every key is there
 					m.Take(ctx, Take{"plan", subjects[i], plan, 1}, start)
@@ -59,7 +58,7 @@ func BenchmarkTake(b *testing.B) {
 				b.ReportMetric(float64(allowed)/float64(b.N), "allowed/op")
 			})
 		}
-		b.Run(name+"/refused", func(b *testing.B) {
+		b.Run(plan.name+"/refused", func(b *testing.B) {
 			m := NewMemory(0)
 			for d, _ := m.Take(ctx, Take{"plan", "s", plan, 1}, start); d.Allowed; {
 				d, _ = m.Take(ctx, Take{"plan", "s", plan, 1}, start)
@@ -78,8 +77,8 @@ func BenchmarkTakeParallel(b *testing.B) {
 	for i := range subjects {
 		subjects[i] = "acct_" + strconv.Itoa(i) + "/live"
 	}
-	for name, plan := range benchPlans(b) {
-		b.Run(name, func(b *testing.B) {
+	for _, plan := range benchPlans(b) {
+		b.Run(plan.name, func(b *testing.B) {
 			m := NewMemory(0)
 			start := time.Now()
 			var worker atomic.Int64
@@ -102,7 +101,7 @@ func (w nullWriter) Write(b []byte) (int, error) { return len(b), nil }
 func (w nullWriter) WriteHeader(int)             {}
 
 func BenchmarkWrap(b *testing.B) {
-	plan := benchPlans(b)["ring"]
+	plan := benchPlans(b)[0]
 	now := time.Now()
 	l, err := New(Config{
 		Charge: func(r *http.Request) (string, *Plan) { return r.URL.Path, plan },

@@ -307,9 +307,9 @@ func TestNoGoroutines(t *testing.T) {
 }
 
 func TestNewMemorySizes(t *testing.T) {
-	for keys, want := range map[int]int{-1: 65536, 0: 65536, 1: 8, 8: 8, 9: 16, 1000: 1024, 1 << 14: 1 << 14} {
-		if got := NewMemory(keys).sets * ways; got != want {
-			t.Errorf("NewMemory(%d) holds %d keys, want %d", keys, got, want)
+	for _, tt := range []struct{ keys, want int }{{-1, 65536}, {0, 65536}, {1, 8}, {8, 8}, {9, 16}, {1000, 1024}, {1 << 14, 1 << 14}} {
+		if got := NewMemory(tt.keys).sets * ways; got != tt.want {
+			t.Errorf("NewMemory(%d) holds %d keys, want %d", tt.keys, got, tt.want)
 		}
 	}
 }

@@ -89,52 +89,52 @@ func TestNewPlanReportsAll(t *testing.T) {
 }
 
 func TestParsePlan(t *testing.T) {
-	for notation, want := range map[string]string{
-		"60-M":                         "60-M",
-		"60-M, 10000-D":                "60-M, 10000-D",
-		"60-M,10000-D":                 "60-M, 10000-D",
-		"1-S, 2-M, 3-H, 4-D":           "1-S, 2-M, 3-H, 4-D",
-		"9223372036854775807-D":        "9223372036854775807-D",
-		"4294967295-S, 4294967295-M":   "4294967295-S, 4294967295-M",
-		"10000-D, 60-M":                "10000-D, 60-M",
-		"":                             "",
-		"60":                           "",
-		"60-":                          "",
-		"-M":                           "",
-		"60-m":                         "",
-		"60-W":                         "",
-		"60-MM":                        "",
-		"60 -M":                        "",
-		"60- M":                        "",
-		" 60-M":                        "",
-		"60-M ":                        "",
-		"60-M,  10000-D":               "",
-		"60-M,":                        "",
-		"60-M;10000-D":                 "",
-		"0-S":                          "",
-		"00-S":                         "",
-		"060-M":                        "",
-		"+10-M":                        "",
-		"-10-M":                        "",
-		"1e3-M":                        "",
-		"٦-M":                          "",
-		"9223372036854775808-D":        "",
-		"4294967296-M":                 "",
-		"60-M, 60-M":                   "",
-		"60-M, 59-D":                   "",
-		"1-S, 2-M, 3-H, 4-D, 5-D":      "",
-		strings.Repeat("60-M,", 10000): "",
+	for _, tt := range []struct{ notation, want string }{
+		{"60-M", "60-M"},
+		{"60-M, 10000-D", "60-M, 10000-D"},
+		{"60-M,10000-D", "60-M, 10000-D"},
+		{"1-S, 2-M, 3-H, 4-D", "1-S, 2-M, 3-H, 4-D"},
+		{"9223372036854775807-D", "9223372036854775807-D"},
+		{"4294967295-S, 4294967295-M", "4294967295-S, 4294967295-M"},
+		{"10000-D, 60-M", "10000-D, 60-M"},
+		{"", ""},
+		{"60", ""},
+		{"60-", ""},
+		{"-M", ""},
+		{"60-m", ""},
+		{"60-W", ""},
+		{"60-MM", ""},
+		{"60 -M", ""},
+		{"60- M", ""},
+		{" 60-M", ""},
+		{"60-M ", ""},
+		{"60-M,  10000-D", ""},
+		{"60-M,", ""},
+		{"60-M;10000-D", ""},
+		{"0-S", ""},
+		{"00-S", ""},
+		{"060-M", ""},
+		{"+10-M", ""},
+		{"-10-M", ""},
+		{"1e3-M", ""},
+		{"٦-M", ""},
+		{"9223372036854775808-D", ""},
+		{"4294967296-M", ""},
+		{"60-M, 60-M", ""},
+		{"60-M, 59-D", ""},
+		{"1-S, 2-M, 3-H, 4-D, 5-D", ""},
+		{strings.Repeat("60-M,", 10000), ""},
 	} {
-		p, err := ParsePlan("test", notation)
+		p, err := ParsePlan("test", tt.notation)
 		switch {
-		case want == "" && err == nil:
-			t.Errorf("%.40q was accepted as %v", notation, p)
-		case want == "" && len(err.Error()) > 1000:
-			t.Errorf("%.40q: an error of %d bytes", notation, len(err.Error()))
-		case want != "" && err != nil:
-			t.Errorf("%q: %v", notation, err)
-		case want != "" && p.String() != want:
-			t.Errorf("%q prints as %q", notation, p)
+		case tt.want == "" && err == nil:
+			t.Errorf("%.40q was accepted as %v", tt.notation, p)
+		case tt.want == "" && len(err.Error()) > 1000:
+			t.Errorf("%.40q: an error of %d bytes", tt.notation, len(err.Error()))
+		case tt.want != "" && err != nil:
+			t.Errorf("%q: %v", tt.notation, err)
+		case tt.want != "" && p.String() != tt.want:
+			t.Errorf("%q prints as %q", tt.notation, p)
 		}
 	}
 }

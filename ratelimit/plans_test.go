@@ -12,8 +12,8 @@ import (
 func medtwin(t testing.TB) *Plans {
 	t.Helper()
 	var plans []*Plan
-	for name, notation := range map[string]string{"free": "10-M, 100-D", "standard": "60-M, 10000-D"} {
-		p, err := ParsePlan(name, notation)
+	for _, tt := range []struct{ name, notation string }{{"free", "10-M, 100-D"}, {"standard", "60-M, 10000-D"}} {
+		p, err := ParsePlan(tt.name, tt.notation)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,22 +56,25 @@ func drain(t testing.TB, s Store, p *Plan, now time.Time) (n int) {
 }
 
 // arrivals are ways in which a client may behave: how long until its next use.
-var arrivals = map[string]func(r *rand.Rand, window time.Duration, quota int64) time.Duration{
-	"greedy": func(r *rand.Rand, w time.Duration, n int64) time.Duration {
+var arrivals = []struct {
+	name string
+	next func(r *rand.Rand, window time.Duration, quota int64) time.Duration
+}{
+	{"greedy", func(r *rand.Rand, w time.Duration, n int64) time.Duration {
 		return 1 + time.Duration(r.Int64N(1+int64(w)/(4*n)))
-	},
-	"about paced": func(r *rand.Rand, w time.Duration, n int64) time.Duration {
+	}},
+	{"about paced", func(r *rand.Rand, w time.Duration, n int64) time.Duration {
 		return time.Duration(int64(w)/n + r.Int64N(7) - 3)
-	},
-	"bursts": func(r *rand.Rand, w time.Duration, n int64) time.Duration {
+	}},
+	{"bursts", func(r *rand.Rand, w time.Duration, n int64) time.Duration {
 		if r.Int64N(2*n) == 0 {
 			return time.Duration(r.Int64N(2 * int64(w)))
 		}
 		return time.Duration(r.Int64N(3))
-	},
-	"at the edges": func(r *rand.Rand, w time.Duration, n int64) time.Duration {
+	}},
+	{"at the edges", func(r *rand.Rand, w time.Duration, n int64) time.Duration {
 		return []time.Duration{0, 1, w - 1, w, w/16 - 1, w / 16, w/16 + 1, w / 60000}[r.IntN(8)]
-	},
+	}},
 }
 
 // A use of the quota, to replay.
@@ -118,8 +121,8 @@ func checkRefusal(t *testing.T, uses []use, w *window, quota, cost int64, now ti
 func TestRollingNeverExceeds(t *testing.T) {
 	quotas := []int64{1, 2, 3, 7, 10, 31, 33, 59, 60, 63, 64, 65, 66, 100, 1000}
 	windows := []time.Duration{time.Millisecond, 7 * time.Millisecond, time.Second, time.Minute, month}
-	for name, next := range arrivals {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range arrivals {
+		t.Run(tt.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			for _, quota := range quotas {
 				for _, window := range windows {
@@ -128,7 +131,7 @@ func TestRollingNeverExceeds(t *testing.T) {
 					var uses []use
 					now := start
 					for range 500 {
-						now = now.Add(next(r, window, quota))
+						now = now.Add(tt.next(r, window, quota))
 						cost := int64(1)
 						if r.IntN(4) == 0 {
 							cost = 1 + r.Int64N(quota)

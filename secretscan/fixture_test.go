@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/problem"
 	"medtwin.ai/tollgate/secretscan"
 )
@@ -31,42 +32,6 @@ var (
 	t0   = time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC)
 	seal = bytes.Repeat([]byte{7}, 32)
 )
-
-// A clock stands still until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// A buffer is one that a logger writes while a test reads.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
@@ -135,8 +100,8 @@ func (s *source) count() int {
 type server struct {
 	*secretscan.Receiver
 	url   string
-	clock *clock
-	log   *buffer
+	clock *testkit.Clock
+	log   *testkit.Log
 	store *memory
 
 	mu    sync.Mutex
@@ -150,7 +115,7 @@ type call struct{ url, source string }
 
 func newServer(t testing.TB, keysURL string, set func(*secretscan.Config)) *server {
 	t.Helper()
-	s := &server{clock: &clock{now: t0}, log: &buffer{}, store: new(memory),
+	s := &server{clock: testkit.NewClock(t0), log: &testkit.Log{}, store: new(memory),
 		ours: map[string]bool{"mt_live_ours": true}, calls: map[string][]call{}}
 	c := secretscan.Config{Store: s.store, Seal: seal, KeysURL: keysURL, Now: s.clock.Now, Report: s.report,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
@@ -295,19 +260,4 @@ func (s *server) signed(t testing.TB, id string, key *ecdsa.PrivateKey, body str
 func hash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
-}
-
-// eventually waits until ok says yes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited too long for %s", what)
-		}
-	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/secretscan"
 )
 
@@ -133,16 +134,19 @@ func TestMalformed(t *testing.T) {
 	key := newKey(t)
 	s := newServer(t, newSource(t, map[string]string{"k1": encode(t, key.Public())}).URL, nil)
 	good := `{"token":"mt_live_ours"}`
-	for body, status := range map[string]int{
-		``: 400, `null`: 400, `{}`: 400, good: 400, `"x"`: 400, `[`: 400, `[` + good: 400, `[` + good + `,]`: 400,
-		`[` + good + `] x`: 400, `[` + good + `][]`: 400, `[` + good + good + `]`: 400,
-		`[null]`: 400, `[{}]`: 400, `["x",{"token":1},{"token":" "}]`: 400, // no token at all
-		`[` + good + `,{"token":"x","more":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}]`: 400,
-		`[` + good + strings.Repeat(`,`+good, secretscan.MaxMatches) + `]`:                                      413,
-		`[` + good + `]` + strings.Repeat(" ", secretscan.MaxBody):                                              413,
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{
+		{``, 400}, {`null`, 400}, {`{}`, 400}, {good, 400}, {`"x"`, 400}, {`[`, 400}, {`[` + good, 400}, {`[` + good + `,]`, 400},
+		{`[` + good + `] x`, 400}, {`[` + good + `][]`, 400}, {`[` + good + good + `]`, 400},
+		{`[null]`, 400}, {`[{}]`, 400}, {`["x",{"token":1},{"token":" "}]`, 400}, // no token at all
+		{`[` + good + `,{"token":"x","more":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}]`, 400},
+		{`[` + good + strings.Repeat(`,`+good, secretscan.MaxMatches) + `]`, 413},
+		{`[` + good + `]` + strings.Repeat(" ", secretscan.MaxBody), 413},
 	} {
-		if a := s.signed(t, "k1", key, body); a.status != status {
-			t.Errorf("%.40s…, %d bytes: %d %s, want %d", body, len(body), a.status, a.body, status)
+		if a := s.signed(t, "k1", key, tt.body); a.status != tt.status {
+			t.Errorf("%.40s…, %d bytes: %d %s, want %d", tt.body, len(tt.body), a.status, a.body, tt.status)
 		}
 	}
 	if told := s.told(); len(told) > 0 {
@@ -243,7 +247,7 @@ func TestSlowReport(t *testing.T) {
 			t.Fatal("nobody handles it")
 		}
 	}
-	eventually(t, "an empty table", func() bool { return s.rows() == 0 })
+	testkit.Eventually(t, "an empty table", func() bool { return s.rows() == 0 })
 }
 
 // A sender that waits for the keys for as long as it can is acknowledged all the
@@ -346,14 +350,17 @@ func TestNew(t *testing.T) {
 		}
 	}
 	good := secretscan.Config{Store: new(memory), Seal: seal, Report: func(context.Context, string, string, string) (bool, error) { return false, nil }}
-	for url, ok := range map[string]bool{
-		"https://api.github.com/meta/public_keys/secret_scanning": true, "http://127.0.0.1:1/": true, "http://[::1]:1/": true, "http://localhost/keys": true,
-		"http://example.org/keys": false, "http://127.0.0.1.example.org/": false, "/keys": false, "https://": false, "file:///keys": false, "": false,
+	for _, tt := range []struct {
+		url string
+		ok  bool
+	}{
+		{"https://api.github.com/meta/public_keys/secret_scanning", true}, {"http://127.0.0.1:1/", true}, {"http://[::1]:1/", true}, {"http://localhost/keys", true},
+		{"http://example.org/keys", false}, {"http://127.0.0.1.example.org/", false}, {"/keys", false}, {"https://", false}, {"file:///keys", false}, {"", false},
 	} {
 		c := good
-		c.KeysURL = url
-		if _, err := secretscan.New(c); (err == nil) != ok {
-			t.Errorf("KeysURL %q: %v", url, err)
+		c.KeysURL = tt.url
+		if _, err := secretscan.New(c); (err == nil) != tt.ok {
+			t.Errorf("KeysURL %q: %v", tt.url, err)
 		}
 	}
 }

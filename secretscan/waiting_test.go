@@ -182,35 +182,38 @@ func TestBadSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]int{}
-	for name, answer := range map[string]http.HandlerFunc{
-		"error":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); w.Write(list) },
-		"empty":   func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"public_keys":[]}`)) },
-		"no keys": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{}`)) },
-		"HTML":    func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`<html>`)) },
-		"2 MiB": func(w http.ResponseWriter, _ *http.Request) {
+	for _, tt := range []struct {
+		name   string
+		answer http.HandlerFunc
+	}{
+		{"error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); w.Write(list) }},
+		{"empty", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"public_keys":[]}`)) }},
+		{"no keys", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{}`)) }},
+		{"HTML", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`<html>`)) }},
+		{"2 MiB", func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(append(list, bytes.Repeat([]byte(" "), 2<<20)...))
-		},
-		"hangs up":   func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"bad beside": nil,
+		}},
+		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{"bad beside", nil},
 	} {
 		src := newSource(t, good)
 		s := newServer(t, src.URL, nil)
-		src.answer = answer
-		if answer == nil {
+		src.answer = tt.answer
+		if tt.answer == nil {
 			src.keys = map[string]string{"k1": good["k1"], "k2": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "": good["k1"]}
 		}
-		got[name] = s.signed(t, "k1", key, report).status
-		if answer != nil {
+		got[tt.name] = s.signed(t, "k1", key, report).status
+		if tt.answer != nil {
 			src.set(false, good)
 			s.clock.Add(secretscan.Pause)
 			s.signed(t, "k1", key, report)
 			src.mu.Lock()
-			src.answer = answer
+			src.answer = tt.answer
 			src.mu.Unlock()
 			s.clock.Add(secretscan.Pause)
 			s.send(t, "k2", "AAAA", strings.NewReader(report))
 			if a := s.signed(t, "k1", key, report); a.status != 200 {
-				t.Errorf("%s after a good list: %d", name, a.status)
+				t.Errorf("%s after a good list: %d", tt.name, a.status)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/webhook"
 )
 
@@ -54,7 +55,7 @@ func TestDeliver(t *testing.T) {
 	if id, media := got.header.Get("webhook-id"), got.header.Get("Content-Type"); id != "evt_2" || media != "application/json" {
 		t.Errorf("webhook-id %q, Content-Type %q", id, media)
 	}
-	eventually(t, "both to be settled", func() bool {
+	testkit.Eventually(t, "both to be settled", func() bool {
 		list, err := s.List(t.Context(), "acct_1")
 		return err == nil && list[0].Pending+list[1].Pending == 0 && !list[1].Delivered.IsZero()
 	})
@@ -81,7 +82,7 @@ func TestRetry(t *testing.T) {
 		if !verifies(secret, got.header, got.body) {
 			t.Errorf("attempt %d: the signature does not verify", n)
 		}
-		eventually(t, "the failure to be recorded", func() bool { return s.only(t, "acct_1").Failures == n })
+		testkit.Eventually(t, "the failure to be recorded", func() bool { return s.only(t, "acct_1").Failures == n })
 		if n == webhook.MaxAttempts {
 			break
 		}
@@ -143,7 +144,7 @@ func TestRetryAfter(t *testing.T) {
 			s.add(t, "acct_1", r.URL)
 			s.enqueue(t, "acct_1", "evt_1", "key.created")
 			s.run(t)
-			eventually(t, "the failure to be recorded", func() bool { return s.only(t, "acct_1").Failures == 1 })
+			testkit.Eventually(t, "the failure to be recorded", func() bool { return s.only(t, "acct_1").Failures == 1 })
 			if got := s.queued()[0].due.Sub(t0); got < want || got > want*5/4 {
 				t.Errorf("the next attempt is after %v, want %v", got, want)
 			}
@@ -160,7 +161,7 @@ func TestGone(t *testing.T) {
 		s.enqueue(t, "acct_1", fmt.Sprint("evt_", i), "key.created")
 	}
 	s.run(t)
-	eventually(t, "the end of the endpoint", func() bool { return !s.only(t, "acct_1").Gone.IsZero() })
+	testkit.Eventually(t, "the end of the endpoint", func() bool { return !s.only(t, "acct_1").Gone.IsZero() })
 	s.enqueue(t, "acct_1", "evt_9", "key.created")
 	if e := s.only(t, "acct_1"); e.Pending != 0 || e.Dead != 3 || len(r.all()) != 1 {
 		t.Errorf("%+v after %d requests", e, len(r.all()))
@@ -230,7 +231,7 @@ func TestOtherProcess(t *testing.T) {
 		other.enqueue(t, "acct_1", fmt.Sprint("evt_", i), "key.created")
 	}
 	began := time.Now()
-	eventually(t, "all to be delivered", func() bool { return other.only(t, "acct_1").Pending == 0 })
+	testkit.Eventually(t, "all to be delivered", func() bool { return other.only(t, "acct_1").Pending == 0 })
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -261,7 +262,7 @@ func TestStop(t *testing.T) {
 	close(answer)
 	s.run(t)
 	r.wait(t, 2)
-	eventually(t, "the delivery", func() bool { return s.only(t, "acct_1").Pending == 0 })
+	testkit.Eventually(t, "the delivery", func() bool { return s.only(t, "acct_1").Pending == 0 })
 }
 
 // What is settled is forgotten after a week, so that the table does not grow
@@ -273,14 +274,14 @@ func TestSweep(t *testing.T) {
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
 	s.run(t)
 	rows := func() int { return len(s.queued()) }
-	eventually(t, "the delivery", func() bool { return s.only(t, "acct_1").Pending == 0 })
+	testkit.Eventually(t, "the delivery", func() bool { return s.only(t, "acct_1").Pending == 0 })
 	s.later(webhook.Keep)
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
 	if n := rows(); n != 1 || len(r.all()) != 1 {
 		t.Errorf("%d rows, %d requests, want 1 and 1", n, len(r.all()))
 	}
 	s.later(time.Hour + time.Second)
-	eventually(t, "it to be forgotten", func() bool { return rows() == 0 })
+	testkit.Eventually(t, "it to be forgotten", func() bool { return rows() == 0 })
 }
 
 // Without its store nothing is acknowledged and Run waits.
@@ -289,7 +290,7 @@ func TestOutage(t *testing.T) {
 	s.add(t, "acct_1", "http://localhost")
 	s.store.setDown()
 	s.run(t)
-	eventually(t, "a line", func() bool { return strings.Contains(s.log.String(), "webhooks wait for the database") })
+	testkit.Eventually(t, "a line", func() bool { return strings.Contains(s.log.String(), "webhooks wait for the database") })
 	if err := s.Enqueue(context.Background(), "acct_1", event("evt_1", "key.created")); err == nil {
 		t.Error("acknowledged")
 	}

@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -16,46 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/webhook"
 )
 
 var t0 = time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC)
-
-// A clock stands still until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// A buffer is one that a logger writes while a test reads.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 func secret(endpoint string) []byte {
 	mac := hmac.New(sha256.New, []byte("from outside the database"))
@@ -74,14 +38,14 @@ func verifies(secret string, header http.Header, body []byte) bool {
 // A sender is one with its clock and log, on loopback.
 type sender struct {
 	*webhook.Sender
-	clock *clock
-	log   *buffer
+	clock *testkit.Clock
+	log   *testkit.Log
 	store *memory
 }
 
 func newSender(t testing.TB, store *memory, set func(*webhook.Config)) *sender {
 	t.Helper()
-	s := &sender{clock: &clock{now: t0}, log: &buffer{}, store: store}
+	s := &sender{clock: testkit.NewClock(t0), log: &testkit.Log{}, store: store}
 	c := webhook.Config{Store: store, Secret: secret, AllowPrivate: true, Now: s.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if set != nil {
@@ -210,21 +174,6 @@ func (r *receiver) all() []received {
 // wait returns once n requests have come.
 func (r *receiver) wait(t testing.TB, n int) []received {
 	t.Helper()
-	eventually(t, "requests to arrive", func() bool { return len(r.all()) >= n })
+	testkit.Eventually(t, "requests to arrive", func() bool { return len(r.all()) >= n })
 	return r.all()
-}
-
-// eventually waits until ok says yes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited too long for %s", what)
-		}
-	}
 }

@@ -12,24 +12,28 @@ import (
 	"testing"
 	"time"
 
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/webhook"
 )
 
 func TestPublic(t *testing.T) {
-	for addr, want := range map[string]bool{
-		"8.8.8.8": true, "1.1.1.1": true, "100.63.255.255": true, "172.32.0.1": true, "192.0.1.1": true, "223.255.255.255": true,
-		"2606:4700:4700::1111": true, "2a00:1450:4001:81b::200e": true, "::ffff:8.8.8.8": true,
+	for _, tt := range []struct {
+		addr string
+		want bool
+	}{
+		{"8.8.8.8", true}, {"1.1.1.1", true}, {"100.63.255.255", true}, {"172.32.0.1", true}, {"192.0.1.1", true}, {"223.255.255.255", true},
+		{"2606:4700:4700::1111", true}, {"2a00:1450:4001:81b::200e", true}, {"::ffff:8.8.8.8", true},
 
-		"127.0.0.1": false, "127.1.2.3": false, "0.0.0.0": false, "0.1.2.3": false, "10.0.0.1": false, "172.16.0.1": false,
-		"172.31.255.255": false, "192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false, "100.127.255.255": false,
-		"192.0.0.192": false, "192.0.2.1": false, "198.18.0.1": false, "198.19.255.255": false, "198.51.100.1": false,
-		"203.0.113.1": false, "224.0.0.1": false, "239.1.1.1": false, "240.0.0.1": false, "255.255.255.255": false,
-		"::": false, "::1": false, "::ffff:127.0.0.1": false, "::ffff:169.254.169.254": false, "::127.0.0.1": false,
-		"fe80::1": false, "fe80::1%eth0": false, "2606:4700::1%eth0": false, "fc00::1": false, "fd00:ec2::254": false, "ff02::1": false, "fec0::1": false,
-		"64:ff9b::7f00:1": false, "64:ff9b:1::1": false, "2002:7f00:1::1": false, "2001:0:7f00:1::1": false, "2001:db8::1": false, "3fff::1": false,
+		{"127.0.0.1", false}, {"127.1.2.3", false}, {"0.0.0.0", false}, {"0.1.2.3", false}, {"10.0.0.1", false}, {"172.16.0.1", false},
+		{"172.31.255.255", false}, {"192.168.1.1", false}, {"169.254.169.254", false}, {"100.64.0.1", false}, {"100.127.255.255", false},
+		{"192.0.0.192", false}, {"192.0.2.1", false}, {"198.18.0.1", false}, {"198.19.255.255", false}, {"198.51.100.1", false},
+		{"203.0.113.1", false}, {"224.0.0.1", false}, {"239.1.1.1", false}, {"240.0.0.1", false}, {"255.255.255.255", false},
+		{"::", false}, {"::1", false}, {"::ffff:127.0.0.1", false}, {"::ffff:169.254.169.254", false}, {"::127.0.0.1", false},
+		{"fe80::1", false}, {"fe80::1%eth0", false}, {"2606:4700::1%eth0", false}, {"fc00::1", false}, {"fd00:ec2::254", false}, {"ff02::1", false}, {"fec0::1", false},
+		{"64:ff9b::7f00:1", false}, {"64:ff9b:1::1", false}, {"2002:7f00:1::1", false}, {"2001:0:7f00:1::1", false}, {"2001:db8::1", false}, {"3fff::1", false},
 	} {
-		if got := webhook.Public(netip.MustParseAddr(addr)); got != want {
-			t.Errorf("%s is public: %v", addr, got)
+		if got := webhook.Public(netip.MustParseAddr(tt.addr)); got != tt.want {
+			t.Errorf("%s is public: %v", tt.addr, got)
 		}
 	}
 	if webhook.PublicOnly("tcp", "no address", nil) == nil {
@@ -72,10 +76,13 @@ func TestURLs(t *testing.T) {
 		{"https://example.org/\n", false, false},
 		{"https://example.org/" + strings.Repeat("x", 2048), false, false},
 	} {
-		for want, s := range map[*bool]*sender{&tt.strict: strict, &tt.local: local} {
-			_, _, err := s.Add(t.Context(), "acct_"+tt.url[:min(len(tt.url), 40)], tt.url, nil, t0)
-			if (err == nil) != *want || err != nil && !errors.Is(err, webhook.ErrInvalid) {
-				t.Errorf("%q, private allowed %v: %v", tt.url, s == local, err)
+		for _, c := range []struct {
+			want *bool
+			s    *sender
+		}{{&tt.strict, strict}, {&tt.local, local}} {
+			_, _, err := c.s.Add(t.Context(), "acct_"+tt.url[:min(len(tt.url), 40)], tt.url, nil, t0)
+			if (err == nil) != *c.want || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+				t.Errorf("%q, private allowed %v: %v", tt.url, c.s == local, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error repeats the password: %v", err)
@@ -111,11 +118,11 @@ func TestPrivateIsNeverDialed(t *testing.T) {
 	before := newSender(t, store, nil)
 	before.add(t, "acct_http", "http://"+listener.Addr().String())
 	s := newSender(t, store, func(c *webhook.Config) { c.AllowPrivate = false })
-	for account, url := range map[string]string{
-		"acct_known":   "https://localhost:" + port,
-		"acct_unknown": "https://no-such-name.invalid",
+	for _, tt := range []struct{ account, url string }{
+		{"acct_known", "https://localhost:" + port},
+		{"acct_unknown", "https://no-such-name.invalid"},
 	} {
-		s.add(t, account, url)
+		s.add(t, tt.account, tt.url)
 	}
 	errs := map[string]string{}
 	for _, account := range []string{"acct_http", "acct_known", "acct_unknown"} {
@@ -123,7 +130,7 @@ func TestPrivateIsNeverDialed(t *testing.T) {
 	}
 	s.run(t)
 	for _, account := range []string{"acct_http", "acct_known", "acct_unknown"} {
-		eventually(t, "the attempt", func() bool { return s.only(t, account).Failures == 1 })
+		testkit.Eventually(t, "the attempt", func() bool { return s.only(t, account).Failures == 1 })
 		errs[account] = s.only(t, account).Error
 	}
 	if len(accepted) > 0 {
@@ -147,7 +154,7 @@ func TestRedirect(t *testing.T) {
 	s.add(t, "acct_1", r.URL)
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
 	s.run(t)
-	eventually(t, "the failure", func() bool { return s.only(t, "acct_1").Error == "answered 307" })
+	testkit.Eventually(t, "the failure", func() bool { return s.only(t, "acct_1").Error == "answered 307" })
 	if len(target.all()) > 0 {
 		t.Error("it followed")
 	}
@@ -169,20 +176,20 @@ func TestHostileReceivers(t *testing.T) {
 	})
 	tls := httptest.NewTLSServer(http.NotFoundHandler())
 	defer tls.Close()
-	for account, tt := range map[string]struct{ url, err string }{
-		"acct_endless": {endless.URL, ""},
-		"acct_silent":  {silent.URL, "no answer within 10 seconds"},
-		"acct_headers": {headers.URL, "no HTTP answer from a public address of the host"},
-		"acct_tls":     {tls.URL, "the certificate is not valid for the host"},
-		"acct_down":    {"http://127.0.0.1:1", "no HTTP answer from a public address of the host"},
+	for _, tt := range []struct{ account, url, err string }{
+		{"acct_endless", endless.URL, ""},
+		{"acct_silent", silent.URL, "no answer within 10 seconds"},
+		{"acct_headers", headers.URL, "no HTTP answer from a public address of the host"},
+		{"acct_tls", tls.URL, "the certificate is not valid for the host"},
+		{"acct_down", "http://127.0.0.1:1", "no HTTP answer from a public address of the host"},
 	} {
-		s.add(t, account, tt.url)
-		s.enqueue(t, account, "evt_1", "key.created")
+		s.add(t, tt.account, tt.url)
+		s.enqueue(t, tt.account, "evt_1", "key.created")
 		stop := s.run(t)
-		eventually(t, account, func() bool { e := s.only(t, account); return e.Failures == 1 || e.Pending == 0 })
+		testkit.Eventually(t, tt.account, func() bool { e := s.only(t, tt.account); return e.Failures == 1 || e.Pending == 0 })
 		stop()
-		if e := s.only(t, account); e.Error != tt.err {
-			t.Errorf("%s: %q, want %q", account, e.Error, tt.err)
+		if e := s.only(t, tt.account); e.Error != tt.err {
+			t.Errorf("%s: %q, want %q", tt.account, e.Error, tt.err)
 		}
 	}
 	if n := <-written; n > 64<<20 { // what the kernel's buffers hold, and no more
@@ -211,7 +218,7 @@ func TestNothingIsDisclosed(t *testing.T) {
 	s.run(t)
 	r.wait(t, 1)
 	s.enqueue(t, "acct_1", "evt_1", "key.created")
-	eventually(t, "the end", func() bool { return !s.only(t, "acct_1").Gone.IsZero() })
+	testkit.Eventually(t, "the end", func() bool { return !s.only(t, "acct_1").Gone.IsZero() })
 	haystack := s.log.String()
 	if !strings.Contains(haystack, e.ID) || strings.Contains(haystack, "hunter2") {
 		t.Errorf("the log:\n%s", haystack)

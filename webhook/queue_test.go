@@ -53,17 +53,22 @@ func TestInvalid(t *testing.T) {
 			t.Errorf("kinds %q: %v", kinds, err) // 33 times the same is one
 		}
 	}
-	for name, e := range map[string]webhook.Event{
-		"no id":      {Kind: "key.created"},
-		"full stop":  {ID: "evt.1", Kind: "key.created"},
-		"newline":    {ID: "evt\n", Kind: "key.created"},
-		"no kind":    {ID: "evt_1"},
-		"not JSON":   {ID: "evt_1", Kind: "key.created", Data: func() {}},
-		"large data": {ID: "evt_1", Kind: "key.created", Data: strings.Repeat("x", 64<<10)},
+	for _, tt := range []struct {
+		name string
+		e    webhook.Event
+	}{
+		{"no id", webhook.Event{Kind: "key.created"}},
+		{"full stop", webhook.Event{ID: "evt.1", Kind: "key.created"}},
+		{"newline", webhook.Event{ID: "evt\n", Kind: "key.created"}},
+		{"no kind", webhook.Event{ID: "evt_1"}},
+		{"not JSON", webhook.Event{ID: "evt_1", Kind: "key.created", Data: func() {}}},
+		{"large data", webhook.Event{ID: "evt_1", Kind: "key.created", Data: strings.Repeat("x", 64<<10)}},
 	} {
-		if err := s.Enqueue(t.Context(), "acct_1", e); !errors.Is(err, webhook.ErrInvalid) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if err := s.Enqueue(t.Context(), "acct_1", tt.e); !errors.Is(err, webhook.ErrInvalid) {
+				t.Error(err)
+			}
+		})
 	}
 }
 

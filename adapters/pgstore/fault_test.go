@@ -37,44 +37,47 @@ func soon(t *testing.T) context.Context {
 }
 
 // everyCall is a call of every kind, on records that are there.
-var everyCall = map[string]func(context.Context, *Store) error{
-	"Find": func(ctx context.Context, s *Store) error {
+var everyCall = []struct {
+	name string
+	call func(context.Context, *Store) error
+}{
+	{"Find", func(ctx context.Context, s *Store) error {
 		_, _, err := s.Keys().Find(ctx, newKey(1).Digest)
 		return err
-	},
-	"Touch": func(ctx context.Context, s *Store) error {
+	}},
+	{"Touch", func(ctx context.Context, s *Store) error {
 		return s.Keys().Touch(ctx, []store.Use{{ID: newKey(1).ID, At: t0}})
-	},
-	"BeginGrace": func(ctx context.Context, s *Store) error { return s.Keys().BeginGrace(ctx, newKey(1).ID, t0) },
-	"Get": func(ctx context.Context, s *Store) error {
+	}},
+	{"BeginGrace", func(ctx context.Context, s *Store) error { return s.Keys().BeginGrace(ctx, newKey(1).ID, t0) }},
+	{"Get", func(ctx context.Context, s *Store) error {
 		_, err := s.KeyAdmin().Get(ctx, "acct_1", newKey(1).ID)
 		return err
-	},
-	"List": func(ctx context.Context, s *Store) error {
+	}},
+	{"List", func(ctx context.Context, s *Store) error {
 		_, err := s.KeyAdmin().List(ctx, "acct_1", "", 10)
 		return err
-	},
-	"Update": func(ctx context.Context, s *Store) error {
+	}},
+	{"Update", func(ctx context.Context, s *Store) error {
 		_, err := s.KeyAdmin().Update(ctx, "acct_1", newKey(1).ID, store.KeyUpdate{Was: newKey(1).Grant, Name: new("x")}, t0)
 		return err
-	},
-	"Revoke": func(ctx context.Context, s *Store) error {
+	}},
+	{"Revoke", func(ctx context.Context, s *Store) error {
 		return s.KeyAdmin().Revoke(ctx, "acct_1", newKey(2).ID, "", t0)
-	},
-	"SetStatus": func(ctx context.Context, s *Store) error { return s.Accounts().SetStatus(ctx, "acct_1", authz.Active) },
-	"Users.Get": func(ctx context.Context, s *Store) error {
+	}},
+	{"SetStatus", func(ctx context.Context, s *Store) error { return s.Accounts().SetStatus(ctx, "acct_1", authz.Active) }},
+	{"Users.Get", func(ctx context.Context, s *Store) error {
 		_, err := s.Users().Get(ctx, "user_1")
 		return err
-	},
-	"Memberships.Get": func(ctx context.Context, s *Store) error {
+	}},
+	{"Memberships.Get", func(ctx context.Context, s *Store) error {
 		_, err := s.Memberships().Get(ctx, "acct_1", "user_1")
 		return err
-	},
-	"Sessions.Find": func(ctx context.Context, s *Store) error {
+	}},
+	{"Sessions.Find", func(ctx context.Context, s *Store) error {
 		_, err := s.Sessions().Find(ctx, newSession(1).Digest)
 		return err
-	},
-	"Ready": func(ctx context.Context, s *Store) error { return s.Ready(ctx) },
+	}},
+	{"Ready", func(ctx context.Context, s *Store) error { return s.Ready(ctx) }},
 }
 
 // A server that is killed, hangs or was shut down is no answer, and no watch
@@ -103,8 +106,8 @@ func TestOutages(t *testing.T) {
 			}
 			down := time.Now()
 			for range 2 { // with the old connections, and with new ones
-				for what, call := range everyCall {
-					outage(t, what, call(soon(t), s))
+				for _, tt := range everyCall {
+					outage(t, tt.name, tt.call(soon(t), s))
 				}
 			}
 			if _, err := Open(soon(t), c); err == nil {
@@ -121,8 +124,8 @@ func TestOutages(t *testing.T) {
 				t.Fatal(err)
 			}
 			within(t, 20*time.Second, "the store works again", func() bool {
-				for _, call := range everyCall {
-					if call(t.Context(), s) != nil {
+				for _, tt := range everyCall {
+					if tt.call(t.Context(), s) != nil {
 						return false
 					}
 				}
@@ -147,8 +150,8 @@ func TestOutages(t *testing.T) {
 			}
 			defer c.Release()
 		}
-		for what, call := range everyCall {
-			outage(t, what, call(soon(t), s))
+		for _, tt := range everyCall {
+			outage(t, tt.name, tt.call(soon(t), s))
 		}
 		now := time.Now()
 		within(t, 10*time.Second, "another heartbeat", func() bool { return w.alive().After(now) })

@@ -139,8 +139,11 @@ func BenchmarkHeard(b *testing.B) {
 			cancel()
 			<-done
 			slices.Sort(took)
-			for p, name := range map[int]string{50: "p50-µs", 99: "p99-µs", 100: "max-µs"} {
-				b.ReportMetric(float64(took[max(0, len(took)*p/100-1)].Microseconds()), name)
+			for _, tt := range []struct {
+				p    int
+				name string
+			}{{50, "p50-µs"}, {99, "p99-µs"}, {100, "max-µs"}} {
+				b.ReportMetric(float64(took[max(0, len(took)*tt.p/100-1)].Microseconds()), tt.name)
 			}
 			b.ReportMetric(0, "ns/op")
 		})

@@ -17,8 +17,8 @@ import (
 // was acknowledged is lost, and none is missed by the stream.
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
-	for name, tt := range failures {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range failures {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			pair := must(redistest.StartSentinel(redistest.Config{Down: time.Second}))(t)
 			t.Cleanup(func() { pair.Close() })
@@ -34,8 +34,8 @@ func TestSentinelFailover(t *testing.T) {
 // Likewise in a cluster, where one of three masters goes.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
-	for name, tt := range failures {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range failures {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			cl := must(redistest.StartCluster(redistest.Config{Down: time.Second}))(t)
 			t.Cleanup(func() { cl.Close() })
@@ -46,11 +46,14 @@ func TestClusterFailover(t *testing.T) {
 
 // A failure is how a master goes, and how it comes back, if it does, before it
 // knows that it is no longer a master.
-type failure struct{ fail, comeBack func(*redistest.Server) error }
+type failure struct {
+	name           string
+	fail, comeBack func(*redistest.Server) error
+}
 
-var failures = map[string]failure{
-	"killed": {fail: (*redistest.Server).Kill},
-	"hung":   {(*redistest.Server).Pause, (*redistest.Server).Resume},
+var failures = []failure{
+	{name: "killed", fail: (*redistest.Server).Kill},
+	{"hung", (*redistest.Server).Pause, (*redistest.Server).Resume},
 }
 
 // failover makes a master fail under load.

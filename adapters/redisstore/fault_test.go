@@ -17,43 +17,49 @@ import (
 func outage(t *testing.T, s *Store) {
 	t.Helper()
 	var asking sync.WaitGroup
-	for what, f := range calls(login("u", 1), t0) {
+	for _, c := range calls(login("u", 1), t0) {
 		asking.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			began := time.Now()
-			err := f(ctx, s)
+			err := c.do(ctx, s)
 			if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
-				t.Errorf("%s without Redis: %v", what, err)
+				t.Errorf("%s without Redis: %v", c.name, err)
 			} else if !strings.HasPrefix(err.Error(), "redisstore: ") {
-				t.Errorf("%s: %q does not say whose error it is", what, err)
+				t.Errorf("%s: %q does not say whose error it is", c.name, err)
 			}
 			if took := time.Since(began); took > 3*time.Second {
-				t.Errorf("%s takes %v, and had 300 ms", what, took)
+				t.Errorf("%s takes %v, and had 300 ms", c.name, took)
 			}
 		})
 	}
 	asking.Wait()
 }
 
+// A method is one of Store's, with its arguments.
+type method struct {
+	name string
+	do   func(context.Context, *Store) error
+}
+
 // calls is every method, as it is called for a session.
-func calls(o store.Session, now time.Time) map[string]func(context.Context, *Store) error {
-	return map[string]func(context.Context, *Store) error{
-		"Find":   func(ctx context.Context, s *Store) error { _, err := s.Sessions().Find(ctx, o.Digest); return err },
-		"Create": func(ctx context.Context, s *Store) error { return s.Sessions().Create(ctx, o) },
-		"Touch": func(ctx context.Context, s *Store) error {
+func calls(o store.Session, now time.Time) []method {
+	return []method{
+		{"Find", func(ctx context.Context, s *Store) error { _, err := s.Sessions().Find(ctx, o.Digest); return err }},
+		{"Create", func(ctx context.Context, s *Store) error { return s.Sessions().Create(ctx, o) }},
+		{"Touch", func(ctx context.Context, s *Store) error {
 			return s.Sessions().Touch(ctx, []store.Use{{ID: o.ID, At: now}})
-		},
-		"Get":    func(ctx context.Context, s *Store) error { _, err := s.Sessions().Get(ctx, o.User, o.ID); return err },
-		"List":   func(ctx context.Context, s *Store) error { _, err := s.Sessions().List(ctx, o.User); return err },
-		"Revoke": func(ctx context.Context, s *Store) error { return s.Sessions().Revoke(ctx, o.User, o.ID, now) },
-		"RevokeAll": func(ctx context.Context, s *Store) error {
+		}},
+		{"Get", func(ctx context.Context, s *Store) error { _, err := s.Sessions().Get(ctx, o.User, o.ID); return err }},
+		{"List", func(ctx context.Context, s *Store) error { _, err := s.Sessions().List(ctx, o.User); return err }},
+		{"Revoke", func(ctx context.Context, s *Store) error { return s.Sessions().Revoke(ctx, o.User, o.ID, now) }},
+		{"RevokeAll", func(ctx context.Context, s *Store) error {
 			_, err := s.Sessions().RevokeAll(ctx, o.User, "", now)
 			return err
-		},
-		"Prune":   func(ctx context.Context, s *Store) error { _, err := s.Sessions().Prune(ctx, now, 1000); return err },
-		"Publish": func(ctx context.Context, s *Store) error { return s.Publish(ctx, "x") },
-		"Ready":   func(ctx context.Context, s *Store) error { return s.Ready(ctx) },
+		}},
+		{"Prune", func(ctx context.Context, s *Store) error { _, err := s.Sessions().Prune(ctx, now, 1000); return err }},
+		{"Publish", func(ctx context.Context, s *Store) error { return s.Publish(ctx, "x") }},
+		{"Ready", func(ctx context.Context, s *Store) error { return s.Ready(ctx) }},
 	}
 }
 
@@ -65,9 +71,9 @@ func TestCancelled(t *testing.T) {
 			begin(t, s, login("u", 1))
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			for what, f := range calls(login("u", 1), t0) {
-				if err := f(ctx, s); !errors.Is(err, context.Canceled) {
-					t.Errorf("%s: %v", what, err)
+			for _, c := range calls(login("u", 1), t0) {
+				if err := c.do(ctx, s); !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: %v", c.name, err)
 				}
 			}
 		})

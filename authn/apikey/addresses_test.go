@@ -64,44 +64,47 @@ func TestRefusedUseIsNoUse(t *testing.T) {
 // Authenticate refuses nobody for their address, and notes the use unless the
 // Middleware will refuse it. Memory alone answers only from an admitted address.
 func TestUseByAddress(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name             string
 		from             netip.Addr
 		recalled, usedBy bool // whether Recall, and whether Authenticate counts it
 	}{
-		"admitted":    {netip.MustParseAddr("10.0.0.1"), true, true},
-		"elsewhere":   {netip.MustParseAddr("192.0.2.1"), false, false},
-		"nobody says": {netip.Addr{}, false, true},
+		{"admitted", netip.MustParseAddr("10.0.0.1"), true, true},
+		{"elsewhere", netip.MustParseAddr("192.0.2.1"), false, false},
+		{"nobody says", netip.Addr{}, false, true},
 	} {
-		for _, byMemory := range []bool{true, false} {
-			d := remembering(t)
-			key, token := d.issue(bound)
-			c := authn.NewCredential("bearer", token)
-			if _, err := d.keys.Authenticate(t.Context(), c, d.now); err != nil {
-				t.Fatal(err)
-			}
-			first := d.now
-			d.now = d.now.Add(2 * time.Minute)
-			if tt.from.IsValid() {
-				c = c.At(tt.from)
-			}
-			used := tt.usedBy
-			if byMemory {
-				used = tt.recalled
-				if got := recall(d.keys, c, d.now) != nil; got != tt.recalled {
-					t.Errorf("%s: recalled %v", name, got)
+		t.Run(tt.name, func(t *testing.T) {
+			for _, byMemory := range []bool{true, false} {
+				d := remembering(t)
+				key, token := d.issue(bound)
+				c := authn.NewCredential("bearer", token)
+				if _, err := d.keys.Authenticate(t.Context(), c, d.now); err != nil {
+					t.Fatal(err)
 				}
-			} else if p, err := d.keys.Authenticate(t.Context(), c, d.now); err != nil || p.ID != key.ID {
-				t.Errorf("%s: %v", name, err)
+				first := d.now
+				d.now = d.now.Add(2 * time.Minute)
+				if tt.from.IsValid() {
+					c = c.At(tt.from)
+				}
+				used := tt.usedBy
+				if byMemory {
+					used = tt.recalled
+					if got := recall(d.keys, c, d.now) != nil; got != tt.recalled {
+						t.Errorf("recalled %v", got)
+					}
+				} else if p, err := d.keys.Authenticate(t.Context(), c, d.now); err != nil || p.ID != key.ID {
+					t.Error(err)
+				}
+				want := map[bool]time.Time{true: d.now, false: first}[used]
+				ended, cancel := context.WithCancel(t.Context())
+				cancel()
+				if err := d.keys.Run(ended); !errors.Is(err, context.Canceled) { // records the last
+					t.Fatal(err)
+				}
+				if got := d.stored(key.ID).Used; !got.Equal(want) {
+					t.Errorf("by memory %v: used %v, want %v", byMemory, got, want)
+				}
 			}
-			want := map[bool]time.Time{true: d.now, false: first}[used]
-			ended, cancel := context.WithCancel(t.Context())
-			cancel()
-			if err := d.keys.Run(ended); !errors.Is(err, context.Canceled) { // records the last
-				t.Fatal(err)
-			}
-			if got := d.stored(key.ID).Used; !got.Equal(want) {
-				t.Errorf("%s, by memory %v: used %v, want %v", name, byMemory, got, want)
-			}
-		}
+		})
 	}
 }

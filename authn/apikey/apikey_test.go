@@ -114,17 +114,19 @@ func TestDatabaseOpensNothing(t *testing.T) {
 func TestUnknownAndWrongCostTheSame(t *testing.T) {
 	d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Peppers = peppers(t, "p2") })
 	key, _ := d.issue()
-	for name, token := range map[string]string{
-		"unknown": formats(t)["live"].Generate().Reveal(),
-		"other":   formats(t)["test"].Generate().Reveal(),
+	for _, tt := range []struct{ name, token string }{
+		{"unknown", formats(t)["live"].Generate().Reveal()},
+		{"other", formats(t)["test"].Generate().Reveal()},
 	} {
-		before := d.spy.finds.Load()
-		if _, err := d.ask(token); err != authn.ErrRejected {
-			t.Errorf("%s: %v", name, err)
-		}
-		if n := d.spy.finds.Load() - before; n != 3 {
-			t.Errorf("%s: %d look-ups, want one per pepper and the newest again", name, n)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			before := d.spy.finds.Load()
+			if _, err := d.ask(tt.token); err != authn.ErrRejected {
+				t.Error(err)
+			}
+			if n := d.spy.finds.Load() - before; n != 3 {
+				t.Errorf("%d look-ups, want one per pepper and the newest again", n)
+			}
+		})
 	}
 	before := d.spy.finds.Load()
 	if _, err := d.ask(key.ID); !errors.Is(err, authn.ErrNotMine) || d.spy.finds.Load() != before {
@@ -211,28 +213,31 @@ func TestFillInFlightAcrossRevocation(t *testing.T) {
 // the membership of its own user.
 func TestRecordMustAgree(t *testing.T) {
 	d := newDoor(t)
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		change func(*store.Key, *store.Owner)
 		want   error
 	}{
-		"environment": {func(k *store.Key, _ *store.Owner) { k.Environment = "test" }, authn.ErrRejected},
-		"account":     {func(_ *store.Key, o *store.Owner) { o.Account.ID = "acct_2" }, authn.ErrUnavailable},
-		"no id":       {func(k *store.Key, _ *store.Owner) { k.ID = "" }, authn.ErrUnavailable},
-		"another's membership": {func(_ *store.Key, o *store.Owner) {
+		{"environment", func(k *store.Key, _ *store.Owner) { k.Environment = "test" }, authn.ErrRejected},
+		{"account", func(_ *store.Key, o *store.Owner) { o.Account.ID = "acct_2" }, authn.ErrUnavailable},
+		{"no id", func(k *store.Key, _ *store.Owner) { k.ID = "" }, authn.ErrUnavailable},
+		{"another's membership", func(_ *store.Key, o *store.Owner) {
 			o.Membership = store.Membership{User: bob, Account: account, Role: "admin"}
 		}, authn.ErrUnavailable},
-		"a membership elsewhere": {func(k *store.Key, o *store.Owner) {
+		{"a membership elsewhere", func(k *store.Key, o *store.Owner) {
 			k.Owner, o.User, o.Membership = bob, authz.Active, store.Membership{User: bob, Account: "acct_2", Role: "admin"}
 		}, authn.ErrUnavailable},
 	} {
-		_, token := d.issue()
-		keys, err := apikey.New(apikey.Config{Store: overlay.Keys(d.store, altered{d.spy, tt.change}), Model: d.model, Formats: formats(t), Peppers: peppers(t)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := keys.Authenticate(t.Context(), authn.NewCredential("bearer", token), d.now); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			_, token := d.issue()
+			keys, err := apikey.New(apikey.Config{Store: overlay.Keys(d.store, altered{d.spy, tt.change}), Model: d.model, Formats: formats(t), Peppers: peppers(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := keys.Authenticate(t.Context(), authn.NewCredential("bearer", token), d.now); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+		})
 	}
 }
 
@@ -389,25 +394,28 @@ func TestLookupSurvivesAPanic(t *testing.T) {
 
 func TestNewKeysReportsEveryMistake(t *testing.T) {
 	d := newDoor(t)
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		config apikey.Config
 		want   []string
 	}{
-		"nothing": {apikey.Config{Quota: -1}, []string{"Store", "Model", "Peppers", "Formats", "Quota"}},
-		"much": {apikey.Config{
+		{"nothing", apikey.Config{Quota: -1}, []string{"Store", "Model", "Peppers", "Formats", "Quota"}},
+		{"much", apikey.Config{
 			Store: d.store, Model: d.model, Formats: formats(t), Peppers: peppers(t), Manage: "fly",
 			Policies:  map[string]apikey.Policy{"prod": {}, "live": {MaxLifetime: -1}},
 			Verifiers: map[string]apikey.Verifier{"Django": apikey.Bcrypt("."), "nobody": nil},
 		}, []string{"Manage: fly", "Policies[prod]", "Policies[live]", "Verifiers: the name Django", "Verifiers[nobody]"}},
 	} {
-		_, err := apikey.New(tt.config)
-		if err == nil {
-			t.Fatalf("%s: no error", name)
-		}
-		for _, want := range tt.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %q does not mention %s", name, err, want)
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := apikey.New(tt.config)
+			if err == nil {
+				t.Fatal("no error")
 			}
-		}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not mention %s", err, want)
+				}
+			}
+		})
 	}
 }

@@ -23,25 +23,28 @@ func TestNobodyOutlivesTheCaller(t *testing.T) {
 	var k Manager
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	const token authn.Kind = 99
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name         string
 		kind         authn.Kind
 		caller, wish time.Time
 		ok           bool
 	}{
-		"earlier":          {token, now.Add(time.Hour), now.Add(time.Minute), true},
-		"with it":          {token, now.Add(time.Hour), now.Add(time.Hour), true},
-		"later":            {token, now.Add(time.Hour), now.Add(time.Hour + 1), false},
-		"never":            {token, now.Add(time.Hour), time.Time{}, false},
-		"who never ends":   {token, time.Time{}, time.Time{}, true},
-		"session, never":   {authn.KindSession, now.Add(time.Hour), time.Time{}, true},
-		"operator's never": {authn.KindOperator, now.Add(time.Hour), time.Time{}, true},
+		{"earlier", token, now.Add(time.Hour), now.Add(time.Minute), true},
+		{"with it", token, now.Add(time.Hour), now.Add(time.Hour), true},
+		{"later", token, now.Add(time.Hour), now.Add(time.Hour + 1), false},
+		{"never", token, now.Add(time.Hour), time.Time{}, false},
+		{"who never ends", token, time.Time{}, time.Time{}, true},
+		{"session, never", authn.KindSession, now.Add(time.Hour), time.Time{}, true},
+		{"operator's never", authn.KindOperator, now.Add(time.Hour), time.Time{}, true},
 	} {
-		by := &authn.Principal{Kind: tt.kind, Expires: tt.caller, Rights: model.Rights(authz.Active, []authz.Grant{model.Everything()})}
-		err := k.handsOut(by, store.Key{Grant: model.Everything(), Expires: tt.wish})
-		denied, ok := errors.AsType[*authz.DeniedError](err)
-		if tt.ok != (err == nil) || !tt.ok && (!ok || denied.Decision.Code != "scope_exceeds_caller" || denied.Decision.Dimension != "expiry") {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			by := &authn.Principal{Kind: tt.kind, Expires: tt.caller, Rights: model.Rights(authz.Active, []authz.Grant{model.Everything()})}
+			err := k.handsOut(by, store.Key{Grant: model.Everything(), Expires: tt.wish})
+			denied, ok := errors.AsType[*authz.DeniedError](err)
+			if tt.ok != (err == nil) || !tt.ok && (!ok || denied.Decision.Code != "scope_exceeds_caller" || denied.Decision.Dimension != "expiry") {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -18,92 +18,95 @@ import (
 
 // An excess is a key that is more than bob may hand out, in one dimension.
 type excess struct {
-	dimension string
-	grant     func(*authz.Grant)
-	spec      func(*apikey.Spec)
-	caller    func(*authn.Principal)
+	name, dimension string
+	grant           func(*authz.Grant)
+	spec            func(*apikey.Spec)
+	caller          func(*authn.Principal)
 }
 
-var excesses = map[string]excess{
-	"permissions":     {"permissions", func(g *authz.Grant) { g.Permissions = authz.Of("read", "admin") }, nil, nil},
-	"all permissions": {"permissions", func(g *authz.Grant) { g.Permissions = authz.All() }, nil, nil},
-	"scope":           {"scope.projects", func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }, nil, nil},
-	"all projects":    {"scope.projects", func(g *authz.Grant) { g.Scope["projects"] = authz.All() }, nil, nil},
-	"routes":          {"endpoints", func(g *authz.Grant) { g.Endpoints = authz.Of("team.list") }, nil, nil},
-	"all routes":      {"endpoints", func(g *authz.Grant) { g.Endpoints = authz.All() }, nil, nil},
-	"environment":     {"environments", nil, func(s *apikey.Spec) { s.Environment = "test" }, nil},
-	"limits":          {"limits", nil, nil, func(p *authn.Principal) { p.KeyPlan = "small" }},
-	"addresses": {"addresses", nil, nil, func(p *authn.Principal) {
+var excesses = []excess{
+	{"permissions", "permissions", func(g *authz.Grant) { g.Permissions = authz.Of("read", "admin") }, nil, nil},
+	{"all permissions", "permissions", func(g *authz.Grant) { g.Permissions = authz.All() }, nil, nil},
+	{"scope", "scope.projects", func(g *authz.Grant) { g.Scope["projects"] = authz.Of("p1", "p3") }, nil, nil},
+	{"all projects", "scope.projects", func(g *authz.Grant) { g.Scope["projects"] = authz.All() }, nil, nil},
+	{"routes", "endpoints", func(g *authz.Grant) { g.Endpoints = authz.Of("team.list") }, nil, nil},
+	{"all routes", "endpoints", func(g *authz.Grant) { g.Endpoints = authz.All() }, nil, nil},
+	{"environment", "environments", nil, func(s *apikey.Spec) { s.Environment = "test" }, nil},
+	{"limits", "limits", nil, nil, func(p *authn.Principal) { p.KeyPlan = "small" }},
+	{"addresses", "addresses", nil, nil, func(p *authn.Principal) {
 		p.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	}},
-	"more addresses": {"addresses", nil, func(s *apikey.Spec) {
+	{"more addresses", "addresses", nil, func(s *apikey.Spec) {
 		s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("192.0.2.0/24")}
 	}, func(p *authn.Principal) {
 		p.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	}},
-	"": {}, // the control: nothing too much
+	{name: ""}, // the control: nothing too much
 }
 
 // handingOut are the ways to hand out a key. Each is given a key of bob's that
 // the operator has made, and the caller.
-var handingOut = map[string]func(d *door, by *authn.Principal, key store.Key, spec apikey.Spec) error{
-	"create": func(d *door, by *authn.Principal, _ store.Key, spec apikey.Spec) error {
+var handingOut = []struct {
+	name string
+	hand func(d *door, by *authn.Principal, key store.Key, spec apikey.Spec) error
+}{
+	{"create", func(d *door, by *authn.Principal, _ store.Key, spec apikey.Spec) error {
 		spec.Owner = ""
 		_, _, err := d.keys.Issue(d.t.Context(), by, spec, d.now)
 		return err
-	},
-	"update": func(d *door, by *authn.Principal, key store.Key, spec apikey.Spec) error {
+	}},
+	{"update", func(d *door, by *authn.Principal, key store.Key, spec apikey.Spec) error {
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Grant: &spec.Grant}, d.now)
 		return err
-	},
-	"extend": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	}},
+	{"extend", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Expires: new(key.Expires.Add(time.Hour))}, d.now)
 		return err
-	},
-	"never expire": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	}},
+	{"never expire", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Expires: new(time.Time)}, d.now)
 		return err
-	},
-	"widen addresses": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	}},
+	{"widen addresses", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		more := append([]netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}, key.Addresses...)
 		if len(key.Addresses) == 0 {
 			more = nil // anywhere, as it is
 		}
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Addresses: &more}, d.now)
 		return err
-	},
+	}},
 	// What names a limit hands out the key, be it narrower than it was read.
-	"shorten": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	{"shorten", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Expires: new(key.Expires.Add(-time.Hour))}, d.now)
 		return err
-	},
-	"the same addresses": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	}},
+	{"the same addresses", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Addresses: &key.Addresses}, d.now)
 		return err
-	},
-	"rotate": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	}},
+	{"rotate", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		_, _, err := d.keys.Rotate(d.t.Context(), by, key.ID, time.Hour, d.now)
 		return err
-	},
-	"re-enable": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	}},
+	{"re-enable", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		if _, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Disabled: new(true)}, d.now); err != nil {
 			d.t.Errorf("to disable is to hand out nothing: %v", err)
 		}
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Disabled: new(false)}, d.now)
 		return err
-	},
-	"enable what is enabled": func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
+	}},
+	{"enable what is enabled", func(d *door, by *authn.Principal, key store.Key, _ apikey.Spec) error {
 		_, err := d.keys.Update(d.t.Context(), by, key.ID, apikey.Change{Disabled: new(false)}, d.now)
 		return err
-	},
+	}},
 }
 
 // case A2: no way to hand out a key exceeds the caller, in any dimension, and
 // what is refused changes nothing.
 func TestAttenuation(t *testing.T) {
-	for what, hand := range handingOut {
-		for name, x := range excesses {
-			t.Run(what+"/"+name, func(t *testing.T) {
+	for _, tt := range handingOut {
+		for _, x := range excesses {
+			t.Run(tt.name+"/"+x.name, func(t *testing.T) {
 				d := newDoor(t)
 				d.hire()
 				spec := apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Expires: d.now.Add(24 * time.Hour), Owner: bob}
@@ -116,8 +119,8 @@ func TestAttenuation(t *testing.T) {
 					t.Fatal(err)
 				}
 				before := d.records()
-				err = hand(d, by, key, spec)
-				if name == "" {
+				err = tt.hand(d, by, key, spec)
+				if x.name == "" {
 					if err != nil {
 						t.Errorf("nothing is too much: %v", err)
 					}
@@ -127,7 +130,7 @@ func TestAttenuation(t *testing.T) {
 				if !ok || denied.Decision.Code != "scope_exceeds_caller" || denied.Decision.Dimension != x.dimension {
 					t.Errorf("%v, want scope_exceeds_caller of %s", err, x.dimension)
 				}
-				if what == "re-enable" {
+				if tt.name == "re-enable" {
 					return // it was disabled
 				}
 				if diff := cmp.Diff(before, d.records(), printed); diff != "" {
@@ -200,36 +203,39 @@ func TestNameAndDisablingAreFree(t *testing.T) {
 // has been handed out.
 func TestNarrowingMeetsNarrowing(t *testing.T) {
 	prefixes := func(text string) *[]netip.Prefix { return &[]netip.Prefix{netip.MustParsePrefix(text)} }
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name      string
 		meanwhile func(d *door) store.KeyUpdate
 		change    func(d *door) apikey.Change
 	}{
-		"addresses": {
+		{"addresses",
 			func(*door) store.KeyUpdate { return store.KeyUpdate{Addresses: prefixes("10.1.2.0/24")} },
 			func(*door) apikey.Change { return apikey.Change{Addresses: prefixes("10.0.0.0/8")} },
 		},
-		"expiry": {
+		{"expiry",
 			func(d *door) store.KeyUpdate { return store.KeyUpdate{Expires: new(d.now.Add(time.Minute))} },
 			func(d *door) apikey.Change { return apikey.Change{Expires: new(d.now.Add(24 * time.Hour))} },
 		},
 	} {
-		d := newDoor(t)
-		d.hire()
-		key, _ := d.issueBy(d.person(bob), func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("read", "write") })
-		d.join(bob, "viewer", "p1")
-		race := racing{KeyAdmin: d.store.KeyAdmin(), before: func() {
-			if err := update(tt.meanwhile(d))(d, key); err != nil {
-				t.Error(err)
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDoor(t)
+			d.hire()
+			key, _ := d.issueBy(d.person(bob), func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("read", "write") })
+			d.join(bob, "viewer", "p1")
+			race := racing{KeyAdmin: d.store.KeyAdmin(), before: func() {
+				if err := update(tt.meanwhile(d))(d, key); err != nil {
+					t.Error(err)
+				}
+			}}
+			keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), race), Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}}
-		keys, err := apikey.New(apikey.Config{Store: overlay.KeyAdmin(overlay.Keys(d.store, d.spy), race), Model: d.model, Formats: formats(t), Peppers: peppers(t), Roles: d.roles})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = keys.Update(t.Context(), d.person(bob), key.ID, tt.change(d), d.now)
-		if denied, ok := errors.AsType[*authz.DeniedError](err); !ok || denied.Decision.Code != "scope_exceeds_caller" {
-			t.Errorf("%s: %v, and now the key has %v and ends %v", name, err, d.stored(key.ID).Addresses, d.stored(key.ID).Expires)
-		}
+			_, err = keys.Update(t.Context(), d.person(bob), key.ID, tt.change(d), d.now)
+			if denied, ok := errors.AsType[*authz.DeniedError](err); !ok || denied.Decision.Code != "scope_exceeds_caller" {
+				t.Errorf("%v, and now the key has %v and ends %v", err, d.stored(key.ID).Addresses, d.stored(key.ID).Expires)
+			}
+		})
 	}
 }
 

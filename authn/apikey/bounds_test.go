@@ -28,34 +28,40 @@ func TestKeysAreBounded(t *testing.T) {
 		return authz.Of(list...)
 	}
 	long := func(n int) authz.Set { return authz.Of(strings.Repeat("x", n)) }
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		change func(*apikey.Spec)
 		reason string // "": it is granted
 	}{
-		"100 addresses":      {func(s *apikey.Spec) { s.Addresses = addresses(100) }, ""},
-		"101 addresses":      {func(s *apikey.Spec) { s.Addresses = addresses(101) }, "101 addresses, over 100"},
-		"1,000 projects":     {func(s *apikey.Spec) { s.Grant.Scope["projects"] = names(1000) }, ""},
-		"1,001 projects":     {func(s *apikey.Spec) { s.Grant.Scope["projects"] = names(1001) }, "scope.projects: 1001 names, over 1000"},
-		"a project of 128":   {func(s *apikey.Spec) { s.Grant.Scope["projects"] = long(128) }, ""},
-		"a project of 129":   {func(s *apikey.Spec) { s.Grant.Scope["projects"] = long(129) }, "scope.projects: a name of 129 bytes"},
-		"1,000 endpoints":    {func(s *apikey.Spec) { s.Grant.Endpoints = names(1000) }, ""},
-		"1,001 endpoints":    {func(s *apikey.Spec) { s.Grant.Endpoints = names(1001) }, "endpoints: 1001 names"},
-		"an endpoint of 129": {func(s *apikey.Spec) { s.Grant.Endpoints = long(129) }, "endpoints: a name of 129 bytes"},
-		"1,001 permissions":  {func(s *apikey.Spec) { s.Grant.Permissions = names(1001) }, "permissions: 1001 names"},
+		{"100 addresses", func(s *apikey.Spec) { s.Addresses = addresses(100) }, ""},
+		{"101 addresses", func(s *apikey.Spec) { s.Addresses = addresses(101) }, "101 addresses, over 100"},
+		{"1,000 projects", func(s *apikey.Spec) { s.Grant.Scope["projects"] = names(1000) }, ""},
+		{"1,001 projects", func(s *apikey.Spec) { s.Grant.Scope["projects"] = names(1001) }, "scope.projects: 1001 names, over 1000"},
+		{"a project of 128", func(s *apikey.Spec) { s.Grant.Scope["projects"] = long(128) }, ""},
+		{"a project of 129", func(s *apikey.Spec) { s.Grant.Scope["projects"] = long(129) }, "scope.projects: a name of 129 bytes"},
+		{"1,000 endpoints", func(s *apikey.Spec) { s.Grant.Endpoints = names(1000) }, ""},
+		{"1,001 endpoints", func(s *apikey.Spec) { s.Grant.Endpoints = names(1001) }, "endpoints: 1001 names"},
+		{"an endpoint of 129", func(s *apikey.Spec) { s.Grant.Endpoints = long(129) }, "endpoints: a name of 129 bytes"},
+		{"1,001 permissions", func(s *apikey.Spec) { s.Grant.Permissions = names(1001) }, "permissions: 1001 names"},
 	} {
-		d := newDoor(t)
-		old, _ := d.issue()
-		spec := d.spec()
-		tt.change(&spec)
-		_, _, made := d.keys.Issue(t.Context(), d.op, spec, d.now)
-		_, updated := d.keys.Update(t.Context(), d.op, old.ID, apikey.Change{Grant: &spec.Grant, Addresses: &spec.Addresses}, d.now)
-		for what, err := range map[string]error{"made": made, "updated": updated} {
-			switch {
-			case tt.reason == "" && err != nil:
-				t.Errorf("%s, %s: %v", name, what, err)
-			case tt.reason != "" && (!errors.Is(err, authn.ErrInvalid) || !strings.Contains(err.Error(), tt.reason) || len(err.Error()) > 200):
-				t.Errorf("%s, %s: %.200v, want ErrInvalid: %s", name, what, err, tt.reason)
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDoor(t)
+			old, _ := d.issue()
+			spec := d.spec()
+			tt.change(&spec)
+			_, _, made := d.keys.Issue(t.Context(), d.op, spec, d.now)
+			_, updated := d.keys.Update(t.Context(), d.op, old.ID, apikey.Change{Grant: &spec.Grant, Addresses: &spec.Addresses}, d.now)
+			for _, c := range []struct {
+				what string
+				err  error
+			}{{"made", made}, {"updated", updated}} {
+				switch {
+				case tt.reason == "" && c.err != nil:
+					t.Errorf("%s: %v", c.what, c.err)
+				case tt.reason != "" && (!errors.Is(c.err, authn.ErrInvalid) || !strings.Contains(c.err.Error(), tt.reason) || len(c.err.Error()) > 200):
+					t.Errorf("%s: %.200v, want ErrInvalid: %s", c.what, c.err, tt.reason)
+				}
 			}
-		}
+		})
 	}
 }

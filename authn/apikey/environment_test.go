@@ -97,9 +97,9 @@ func TestRevokeAllDecidesInTheKeysEnvironment(t *testing.T) {
 			d.hire()
 			names := map[string]string{}
 			for _, env := range []string{"live", "test"} {
-				for owner, name := range map[string]string{ann: "ann " + env, bob: "bob " + env, "": env} {
-					key, _ := d.issueBy(d.op, func(s *apikey.Spec) { s.Environment, s.Owner = env, owner })
-					names[key.ID] = name
+				for _, tt := range []struct{ owner, name string }{{ann, "ann " + env}, {bob, "bob " + env}, {"", env}} {
+					key, _ := d.issueBy(d.op, func(s *apikey.Spec) { s.Environment, s.Owner = env, tt.owner })
+					names[key.ID] = tt.name
 				}
 			}
 			everything := d.model.Everything()

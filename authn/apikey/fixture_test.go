@@ -12,6 +12,7 @@ import (
 	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/overlay"
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
@@ -168,19 +169,11 @@ func (d *door) ask(token string) (*authn.Principal, error) {
 	return d.keys.Authenticate(d.t.Context(), authn.NewCredential("Bearer", token), d.now)
 }
 
-func request(authorization ...string) *http.Request {
-	r := httptest.NewRequest("GET", "/", nil)
-	if authorization != nil {
-		r.Header["Authorization"] = authorization
-	}
-	return r
-}
+func request(authorization ...string) *http.Request { return testkit.Request(authorization...) }
 
 // knock sends r through the middleware, and reports whether the handler ran.
 func (d *door) knock(r *http.Request) (rec *httptest.ResponseRecorder, passed bool) {
-	rec = httptest.NewRecorder()
-	d.mw.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(rec, r)
-	return rec, passed
+	return testkit.Knock(d.mw, r)
 }
 
 // recall asks a memory alone.

@@ -46,25 +46,25 @@ func TestPredecessorsLiveForAWeek(t *testing.T) {
 // A grace is what stores keep, whole microseconds, and one that is asked for is
 // never none: the old key lives until the new one has been used.
 func TestShortGrace(t *testing.T) {
-	for grace, want := range map[time.Duration]time.Duration{
-		1: time.Microsecond, 999: time.Microsecond, 1999: time.Microsecond, 2001: 2 * time.Microsecond,
+	for _, tt := range []struct{ grace, want time.Duration }{
+		{1, time.Microsecond}, {999, time.Microsecond}, {1999, time.Microsecond}, {2001, 2 * time.Microsecond},
 	} {
 		d := newDoor(t)
 		key, old := d.issue()
-		next, token, err := d.keys.Rotate(t.Context(), d.op, key.ID, grace, d.now)
-		if err != nil || next.Grace != want {
-			t.Fatalf("a grace of %v: %v, %v, want %v", grace, next.Grace, err, want)
+		next, token, err := d.keys.Rotate(t.Context(), d.op, key.ID, tt.grace, d.now)
+		if err != nil || next.Grace != tt.want {
+			t.Fatalf("a grace of %v: %v, %v, want %v", tt.grace, next.Grace, err, tt.want)
 		}
 		d.now = d.now.Add(time.Hour)
 		if _, err := d.ask(old); err != nil {
-			t.Errorf("a grace of %v: the old key, before the new one is used: %v", grace, err)
+			t.Errorf("a grace of %v: the old key, before the new one is used: %v", tt.grace, err)
 		}
 		if _, err := d.ask(token.Reveal()); err != nil {
 			t.Fatal(err)
 		}
-		d.now = d.now.Add(want)
+		d.now = d.now.Add(tt.want)
 		if _, err := d.ask(old); !errors.Is(err, authn.ErrExpired) {
-			t.Errorf("a grace of %v: the old key, after it: %v", grace, err)
+			t.Errorf("a grace of %v: the old key, after it: %v", tt.grace, err)
 		}
 	}
 }

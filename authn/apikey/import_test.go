@@ -135,24 +135,26 @@ func TestImportRejects(t *testing.T) {
 	const short = "acme_0123456789" // it could be guessed
 	small := sha256.Sum256([]byte(short))
 	d.bring(apikey.Foreign{Verifier: "acme", Hash: hex.EncodeToString(small[:])})
-	for name, token := range map[string]string{
-		"another key":     "acme_0123456789abcdef0123456789abcdee",
-		"the hash":        "acme_" + hex.EncodeToString(sum[:]),
-		"another prefix":  "acma_0123456789abcdef0123456789abcdef",
-		"wrong secret":    bcryptToken[:len(bcryptToken)-1] + "k",
-		"more secret":     bcryptToken + "k",
-		"no secret":       "Zx81QLw0.",
-		"only the secret": bcryptToken[9:],
-		"the clear part":  "Zx81QLw0Zx81QLw0Zx81QLw0",
-		"bcrypt's limit":  "Zx81QLw0." + strings.Repeat("a", 64),
-		"too short":       short,
-		"too long":        "acme_" + strings.Repeat("0", 124),
-		"1 MB":            "acme_" + strings.Repeat("0", 1<<20),
-		"not token68":     "acme_0123456789abcdef:0123456789abcdef",
+	for _, tt := range []struct{ name, token string }{
+		{"another key", "acme_0123456789abcdef0123456789abcdee"},
+		{"the hash", "acme_" + hex.EncodeToString(sum[:])},
+		{"another prefix", "acma_0123456789abcdef0123456789abcdef"},
+		{"wrong secret", bcryptToken[:len(bcryptToken)-1] + "k"},
+		{"more secret", bcryptToken + "k"},
+		{"no secret", "Zx81QLw0."},
+		{"only the secret", bcryptToken[9:]},
+		{"the clear part", "Zx81QLw0Zx81QLw0Zx81QLw0"},
+		{"bcrypt's limit", "Zx81QLw0." + strings.Repeat("a", 64)},
+		{"too short", short},
+		{"too long", "acme_" + strings.Repeat("0", 124)},
+		{"1 MB", "acme_" + strings.Repeat("0", 1<<20)},
+		{"not token68", "acme_0123456789abcdef:0123456789abcdef"},
 	} {
-		if p, err := d.ask(token); !errors.Is(err, authn.ErrRejected) && !errors.Is(err, authn.ErrNotMine) {
-			t.Errorf("%s: %v, %v", name, p, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if p, err := d.ask(tt.token); !errors.Is(err, authn.ErrRejected) && !errors.Is(err, authn.ErrNotMine) {
+				t.Errorf("%v, %v", p, err)
+			}
+		})
 	}
 	for _, scheme := range []string{"session", "basic"} {
 		if _, err := d.keys.Authenticate(t.Context(), authn.NewCredential(scheme, shaToken), d.now); !errors.Is(err, authn.ErrNotMine) {
@@ -220,30 +222,35 @@ func TestImportRefuses(t *testing.T) {
 	if _, err := d.keys.Import(t.Context(), d.person(ann), d.spec(), shaKey(), d.now); !errors.Is(err, authn.ErrForbidden) {
 		t.Errorf("by an admin: %v, want ErrForbidden", err)
 	}
-	for name, f := range map[string]apikey.Foreign{
-		"no verifier":     {Hash: shaKey().Hash},
-		"unknown":         {Verifier: "other", Hash: shaKey().Hash},
-		"no hash":         {Verifier: "acme"},
-		"short hash":      {Verifier: "acme", Hash: "abcd"},
-		"the key itself":  {Verifier: "acme", Hash: shaToken},
-		"no clear part":   {Verifier: "django", Hash: bcryptHash},
-		"separator":       {Verifier: "django", Hash: bcryptHash, Clear: "Zx81QLw0."},
-		"clear part":      {Verifier: "django", Hash: bcryptHash, Clear: "Zx81 QLw0"},
-		"long clear part": {Verifier: "acme", Hash: shaKey().Hash, Clear: strings.Repeat("x", 65)},
-		"SHA for bcrypt":  {Verifier: "django", Hash: shaKey().Hash, Clear: "Zx81QLw0"},
-		"cost 3":          {Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$03$", 1), Clear: "Zx81QLw0"},
-		"cost 15":         {Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$15$", 1), Clear: "Zx81QLw0"},
-		"cost 31":         {Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$31$", 1), Clear: "Zx81QLw0"},
-		"trailing text":   {Verifier: "django", Hash: bcryptHash + "x", Clear: "Zx81QLw0"},
-		"$2x$":            {Verifier: "django", Hash: strings.Replace(bcryptHash, "$2b$", "$2x$", 1), Clear: "Zx81QLw0"},
-		"no separator":    {Verifier: "empty", Hash: bcryptHash, Clear: "Zx81QLw0"},
+	for _, tt := range []struct {
+		name string
+		f    apikey.Foreign
+	}{
+		{"no verifier", apikey.Foreign{Hash: shaKey().Hash}},
+		{"unknown", apikey.Foreign{Verifier: "other", Hash: shaKey().Hash}},
+		{"no hash", apikey.Foreign{Verifier: "acme"}},
+		{"short hash", apikey.Foreign{Verifier: "acme", Hash: "abcd"}},
+		{"the key itself", apikey.Foreign{Verifier: "acme", Hash: shaToken}},
+		{"no clear part", apikey.Foreign{Verifier: "django", Hash: bcryptHash}},
+		{"separator", apikey.Foreign{Verifier: "django", Hash: bcryptHash, Clear: "Zx81QLw0."}},
+		{"clear part", apikey.Foreign{Verifier: "django", Hash: bcryptHash, Clear: "Zx81 QLw0"}},
+		{"long clear part", apikey.Foreign{Verifier: "acme", Hash: shaKey().Hash, Clear: strings.Repeat("x", 65)}},
+		{"SHA for bcrypt", apikey.Foreign{Verifier: "django", Hash: shaKey().Hash, Clear: "Zx81QLw0"}},
+		{"cost 3", apikey.Foreign{Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$03$", 1), Clear: "Zx81QLw0"}},
+		{"cost 15", apikey.Foreign{Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$15$", 1), Clear: "Zx81QLw0"}},
+		{"cost 31", apikey.Foreign{Verifier: "django", Hash: strings.Replace(bcryptHash, "$04$", "$31$", 1), Clear: "Zx81QLw0"}},
+		{"trailing text", apikey.Foreign{Verifier: "django", Hash: bcryptHash + "x", Clear: "Zx81QLw0"}},
+		{"$2x$", apikey.Foreign{Verifier: "django", Hash: strings.Replace(bcryptHash, "$2b$", "$2x$", 1), Clear: "Zx81QLw0"}},
+		{"no separator", apikey.Foreign{Verifier: "empty", Hash: bcryptHash, Clear: "Zx81QLw0"}},
 	} {
-		_, err := d.keys.Import(t.Context(), d.op, d.spec(), f, d.now)
-		if !errors.Is(err, authn.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
-		} else if f.Hash != "" && strings.Contains(err.Error(), f.Hash) {
-			t.Errorf("%s: the error shows the hash", name)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := d.keys.Import(t.Context(), d.op, d.spec(), tt.f, d.now)
+			if !errors.Is(err, authn.ErrInvalid) {
+				t.Errorf("%v, want ErrInvalid", err)
+			} else if tt.f.Hash != "" && strings.Contains(err.Error(), tt.f.Hash) {
+				t.Error("the error shows the hash")
+			}
+		})
 	}
 	d.bring(shaKey())
 	if _, err := d.keys.Import(t.Context(), d.op, d.spec(), shaKey(), d.now); !errors.Is(err, store.ErrConflict) {

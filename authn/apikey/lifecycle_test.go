@@ -24,25 +24,30 @@ import (
 // field.
 func TestIssueRefuses(t *testing.T) {
 	d := newDoor(t)
-	for name, change := range map[string]func(*apikey.Spec){
-		"past expiry":         func(s *apikey.Spec) { s.Expires = d.now.Add(-time.Second) },
-		"expiry now":          func(s *apikey.Spec) { s.Expires = d.now },
-		"no name":             func(s *apikey.Spec) { s.Name = "" },
-		"blank name":          func(s *apikey.Spec) { s.Name = " " },
-		"control character":   func(s *apikey.Spec) { s.Name = "a\nb" },
-		"not UTF-8":           func(s *apikey.Spec) { s.Name = "a\xff" },
-		"long name":           func(s *apikey.Spec) { s.Name = strings.Repeat("é", 101) },
-		"unknown environment": func(s *apikey.Spec) { s.Environment = "prod" },
-		"zero grant":          func(s *apikey.Spec) { s.Grant = authz.Grant{} },
-		"unknown permission":  func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("fly") },
-		"zero prefix":         func(s *apikey.Spec) { s.Addresses = []netip.Prefix{{}} },
-		"host bits":           func(s *apikey.Spec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")} },
+	for _, tt := range []struct {
+		name   string
+		change func(*apikey.Spec)
+	}{
+		{"past expiry", func(s *apikey.Spec) { s.Expires = d.now.Add(-time.Second) }},
+		{"expiry now", func(s *apikey.Spec) { s.Expires = d.now }},
+		{"no name", func(s *apikey.Spec) { s.Name = "" }},
+		{"blank name", func(s *apikey.Spec) { s.Name = " " }},
+		{"control character", func(s *apikey.Spec) { s.Name = "a\nb" }},
+		{"not UTF-8", func(s *apikey.Spec) { s.Name = "a\xff" }},
+		{"long name", func(s *apikey.Spec) { s.Name = strings.Repeat("é", 101) }},
+		{"unknown environment", func(s *apikey.Spec) { s.Environment = "prod" }},
+		{"zero grant", func(s *apikey.Spec) { s.Grant = authz.Grant{} }},
+		{"unknown permission", func(s *apikey.Spec) { s.Grant.Permissions = authz.Of("fly") }},
+		{"zero prefix", func(s *apikey.Spec) { s.Addresses = []netip.Prefix{{}} }},
+		{"host bits", func(s *apikey.Spec) { s.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")} }},
 	} {
-		spec := d.spec()
-		change(&spec)
-		if _, _, err := d.keys.Issue(t.Context(), d.op, spec, d.now); !errors.Is(err, authn.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			spec := d.spec()
+			tt.change(&spec)
+			if _, _, err := d.keys.Issue(t.Context(), d.op, spec, d.now); !errors.Is(err, authn.ErrInvalid) {
+				t.Errorf("%v, want ErrInvalid", err)
+			}
+		})
 	}
 	if list, err := d.store.KeyAdmin().List(t.Context(), account, "", 10); err != nil || len(list) != 0 {
 		t.Errorf("keys were made all the same: %v, %v", list, err)
@@ -60,16 +65,21 @@ func TestKeysDoNotManageKeys(t *testing.T) {
 	}
 	owned := *p // of a user who manages keys themselves
 	owned.User = ann
-	for name, by := range map[string]*authn.Principal{
-		"nil": nil, "zero": {}, "key": p, "a manager's key": &owned, "operator of no account": authn.Operator(""),
-		"session of nobody":     {Kind: authn.KindSession, Account: account, Rights: p.Rights},
-		"session of no account": {Kind: authn.KindSession, User: ann, Rights: p.Rights},
+	for _, tt := range []struct {
+		name string
+		by   *authn.Principal
+	}{
+		{"nil", nil}, {"zero", &authn.Principal{}}, {"key", p}, {"a manager's key", &owned}, {"operator of no account", authn.Operator("")},
+		{"session of nobody", &authn.Principal{Kind: authn.KindSession, Account: account, Rights: p.Rights}},
+		{"session of no account", &authn.Principal{Kind: authn.KindSession, User: ann, Rights: p.Rights}},
 	} {
-		for method, err := range d.tryAll(by, key.ID) {
-			if !errors.Is(err, authn.ErrForbidden) {
-				t.Errorf("%s, %s: %v, want ErrForbidden", name, method, err)
+		t.Run(tt.name, func(t *testing.T) {
+			for method, err := range d.tryAll(tt.by, key.ID) {
+				if !errors.Is(err, authn.ErrForbidden) {
+					t.Errorf("%s: %v, want ErrForbidden", method, err)
+				}
 			}
-		}
+		})
 	}
 	if _, err := d.ask(token); err != nil {
 		t.Errorf("the key suffered: %v", err)

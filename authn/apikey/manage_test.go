@@ -21,21 +21,24 @@ func (d *door) tryAll(by *authn.Principal, id string) map[string]error {
 	d.t.Helper()
 	ctx := d.t.Context()
 	errs := map[string]error{}
-	for method, call := range map[string]func() error{
-		"issue":  func() error { _, _, err := d.keys.Issue(ctx, by, d.spec(), d.now); return err },
-		"import": func() error { _, err := d.keys.Import(ctx, by, d.spec(), apikey.Foreign{}, d.now); return err },
-		"rotate": func() error { _, _, err := d.keys.Rotate(ctx, by, id, 0, d.now); return err },
-		"update": func() error {
+	for _, tt := range []struct {
+		method string
+		call   func() error
+	}{
+		{"issue", func() error { _, _, err := d.keys.Issue(ctx, by, d.spec(), d.now); return err }},
+		{"import", func() error { _, err := d.keys.Import(ctx, by, d.spec(), apikey.Foreign{}, d.now); return err }},
+		{"rotate", func() error { _, _, err := d.keys.Rotate(ctx, by, id, 0, d.now); return err }},
+		{"update", func() error {
 			_, err := d.keys.Update(ctx, by, id, apikey.Change{Name: new("x")}, d.now)
 			return err
-		},
-		"revoke":     func() error { return d.keys.Revoke(ctx, by, id, "", d.now) },
-		"revoke all": func() error { _, err := d.keys.RevokeAll(ctx, by, store.Filter{}, "", d.now); return err },
-		"get":        func() error { _, err := d.keys.Get(ctx, by, id); return err },
-		"list":       func() error { _, err := d.keys.List(ctx, by, "", 10); return err },
-		"expiring":   func() error { _, err := d.keys.Expiring(ctx, by, d.now, 10, d.now); return err },
+		}},
+		{"revoke", func() error { return d.keys.Revoke(ctx, by, id, "", d.now) }},
+		{"revoke all", func() error { _, err := d.keys.RevokeAll(ctx, by, store.Filter{}, "", d.now); return err }},
+		{"get", func() error { _, err := d.keys.Get(ctx, by, id); return err }},
+		{"list", func() error { _, err := d.keys.List(ctx, by, "", 10); return err }},
+		{"expiring", func() error { _, err := d.keys.Expiring(ctx, by, d.now, 10, d.now); return err }},
 	} {
-		errs[method] = call()
+		errs[tt.method] = tt.call()
 	}
 	return errs
 }
@@ -76,7 +79,7 @@ func TestWhoManagesWhat(t *testing.T) {
 		{"operator", bob, yes, yes, yes, yes},
 		{"operator", "account", yes, yes, yes, yes},
 	} {
-		for method, want := range map[string]string{"get": tt.get, "update": tt.update, "rotate": tt.rotate, "revoke": tt.revoke} {
+		for _, c := range []struct{ method, want string }{{"get", tt.get}, {"update", tt.update}, {"rotate", tt.rotate}, {"revoke", tt.revoke}} {
 			d := newDoor(t)
 			d.hire()
 			key, _ := d.issueBy(d.op, func(s *apikey.Spec) {
@@ -88,11 +91,11 @@ func TestWhoManagesWhat(t *testing.T) {
 			if tt.by != "operator" {
 				by = d.person(tt.by)
 			}
-			if method == "revoke" { // the others go first in tryAll, in no order
-				if got := outcome(d.keys.Revoke(t.Context(), by, key.ID, "", d.now)); got != want {
-					t.Errorf("%s, key of %s: revoke: %s, want %s", tt.by, tt.key, got, want)
+			if c.method == "revoke" { // the others go first in tryAll, in no order
+				if got := outcome(d.keys.Revoke(t.Context(), by, key.ID, "", d.now)); got != c.want {
+					t.Errorf("%s, key of %s: revoke: %s, want %s", tt.by, tt.key, got, c.want)
 				}
-				if stored := d.stored(key.ID); stored.Revoked.IsZero() == (want == yes) {
+				if stored := d.stored(key.ID); stored.Revoked.IsZero() == (c.want == yes) {
 					t.Errorf("%s, key of %s: revoked %v", tt.by, tt.key, stored.Revoked)
 				}
 				continue
@@ -105,12 +108,12 @@ func TestWhoManagesWhat(t *testing.T) {
 					return err
 				},
 				"rotate": func() error { _, _, err := d.keys.Rotate(t.Context(), by, key.ID, 0, d.now); return err },
-			}[method]
-			if got := outcome(call()); got != want {
-				t.Errorf("%s, key of %s: %s: %s, want %s", tt.by, tt.key, method, got, want)
+			}[c.method]
+			if got := outcome(call()); got != c.want {
+				t.Errorf("%s, key of %s: %s: %s, want %s", tt.by, tt.key, c.method, got, c.want)
 			}
-			if changed := !cmp.Equal(before, d.records(), printed); changed != (want == yes && method != "get") {
-				t.Errorf("%s, key of %s: %s: changed %v", tt.by, tt.key, method, changed)
+			if changed := !cmp.Equal(before, d.records(), printed); changed != (c.want == yes && c.method != "get") {
+				t.Errorf("%s, key of %s: %s: changed %v", tt.by, tt.key, c.method, changed)
 			}
 		}
 	}
@@ -126,27 +129,30 @@ func TestForeignKeyIsAbsent(t *testing.T) {
 	}
 	elsewhere, _ := d.issueBy(authn.Operator("acct_2"))
 	eves, _ := d.issueBy(d.person(eve))
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name    string
 		by      *authn.Principal
 		foreign []string
 	}{
-		"member":         {d.person(bob), []string{elsewhere.ID, eves.ID}},
-		"manager":        {d.person(ann), []string{elsewhere.ID}},
-		"operator":       {d.op, []string{elsewhere.ID}},
-		"other operator": {authn.Operator("acct_2"), []string{eves.ID}},
+		{"member", d.person(bob), []string{elsewhere.ID, eves.ID}},
+		{"manager", d.person(ann), []string{elsewhere.ID}},
+		{"operator", d.op, []string{elsewhere.ID}},
+		{"other operator", authn.Operator("acct_2"), []string{eves.ID}},
 	} {
-		for _, method := range []string{"rotate", "update", "revoke", "get"} {
-			missing := d.tryAll(tt.by, "key_missing")[method]
-			if missing != store.ErrNotFound {
-				t.Errorf("%s, %s of a missing key: %v", name, method, missing)
-			}
-			for _, id := range tt.foreign {
-				err := d.tryOne(method, tt.by, id)
-				if err != missing || err.Error() != missing.Error() {
-					t.Errorf("%s, %s of a foreign key: %v, of a missing one: %v", name, method, err, missing)
+		t.Run(tt.name, func(t *testing.T) {
+			for _, method := range []string{"rotate", "update", "revoke", "get"} {
+				missing := d.tryAll(tt.by, "key_missing")[method]
+				if missing != store.ErrNotFound {
+					t.Errorf("%s of a missing key: %v", method, missing)
+				}
+				for _, id := range tt.foreign {
+					err := d.tryOne(method, tt.by, id)
+					if err != missing || err.Error() != missing.Error() {
+						t.Errorf("%s of a foreign key: %v, of a missing one: %v", method, err, missing)
+					}
 				}
 			}
-		}
+		})
 	}
 	if key := d.stored(eves.ID); key.Name != eves.Name {
 		t.Errorf("a foreign key was changed: %+v", key)
@@ -275,48 +281,51 @@ func TestPages(t *testing.T) {
 	}
 	slices.Reverse(all)
 	slices.Reverse(bobs)
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name string
 		by   *authn.Principal
 		want []string
-	}{"member": {d.person(bob), bobs}, "manager": {d.person(ann), all}, "operator": {d.op, all}, "who has none": {d.person(eve), nil}} {
-		var got []string
-		for after := ""; ; {
-			page, err := d.keys.List(t.Context(), tt.by, after, 30)
-			if err != nil {
-				t.Fatal(err)
+	}{{"member", d.person(bob), bobs}, {"manager", d.person(ann), all}, {"operator", d.op, all}, {"who has none", d.person(eve), nil}} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for after := ""; ; {
+				page, err := d.keys.List(t.Context(), tt.by, after, 30)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if left := len(tt.want) - len(got); len(page) != min(30, left) {
+					t.Fatalf("a page of %d with %d left", len(page), left)
+				}
+				if len(page) == 0 {
+					break
+				}
+				for _, key := range page {
+					got = append(got, key.ID)
+				}
+				after = got[len(got)-1]
 			}
-			if left := len(tt.want) - len(got); len(page) != min(30, left) {
-				t.Fatalf("%s: a page of %d with %d left", name, len(page), left)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 			}
-			if len(page) == 0 {
-				break
-			}
-			for _, key := range page {
-				got = append(got, key.ID)
-			}
-			after = got[len(got)-1]
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		for _, limit := range []int{0, 1, 30, 1000} {
-			soon, err := d.keys.Expiring(t.Context(), tt.by, d.now.Add(400*time.Minute), limit, d.now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var ids, want []string
-			for _, key := range soon {
-				ids = append(ids, key.ID)
-			}
-			for _, id := range slices.Backward(tt.want) { // the oldest end first
-				if key := d.stored(id); len(want) < limit && !key.Expires.After(d.now.Add(400*time.Minute)) {
-					want = append(want, id)
+			for _, limit := range []int{0, 1, 30, 1000} {
+				soon, err := d.keys.Expiring(t.Context(), tt.by, d.now.Add(400*time.Minute), limit, d.now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var ids, want []string
+				for _, key := range soon {
+					ids = append(ids, key.ID)
+				}
+				for _, id := range slices.Backward(tt.want) { // the oldest end first
+					if key := d.stored(id); len(want) < limit && !key.Expires.After(d.now.Add(400*time.Minute)) {
+						want = append(want, id)
+					}
+				}
+				if diff := cmp.Diff(want, ids); diff != "" {
+					t.Errorf("%d expiring (-want +got):\n%s", limit, diff)
 				}
 			}
-			if diff := cmp.Diff(want, ids); diff != "" {
-				t.Errorf("%s, %d expiring (-want +got):\n%s", name, limit, diff)
-			}
-		}
+		})
 	}
 }
 

@@ -3,7 +3,6 @@ package apikey_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,78 +17,79 @@ import (
 // what that is afterwards, of a request to read p1: an error of Authenticate,
 // or the code of a denial, or neither.
 type mutator struct {
+	name   string
 	change func(d *door, key store.Key) error
 	err    error
 	code   string
 }
 
 // others are made past the manager: by another process, or by the application.
-var others = map[string]mutator{
-	"revoke": {func(d *door, key store.Key) error {
+var others = []mutator{
+	{"revoke", func(d *door, key store.Key) error {
 		return d.store.KeyAdmin().Revoke(d.t.Context(), account, key.ID, "", d.now)
 	}, authn.ErrRevoked, ""},
-	"revoke all": {func(d *door, _ store.Key) error {
+	{"revoke all", func(d *door, _ store.Key) error {
 		_, err := d.store.KeyAdmin().RevokeAll(d.t.Context(), account, store.Filter{Owner: bob}, "", d.now)
 		return err
 	}, authn.ErrRevoked, ""},
-	"rotate": {func(d *door, key store.Key) error {
+	{"rotate", func(d *door, key store.Key) error {
 		next := store.Key{ID: "key_next", Grant: d.stored(key.ID).Grant, Created: d.now, Digest: peppers(d.t).Digest(formats(d.t)["live"].Generate())}
 		return d.store.KeyAdmin().Rotate(d.t.Context(), account, key.ID, next, d.now, d.now)
 	}, authn.ErrExpired, ""},
-	"disable": {update(store.KeyUpdate{Disabled: new(true)}), authn.ErrRevoked, ""},
-	"scope": {func(d *door, key store.Key) error {
+	{"disable", update(store.KeyUpdate{Disabled: new(true)}), authn.ErrRevoked, ""},
+	{"scope", func(d *door, key store.Key) error {
 		g := d.small()
 		g.Scope["projects"] = authz.Of("p2")
 		return update(store.KeyUpdate{Grant: &g})(d, key)
 	}, nil, "out_of_scope"},
-	"permissions": {func(d *door, key store.Key) error {
+	{"permissions", func(d *door, key store.Key) error {
 		g := d.small()
 		g.Permissions = authz.Of("write")
 		return update(store.KeyUpdate{Grant: &g})(d, key)
 	}, nil, "missing_permission"},
-	"expiry": {func(d *door, key store.Key) error { return update(store.KeyUpdate{Expires: new(d.now)})(d, key) }, authn.ErrExpired, ""},
-	"prune": {func(d *door, _ store.Key) error {
+	{"expiry", func(d *door, key store.Key) error { return update(store.KeyUpdate{Expires: new(d.now)})(d, key) }, authn.ErrExpired, ""},
+	{"prune", func(d *door, _ store.Key) error {
 		_, err := d.store.KeyAdmin().Prune(d.t.Context(), d.now.Add(1000*time.Hour), 1000)
 		return err
 	}, authn.ErrRejected, ""},
-	"suspend":   {func(d *door, _ store.Key) error { return d.setStatus(authz.Suspended) }, nil, "account_suspended"},
-	"read only": {func(d *door, _ store.Key) error { return d.setStatus(authz.ReadOnly) }, nil, ""},
-	"plan": {func(d *door, _ store.Key) error {
+	{"suspend", func(d *door, _ store.Key) error { return d.setStatus(authz.Suspended) }, nil, "account_suspended"},
+	{"read only", func(d *door, _ store.Key) error { return d.setStatus(authz.ReadOnly) }, nil, ""},
+	{"plan", func(d *door, _ store.Key) error {
 		return d.store.Accounts().SetPlan(d.t.Context(), account, "free", "1-M")
 	}, nil, ""},
-	"suspend the owner": {func(d *door, _ store.Key) error {
+	{"suspend the owner", func(d *door, _ store.Key) error {
 		return d.store.Users().SetStatus(d.t.Context(), bob, authz.Suspended)
 	}, nil, "missing_permission"},
-	"role":    {func(d *door, _ store.Key) error { d.join(bob, "king", "p1"); return nil }, nil, "missing_permission"},
-	"project": {func(d *door, _ store.Key) error { d.join(bob, "editor", "p2"); return nil }, nil, "out_of_scope"},
-	"remove the member": {func(d *door, _ store.Key) error {
+	{"role", func(d *door, _ store.Key) error { d.join(bob, "king", "p1"); return nil }, nil, "missing_permission"},
+	{"project", func(d *door, _ store.Key) error { d.join(bob, "editor", "p2"); return nil }, nil, "out_of_scope"},
+	{"remove the member", func(d *door, _ store.Key) error {
 		return d.store.Memberships().Remove(d.t.Context(), account, bob)
 	}, nil, "missing_permission"},
-	"rehash": {func(d *door, key store.Key) error {
+	{"rehash", func(d *door, key store.Key) error {
 		return d.store.Keys().Rehash(d.t.Context(), key.ID, d.stored(key.ID).Digest, peppers(d.t).Digest(formats(d.t)["live"].Generate()))
 	}, authn.ErrRejected, ""},
 }
 
 // own are made by the manager itself, which needs no stream to hear of them.
-var own = map[string]mutator{
-	"revoke": {func(d *door, key store.Key) error {
+var own = []mutator{
+	{"revoke", func(d *door, key store.Key) error {
 		return d.keys.Revoke(d.t.Context(), d.op, key.ID, "", d.now)
 	}, authn.ErrRevoked, ""},
-	"revoke all": {func(d *door, _ store.Key) error {
+	{"revoke all", func(d *door, _ store.Key) error {
 		_, err := d.keys.RevokeAll(d.t.Context(), d.op, store.Filter{}, "", d.now)
 		return err
 	}, authn.ErrRevoked, ""},
-	"rotate": {func(d *door, key store.Key) error {
+	{"rotate", func(d *door, key store.Key) error {
 		_, _, err := d.keys.Rotate(d.t.Context(), d.op, key.ID, 0, d.now)
 		return err
 	}, authn.ErrExpired, ""},
-	"update": {func(d *door, key store.Key) error {
+	{"update", func(d *door, key store.Key) error {
 		g := d.small()
 		g.Scope["projects"] = authz.Of("p2")
 		_, err := d.keys.Update(d.t.Context(), d.op, key.ID, apikey.Change{Grant: &g}, d.now)
 		return err
 	}, nil, "out_of_scope"},
-	"disable": {func(d *door, key store.Key) error {
+	{"disable", func(d *door, key store.Key) error {
 		_, err := d.keys.Update(d.t.Context(), d.op, key.ID, apikey.Change{Disabled: new(true)}, d.now)
 		return err
 	}, authn.ErrRevoked, ""},
@@ -143,21 +143,21 @@ func (d *door) mutate(m mutator, wait time.Duration) {
 // case K11: every change reaches a cache that watches at once; one that does
 // not, when its lease ends.
 func TestEveryMutatorInvalidates(t *testing.T) {
-	for name, m := range others {
-		t.Run("stream/"+name, func(t *testing.T) {
+	for _, m := range others {
+		t.Run("stream/"+m.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := watching(t)
 				d.mutate(m, 0)
 			})
 		})
-		t.Run("lease/"+name, func(t *testing.T) {
+		t.Run("lease/"+m.name, func(t *testing.T) {
 			d := newDoor(t)
 			d.hire()
 			d.mutate(m, d.keys.MaxRevocationDelay())
 		})
 	}
-	for name, m := range own {
-		t.Run("own/"+name, func(t *testing.T) {
+	for _, m := range own {
+		t.Run("own/"+m.name, func(t *testing.T) {
 			d := newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.Lease = time.Hour })
 			d.hire()
 			d.mutate(m, 0)
@@ -204,20 +204,26 @@ func TestGraceElsewhereInvalidates(t *testing.T) {
 // case A8: a member who is removed from a project, or from the account, loses it
 // within the bound, and so do their keys. A key of the account itself stays.
 func TestRemovedMemberLosesTheirKeys(t *testing.T) {
-	leave := map[string]func(d *door){
-		"the project": func(d *door) { d.join(bob, "editor", "p2") },
-		"the account": func(d *door) {
+	ways := []struct {
+		name  string
+		leave func(d *door)
+	}{
+		{"the project", func(d *door) { d.join(bob, "editor", "p2") }},
+		{"the account", func(d *door) {
 			if err := d.store.Memberships().Remove(d.t.Context(), account, bob); err != nil {
 				d.t.Fatal(err)
 			}
-		},
+		}},
 	}
-	for name, stream := range map[string]bool{"with a stream": true, "without": false} {
-		for what, leave := range maps.All(leave) {
-			t.Run(name+"/"+what, func(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		stream bool
+	}{{"with a stream", true}, {"without", false}} {
+		for _, way := range ways {
+			t.Run(tt.name+"/"+way.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var d *door
-					if stream {
+					if tt.stream {
 						d = watching(t)
 					} else {
 						d = newDoor(t, silent)
@@ -228,9 +234,9 @@ func TestRemovedMemberLosesTheirKeys(t *testing.T) {
 					if !d.opens(owned, "read", "p1") || !d.opens(service, "read", "p1") {
 						t.Fatal("the keys open nothing to begin with")
 					}
-					leave(d)
+					way.leave(d)
 					bound := time.Duration(0)
-					if !stream {
+					if !tt.stream {
 						bound = d.keys.MaxRevocationDelay()
 						d.now = d.now.Add(bound - 1)
 						if !d.opens(owned, "read", "p1") {

@@ -23,71 +23,74 @@ import (
 // What the store is not to blame for is no outage: known keys are read as ever,
 // and the log is silent. case K7
 func TestNobodyCanTellIsNoOutage(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		busy   bool
 		change func(*store.Key, *store.Owner) // to what the store says of it
 	}{
-		"many wrong keys": {busy: true},
-		"no verifier": {change: func(k *store.Key, _ *store.Owner) {
+		{name: "many wrong keys", busy: true},
+		{name: "no verifier", change: func(k *store.Key, _ *store.Owner) {
 			k.Import, k.Digest.Pepper = bcryptHash, "import:gone"
 		}},
-		"another's account": {change: func(_ *store.Key, o *store.Owner) { o.Account.ID = "acct_2" }},
+		{name: "another's account", change: func(_ *store.Key, o *store.Owner) { o.Account.ID = "acct_2" }},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			var log bytes.Buffer
-			slow := &counted{Verifier: apikey.Bcrypt("."), hold: make(chan struct{})}
-			id := "none"
-			d := outageDoor(t, func(k *apikey.Config, _ *authn.Config) {
-				k.Verifiers = map[string]apikey.Verifier{"django": slow}
-				k.Logger = slog.New(slog.NewTextHandler(&log, nil))
-				k.Store = overlay.Keys(k.Store, altered{k.Store.Keys(), func(key *store.Key, o *store.Owner) {
-					if key.ID == id {
-						tt.change(key, o)
-					}
-				}})
-			})
-			d.bring(bcryptKey())
-			known, token := d.issue()
-			odd, oddToken := d.issue()
-			if _, err := d.ask(token); err != nil {
-				t.Fatal(err)
-			}
-			var all sync.WaitGroup
-			if tt.busy {
-				var sent atomic.Int64
-				for i := range 100 {
-					all.Go(func() {
-						if _, err := d.ask(fmt.Sprintf("Zx81QLw0.wrong-secret-%03d", i)); errors.Is(err, authn.ErrUnavailable) {
-							sent.Add(1)
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				slow := &counted{Verifier: apikey.Bcrypt("."), hold: make(chan struct{})}
+				id := "none"
+				d := outageDoor(t, func(k *apikey.Config, _ *authn.Config) {
+					k.Verifiers = map[string]apikey.Verifier{"django": slow}
+					k.Logger = slog.New(slog.NewTextHandler(&log, nil))
+					k.Store = overlay.Keys(k.Store, altered{k.Store.Keys(), func(key *store.Key, o *store.Owner) {
+						if key.ID == id {
+							tt.change(key, o)
 						}
-					})
+					}})
+				})
+				d.bring(bcryptKey())
+				known, token := d.issue()
+				odd, oddToken := d.issue()
+				if _, err := d.ask(token); err != nil {
+					t.Fatal(err)
 				}
-				time.Sleep(1500 * time.Millisecond) // before Timeout
-				if sent.Load() == 0 {
-					t.Errorf("%s: nobody was sent away", name)
-				}
-			} else {
-				id = odd.ID
-				for range 2 { // nor is it remembered
-					finds := d.spy.finds.Load()
-					if _, err := d.ask(oddToken); !errors.Is(err, authn.ErrUnavailable) || d.spy.finds.Load() == finds {
-						t.Errorf("%s: %v", name, err)
+				var all sync.WaitGroup
+				if tt.busy {
+					var sent atomic.Int64
+					for i := range 100 {
+						all.Go(func() {
+							if _, err := d.ask(fmt.Sprintf("Zx81QLw0.wrong-secret-%03d", i)); errors.Is(err, authn.ErrUnavailable) {
+								sent.Add(1)
+							}
+						})
+					}
+					time.Sleep(1500 * time.Millisecond) // before Timeout
+					if sent.Load() == 0 {
+						t.Error("nobody was sent away")
+					}
+				} else {
+					id = odd.ID
+					for range 2 { // nor is it remembered
+						finds := d.spy.finds.Load()
+						if _, err := d.ask(oddToken); !errors.Is(err, authn.ErrUnavailable) || d.spy.finds.Load() == finds {
+							t.Error(err)
+						}
 					}
 				}
-			}
-			if log.Len() > 0 {
-				t.Errorf("%s: the log says\n%s", name, &log)
-			}
-			// A known key is read though somebody else's read hangs.
-			if err := d.store.KeyAdmin().Revoke(t.Context(), account, known.ID, "", d.now); err != nil {
-				t.Fatal(err)
-			}
-			d.now = d.now.Add(10 * time.Second)
-			if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
-				t.Errorf("%s: a key that was revoked elsewhere: %v", name, err)
-			}
-			close(slow.hold)
-			all.Wait()
+				if log.Len() > 0 {
+					t.Errorf("the log says\n%s", &log)
+				}
+				// A known key is read though somebody else's read hangs.
+				if err := d.store.KeyAdmin().Revoke(t.Context(), account, known.ID, "", d.now); err != nil {
+					t.Fatal(err)
+				}
+				d.now = d.now.Add(10 * time.Second)
+				if _, err := d.ask(token); !errors.Is(err, authn.ErrRevoked) {
+					t.Errorf("a key that was revoked elsewhere: %v", err)
+				}
+				close(slow.hold)
+				all.Wait()
+			})
 		})
 	}
 }

@@ -35,61 +35,68 @@ func (d *door) find() { d.spy.fail.Store(nil) }
 // While the store is down a known key goes on for the stated time, and only
 // where that was asked for. case K9
 func TestOutageLease(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name  string
 		door  *door
 		want  time.Duration
 		bound time.Duration // of a change that a living stream does not tell of, right before the outage
 	}{
-		"off":       {newDoor(t), 5 * time.Second, time.Minute},
-		"on":        {outageDoor(t), time.Minute, 2 * time.Minute},
-		"too short": {newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.OutageLease = time.Second }), 5 * time.Second, 61 * time.Second},
+		{"off", newDoor(t), 5 * time.Second, time.Minute},
+		{"on", outageDoor(t), time.Minute, 2 * time.Minute},
+		{"too short", newDoor(t, func(k *apikey.Config, _ *authn.Config) { k.OutageLease = time.Second }), 5 * time.Second, 61 * time.Second},
 	} {
-		d := tt.door
-		if got := d.keys.MaxRevocationDelay(); got != tt.bound {
-			t.Errorf("%s: the stated bound is %v, want %v", name, got, tt.bound)
-		}
-		_, token := d.issue()
-		if _, err := d.ask(token); err != nil {
-			t.Fatal(err)
-		}
-		d.lose()
-		began := d.now
-		for _, after := range []time.Duration{tt.want / 2, tt.want - time.Second} { // the first finds out
-			d.now = began.Add(after)
-			if rec, passed := d.knock(request("Bearer " + token)); !passed {
-				t.Errorf("%s, after %v: %d", name, after, rec.Code)
+		t.Run(tt.name, func(t *testing.T) {
+			d := tt.door
+			if got := d.keys.MaxRevocationDelay(); got != tt.bound {
+				t.Errorf("the stated bound is %v, want %v", got, tt.bound)
 			}
-		}
-		d.now = began.Add(tt.want)
-		if rec, passed := d.knock(request("Bearer " + token)); passed || rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
-			t.Errorf("%s, after %v: passed %v, %d", name, tt.want, passed, rec.Code)
-		}
-		d.find()
-		if _, err := d.ask(token); err != nil {
-			t.Errorf("%s, with the store back: %v", name, err)
-		}
+			_, token := d.issue()
+			if _, err := d.ask(token); err != nil {
+				t.Fatal(err)
+			}
+			d.lose()
+			began := d.now
+			for _, after := range []time.Duration{tt.want / 2, tt.want - time.Second} { // the first finds out
+				d.now = began.Add(after)
+				if rec, passed := d.knock(request("Bearer " + token)); !passed {
+					t.Errorf("after %v: %d", after, rec.Code)
+				}
+			}
+			d.now = began.Add(tt.want)
+			if rec, passed := d.knock(request("Bearer " + token)); passed || rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
+				t.Errorf("after %v: passed %v, %d", tt.want, passed, rec.Code)
+			}
+			d.find()
+			if _, err := d.ask(token); err != nil {
+				t.Errorf("with the store back: %v", err)
+			}
+		})
 	}
 }
 
 // What is more than a lost store ends an identity all the same; and what was not
 // known before is neither let in nor refused. case K15, case K14
 func TestOutageLeaseEnds(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		spec   func(*apikey.Spec)
 		before func(d *door, key store.Key, token string) error // with the store up
 		during func(d *door, key store.Key) error               // only its queries fail
 		from   string
 		want   int
 	}{
-		"nothing": {want: 200},
-		"a revocation that was heard": {
+		{name: "nothing", want: 200},
+		{
+			name:   "a revocation that was heard",
 			during: func(d *door, key store.Key) error { return d.keys.Revoke(d.t.Context(), d.op, key.ID, "", d.now) }, want: 503},
-		"one of all keys": {
+		{
+			name: "one of all keys",
 			during: func(d *door, _ store.Key) error {
 				_, err := d.keys.RevokeAll(d.t.Context(), d.op, store.Filter{}, "", d.now)
 				return err
 			}, want: 503},
-		"a revocation that was read": {
+		{
+			name: "a revocation that was read",
 			before: func(d *door, key store.Key, token string) error {
 				if err := d.store.KeyAdmin().Revoke(d.t.Context(), account, key.ID, "", d.now); err != nil {
 					return err
@@ -101,50 +108,52 @@ func TestOutageLeaseEnds(t *testing.T) {
 				d.now = d.now.Add(2 * time.Second) // refusals are remembered for one
 				return nil
 			}, want: 503},
-		"expiry":    {spec: func(s *apikey.Spec) { s.Expires = time.Date(2026, 11, 21, 12, 0, 10, 0, time.UTC) }, want: 503},
-		"here":      {spec: bound, from: "10.0.0.1:1", want: 200},
-		"elsewhere": {spec: bound, from: "192.0.2.1:1", want: 403},
+		{name: "expiry", spec: func(s *apikey.Spec) { s.Expires = time.Date(2026, 11, 21, 12, 0, 10, 0, time.UTC) }, want: 503},
+		{name: "here", spec: bound, from: "10.0.0.1:1", want: 200},
+		{name: "elsewhere", spec: bound, from: "192.0.2.1:1", want: 403},
 	} {
-		d := outageDoor(t)
-		if tt.spec == nil {
-			tt.spec = func(*apikey.Spec) {}
-		}
-		key, token := d.issue(tt.spec)
-		knock := func() int {
-			r := request("Bearer " + token)
-			if tt.from != "" {
-				r.RemoteAddr = tt.from
+		t.Run(tt.name, func(t *testing.T) {
+			d := outageDoor(t)
+			if tt.spec == nil {
+				tt.spec = func(*apikey.Spec) {}
 			}
-			rec, _ := d.knock(r)
-			return rec.Code
-		}
-		if _, err := d.keys.Authenticate(t.Context(), authn.NewCredential("bearer", token), d.now); err != nil {
-			t.Fatal(err)
-		}
-		if tt.before != nil {
-			if err := tt.before(d, key, token); err != nil {
+			key, token := d.issue(tt.spec)
+			knock := func() int {
+				r := request("Bearer " + token)
+				if tt.from != "" {
+					r.RemoteAddr = tt.from
+				}
+				rec, _ := d.knock(r)
+				return rec.Code
+			}
+			if _, err := d.keys.Authenticate(t.Context(), authn.NewCredential("bearer", token), d.now); err != nil {
 				t.Fatal(err)
 			}
-		}
-		d.lose()
-		d.now = d.now.Add(20 * time.Second)
-		if tt.during != nil {
-			if got := knock(); got != 200 {
-				t.Errorf("%s: %d before it", name, got)
+			if tt.before != nil {
+				if err := tt.before(d, key, token); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if err := tt.during(d, key); err != nil {
-				t.Fatal(err)
+			d.lose()
+			d.now = d.now.Add(20 * time.Second)
+			if tt.during != nil {
+				if got := knock(); got != 200 {
+					t.Errorf("%d before it", got)
+				}
+				if err := tt.during(d, key); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		for range 3 { // nothing brings it back
-			if got := knock(); got != tt.want {
-				t.Errorf("%s: %d, want %d", name, got, tt.want)
+			for range 3 { // nothing brings it back
+				if got := knock(); got != tt.want {
+					t.Errorf("%d, want %d", got, tt.want)
+				}
 			}
-		}
-		stranger := formats(t)["live"].Generate().Reveal()
-		if rec, _ := d.knock(request("Bearer " + stranger)); rec.Code != 503 {
-			t.Errorf("%s: a stranger gets %d", name, rec.Code)
-		}
+			stranger := formats(t)["live"].Generate().Reveal()
+			if rec, _ := d.knock(request("Bearer " + stranger)); rec.Code != 503 {
+				t.Errorf("a stranger gets %d", rec.Code)
+			}
+		})
 	}
 }
 
@@ -152,64 +161,67 @@ func TestOutageLeaseEnds(t *testing.T) {
 // it says nothing of what was known before, but where it tells of a change without
 // saying of what, that ends everything.
 func TestOutageLeaseOfStream(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name    string
 		breaks  int
 		changed bool
 	}{
-		"whole":           {},
-		"broken":          {breaks: 1},
-		"broken often":    {breaks: 4},
-		"a change":        {changed: true},
-		"broken, changed": {breaks: 2, changed: true},
+		{name: "whole"},
+		{name: "broken", breaks: 1},
+		{name: "broken often", breaks: 4},
+		{name: "a change", changed: true},
+		{name: "broken, changed", breaks: 2, changed: true},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			stream, cut := make(chan store.Watcher, 1), make(chan error)
-			d := outageDoor(t, func(k *apikey.Config, _ *authn.Config) {
-				k.MaxAge = time.Hour
-				k.Store = overlay.Changes(k.Store, watchFunc(func(ctx context.Context, w store.Watcher) error {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stream, cut := make(chan store.Watcher, 1), make(chan error)
+				d := outageDoor(t, func(k *apikey.Config, _ *authn.Config) {
+					k.MaxAge = time.Hour
+					k.Store = overlay.Changes(k.Store, watchFunc(func(ctx context.Context, w store.Watcher) error {
+						w.Gap()
+						stream <- w
+						select {
+						case err := <-cut:
+							return err
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					}))
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				go d.keys.Run(ctx)
+				w := <-stream
+				d.now = time.Now()
+				_, token := d.issue()
+				if _, err := d.ask(token); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Minute)
+				w.Alive(time.Now())
+				proved := time.Now()
+				for range tt.breaks {
+					cut <- errors.New("cut")
+					w = <-stream
+					w.Alive(time.Now())
+				}
+				want := error(nil)
+				if tt.changed { // a table was emptied
 					w.Gap()
-					stream <- w
-					select {
-					case err := <-cut:
-						return err
-					case <-ctx.Done():
-						return ctx.Err()
-					}
-				}))
+					w.Alive(time.Now())
+					want = authn.ErrUnavailable
+				}
+				d.lose()
+				d.now = proved.Add(time.Minute - 1)
+				if _, err := d.ask(token); !errors.Is(err, want) {
+					t.Errorf("%v, want %v", err, want)
+				}
+				d.now = proved.Add(time.Minute)
+				if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
+					t.Errorf("after the lease: %v", err)
+				}
+				cancel()
+				synctest.Wait()
 			})
-			ctx, cancel := context.WithCancel(t.Context())
-			go d.keys.Run(ctx)
-			w := <-stream
-			d.now = time.Now()
-			_, token := d.issue()
-			if _, err := d.ask(token); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(10 * time.Minute)
-			w.Alive(time.Now())
-			proved := time.Now()
-			for range tt.breaks {
-				cut <- errors.New("cut")
-				w = <-stream
-				w.Alive(time.Now())
-			}
-			want := error(nil)
-			if tt.changed { // a table was emptied
-				w.Gap()
-				w.Alive(time.Now())
-				want = authn.ErrUnavailable
-			}
-			d.lose()
-			d.now = proved.Add(time.Minute - 1)
-			if _, err := d.ask(token); !errors.Is(err, want) {
-				t.Errorf("%s: %v, want %v", name, err, want)
-			}
-			d.now = proved.Add(time.Minute)
-			if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
-				t.Errorf("%s, after the lease: %v", name, err)
-			}
-			cancel()
-			synctest.Wait()
 		})
 	}
 }
@@ -281,9 +293,12 @@ func TestOutageLeaseOfHungStore(t *testing.T) {
 		if n := d.spy.finds.Load() - finds; n != callers-1 {
 			t.Errorf("%d reads by %d keys once the store is back", n, callers-1)
 		}
-		for text, want := range map[string]int{"store lost": 1, "store found again": 1} {
-			if n := strings.Count(log.String(), text); n != want {
-				t.Errorf("%q is logged %d times, want %d:\n%s", text, n, want, &log)
+		for _, tt := range []struct {
+			text string
+			want int
+		}{{"store lost", 1}, {"store found again", 1}} {
+			if n := strings.Count(log.String(), tt.text); n != tt.want {
+				t.Errorf("%q is logged %d times, want %d:\n%s", tt.text, n, tt.want, &log)
 			}
 		}
 	})
@@ -292,25 +307,28 @@ func TestOutageLeaseOfHungStore(t *testing.T) {
 // The time for which a store hung is added neither to the lease nor to the life
 // of a key.
 func TestOutageLeaseEndsWhileTheStoreHangs(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name            string
 		lifetime, after time.Duration
 	}{
-		"lease": {time.Hour, time.Minute - time.Second},
-		"life":  {31 * time.Second, 30 * time.Second},
+		{"lease", time.Hour, time.Minute - time.Second},
+		{"life", 31 * time.Second, 30 * time.Second},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			d := outageDoor(t)
-			d.now = time.Now()
-			_, token := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(tt.lifetime) })
-			if _, err := d.ask(token); err != nil {
-				t.Fatal(err)
-			}
-			d.spy.hang.Store(true)
-			time.Sleep(tt.after)
-			d.now = time.Now()
-			if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
-				t.Errorf("%s: %v, two seconds later", name, err)
-			}
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := outageDoor(t)
+				d.now = time.Now()
+				_, token := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(tt.lifetime) })
+				if _, err := d.ask(token); err != nil {
+					t.Fatal(err)
+				}
+				d.spy.hang.Store(true)
+				time.Sleep(tt.after)
+				d.now = time.Now()
+				if _, err := d.ask(token); !errors.Is(err, authn.ErrUnavailable) {
+					t.Errorf("%v, two seconds later", err)
+				}
+			})
 		})
 	}
 }

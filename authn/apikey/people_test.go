@@ -41,11 +41,11 @@ func (d *door) roles(m store.Membership) []authz.Grant {
 // hire adds the members.
 func (d *door) hire() {
 	d.t.Helper()
-	for user, role := range map[string]string{ann: "admin", bob: "editor", eve: "editor"} {
-		if err := d.store.Users().Create(d.t.Context(), store.User{ID: user, Email: user, Status: authz.Active, Created: d.now}); err != nil {
+	for _, tt := range []struct{ user, role string }{{ann, "admin"}, {bob, "editor"}, {eve, "editor"}} {
+		if err := d.store.Users().Create(d.t.Context(), store.User{ID: tt.user, Email: tt.user, Status: authz.Active, Created: d.now}); err != nil {
 			d.t.Fatal(err)
 		}
-		d.join(user, role, "p1", "p2")
+		d.join(tt.user, tt.role, "p1", "p2")
 	}
 }
 
@@ -151,42 +151,47 @@ func TestOwnerNeverWidens(t *testing.T) {
 
 // The key of an owner who has no rights opens nothing.
 func TestNobodysKeyOpensNothing(t *testing.T) {
-	for name, change := range map[string]func(*door) error{
-		"no membership":  func(d *door) error { return d.store.Memberships().Remove(d.t.Context(), account, bob) },
-		"suspended user": func(d *door) error { return d.store.Users().SetStatus(d.t.Context(), bob, authz.Suspended) },
-		"read-only user": func(d *door) error { return d.store.Users().SetStatus(d.t.Context(), bob, authz.ReadOnly) },
-		"unknown role": func(d *door) error {
+	for _, tt := range []struct {
+		name   string
+		change func(*door) error
+	}{
+		{"no membership", func(d *door) error { return d.store.Memberships().Remove(d.t.Context(), account, bob) }},
+		{"suspended user", func(d *door) error { return d.store.Users().SetStatus(d.t.Context(), bob, authz.Suspended) }},
+		{"read-only user", func(d *door) error { return d.store.Users().SetStatus(d.t.Context(), bob, authz.ReadOnly) }},
+		{"unknown role", func(d *door) error {
 			return d.store.Memberships().Put(d.t.Context(), store.Membership{User: bob, Account: account, Role: "king"})
-		},
-		"no Roles": func(d *door) error {
+		}},
+		{"no Roles", func(d *door) error {
 			var err error
 			d.keys, err = apikey.New(apikey.Config{Store: overlay.Keys(d.store, d.spy), Model: d.model, Formats: formats(d.t), Peppers: peppers(d.t)})
 			return err
-		},
+		}},
 	} {
-		d := newDoor(t)
-		d.hire()
-		_, token := d.issueBy(d.person(bob))
-		_, service := d.issueBy(d.person(ann), func(s *apikey.Spec) { s.Service = true })
-		if !d.opens(token, "read", "p1") || !d.opens(service, "read", "p1") {
-			t.Fatal("the keys open nothing to begin with")
-		}
-		if err := change(d); err != nil {
-			t.Fatal(err)
-		}
-		d.now = d.now.Add(d.keys.MaxRevocationDelay())
-		p, err := d.ask(token)
-		if err != nil {
-			t.Errorf("%s: %v: it authenticates, and is denied", name, err)
-			continue
-		}
-		d0 := p.Rights.Decide(authz.Request{Permission: "read", Endpoint: "projects.get", Environment: "live"})
-		if d0.Allowed || d0.Layer != "owner" {
-			t.Errorf("%s: %+v", name, d0)
-		}
-		if !d.opens(service, "read", "p1") {
-			t.Errorf("%s: the account's own key suffered", name)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDoor(t)
+			d.hire()
+			_, token := d.issueBy(d.person(bob))
+			_, service := d.issueBy(d.person(ann), func(s *apikey.Spec) { s.Service = true })
+			if !d.opens(token, "read", "p1") || !d.opens(service, "read", "p1") {
+				t.Fatal("the keys open nothing to begin with")
+			}
+			if err := tt.change(d); err != nil {
+				t.Fatal(err)
+			}
+			d.now = d.now.Add(d.keys.MaxRevocationDelay())
+			p, err := d.ask(token)
+			if err != nil {
+				t.Errorf("%v: it authenticates, and is denied", err)
+				return
+			}
+			d0 := p.Rights.Decide(authz.Request{Permission: "read", Endpoint: "projects.get", Environment: "live"})
+			if d0.Allowed || d0.Layer != "owner" {
+				t.Errorf("%+v", d0)
+			}
+			if !d.opens(service, "read", "p1") {
+				t.Error("the account's own key suffered")
+			}
+		})
 	}
 }
 
@@ -204,10 +209,15 @@ func TestRolesForgotten(t *testing.T) {
 	_, _, byPerson := d.keys.Issue(t.Context(), d.person(bob), d.spec(), d.now)
 	_, _, byOperator := d.keys.Issue(t.Context(), d.op, owned, d.now)
 	_, imported := d.keys.Import(t.Context(), d.op, owned, apikey.Foreign{Verifier: "old", Hash: strings.Repeat("ab", 32)}, d.now)
-	for name, err := range map[string]error{"a person's own": byPerson, "for a person": byOperator, "imported": imported} {
-		if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, authn.ErrInvalid) {
-			t.Errorf("%s: got %v, want %q, which is no mistake of the caller", name, err, want)
-		}
+	for _, tt := range []struct {
+		name string
+		err  error
+	}{{"a person's own", byPerson}, {"for a person", byOperator}, {"imported", imported}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.err == nil || !strings.Contains(tt.err.Error(), want) || errors.Is(tt.err, authn.ErrInvalid) {
+				t.Errorf("got %v, want %q, which is no mistake of the caller", tt.err, want)
+			}
+		})
 	}
 	if list := d.records(); len(list) != 0 {
 		t.Errorf("%d keys were made", len(list))

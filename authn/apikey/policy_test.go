@@ -35,13 +35,16 @@ func TestPolicy(t *testing.T) {
 	} {
 		spec := d.spec()
 		spec.Environment, spec.Expires = tt.environment, tt.expires
-		for whose, by := range map[string]*authn.Principal{"operator": d.op, "person": d.person(ann)} {
-			key, _, err := d.keys.Issue(t.Context(), by, spec, d.now)
+		for _, c := range []struct {
+			whose string
+			by    *authn.Principal
+		}{{"operator", d.op}, {"person", d.person(ann)}} {
+			key, _, err := d.keys.Issue(t.Context(), c.by, spec, d.now)
 			switch {
 			case tt.reason == "" && (err != nil || !key.Expires.Equal(tt.expires)):
-				t.Errorf("%s, %s: %v, %v", tt.name, whose, key.Expires, err)
+				t.Errorf("%s, %s: %v, %v", tt.name, c.whose, key.Expires, err)
 			case tt.reason != "" && (!errors.Is(err, authn.ErrInvalid) || !strings.Contains(err.Error(), tt.reason)):
-				t.Errorf("%s, %s: %v, want ErrInvalid: %s", tt.name, whose, err, tt.reason)
+				t.Errorf("%s, %s: %v, want ErrInvalid: %s", tt.name, c.whose, err, tt.reason)
 			}
 		}
 	}
@@ -92,14 +95,19 @@ func TestUpdateRefuses(t *testing.T) {
 	key, _ := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(time.Hour) })
 	bad := d.spec().Grant
 	bad.Version = 7
-	for name, c := range map[string]apikey.Change{
-		"past expiry": {Expires: new(d.now.Add(-time.Second))}, "expiry now": {Expires: &d.now},
-		"no name": {Name: new("")}, "grant": {Grant: &bad},
-		"a good name and a bad expiry": {Name: new("x"), Expires: &d.now},
+	for _, tt := range []struct {
+		name string
+		c    apikey.Change
+	}{
+		{"past expiry", apikey.Change{Expires: new(d.now.Add(-time.Second))}}, {"expiry now", apikey.Change{Expires: &d.now}},
+		{"no name", apikey.Change{Name: new("")}}, {"grant", apikey.Change{Grant: &bad}},
+		{"a good name and a bad expiry", apikey.Change{Name: new("x"), Expires: &d.now}},
 	} {
-		if _, err := d.keys.Update(t.Context(), d.op, key.ID, c, d.now); !errors.Is(err, authn.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := d.keys.Update(t.Context(), d.op, key.ID, tt.c, d.now); !errors.Is(err, authn.ErrInvalid) {
+				t.Errorf("%v, want ErrInvalid", err)
+			}
+		})
 	}
 	if now := d.stored(key.ID); now.Name != key.Name || !now.Expires.Equal(key.Expires) {
 		t.Errorf("it is changed: %+v", now)

@@ -113,10 +113,10 @@ func TestRecentIsConfigured(t *testing.T) {
 			d.hire()
 			by := d.person(ann)
 			by.Proved = d.now.Add(-c.age)
-			for service, want := range map[bool]bool{false: c.ok, true: c.okOfAccount} {
-				_, _, err := d.keys.Issue(t.Context(), by, apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Service: service}, d.now)
-				if (err == nil) != want {
-					t.Errorf("service %v: got %v, want allowed: %v", service, err, want)
+			for _, tt := range []struct{ service, want bool }{{false, c.ok}, {true, c.okOfAccount}} {
+				_, _, err := d.keys.Issue(t.Context(), by, apikey.Spec{Name: "k", Environment: "live", Grant: d.small(), Service: tt.service}, d.now)
+				if (err == nil) != tt.want {
+					t.Errorf("service %v: got %v, want allowed: %v", tt.service, err, tt.want)
 				}
 			}
 		})

@@ -44,9 +44,12 @@ func TestExpiredKeysStay(t *testing.T) {
 	if n, err := d.store.KeyAdmin().Prune(t.Context(), d.now, 1000); err != nil || n != 2 {
 		t.Errorf("%d pruned, want the expired and the revoked one; %v", n, err)
 	}
-	for id, want := range map[string]error{short.ID: store.ErrNotFound, endless.ID: nil, revoked.ID: store.ErrNotFound} {
-		if _, err := d.keys.Get(t.Context(), by, id); !errors.Is(err, want) {
-			t.Errorf("after cleaning up: %v, want %v", err, want)
+	for _, tt := range []struct {
+		id   string
+		want error
+	}{{short.ID, store.ErrNotFound}, {endless.ID, nil}, {revoked.ID, store.ErrNotFound}} {
+		if _, err := d.keys.Get(t.Context(), by, tt.id); !errors.Is(err, tt.want) {
+			t.Errorf("after cleaning up: %v, want %v", err, tt.want)
 		}
 	}
 	if _, err := d.ask(token); err != nil {

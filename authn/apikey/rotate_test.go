@@ -19,24 +19,29 @@ import (
 // case K16: what has ended, or is disabled, cannot be rotated, and so cannot
 // come back as another key.
 func TestRotateWhatIsNotLive(t *testing.T) {
-	for name, end := range map[string]func(*door, store.Key) error{
-		"revoked": func(d *door, key store.Key) error { return d.keys.Revoke(d.t.Context(), d.op, key.ID, "", d.now) },
-		"expired": func(d *door, _ store.Key) error { d.now = d.now.Add(time.Hour); return nil },
-		"disabled": func(d *door, key store.Key) error {
+	for _, tt := range []struct {
+		name string
+		end  func(*door, store.Key) error
+	}{
+		{"revoked", func(d *door, key store.Key) error { return d.keys.Revoke(d.t.Context(), d.op, key.ID, "", d.now) }},
+		{"expired", func(d *door, _ store.Key) error { d.now = d.now.Add(time.Hour); return nil }},
+		{"disabled", func(d *door, key store.Key) error {
 			_, err := d.keys.Update(d.t.Context(), d.op, key.ID, apikey.Change{Disabled: new(true)}, d.now)
 			return err
-		},
+		}},
 	} {
-		d := newDoor(t)
-		key, _ := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(time.Hour) })
-		if err := end(d, key); err != nil {
-			t.Fatal(err)
-		}
-		for _, grace := range []time.Duration{0, time.Hour} {
-			if _, _, err := d.keys.Rotate(t.Context(), d.op, key.ID, grace, d.now); !errors.Is(err, store.ErrInactive) {
-				t.Errorf("%s, grace %v: %v, want ErrInactive", name, grace, err)
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDoor(t)
+			key, _ := d.issue(func(s *apikey.Spec) { s.Expires = d.now.Add(time.Hour) })
+			if err := tt.end(d, key); err != nil {
+				t.Fatal(err)
 			}
-		}
+			for _, grace := range []time.Duration{0, time.Hour} {
+				if _, _, err := d.keys.Rotate(t.Context(), d.op, key.ID, grace, d.now); !errors.Is(err, store.ErrInactive) {
+					t.Errorf("grace %v: %v, want ErrInactive", grace, err)
+				}
+			}
+		})
 	}
 }
 

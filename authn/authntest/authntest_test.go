@@ -173,20 +173,21 @@ func TestBroken(t *testing.T) {
 			return from.Watch(ctx, through(w))
 		}
 	}
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		checks []string // that must fail
 		fault  broken
 	}{
-		"none":    {nil, broken{}},
-		"deaf":    {[]string{"K8", "K9", "K10", "K11", "S7"}, broken{watch: watch(func(w store.Watcher) store.Watcher { return deaf{w} })}},
-		"half":    {[]string{"K8", "K9", "K10", "K11", "S7"}, broken{watch: watch(func(w store.Watcher) store.Watcher { return forgetful{w} })}},
-		"reviver": {[]string{"K8"}, broken{keys: func(k store.Keys) store.Keys { return reviver{k, new(atomic.Bool)} }}},
-		"stale":   {[]string{"K11"}, broken{keys: func(k store.Keys) store.Keys { return late{k, new(sync.Map)} }}},
-		"epoch":   {[]string{"S11"}, broken{sessions: func(s store.Sessions) store.Sessions { return present{s} }}},
-		"rewrite": {[]string{"S7", "S9"}, broken{sessions: func(s store.Sessions) store.Sessions { return rewriter{s, new(sync.Map)} }}},
-		"lossy":   {[]string{"T8"}, broken{keys: func(k store.Keys) store.Keys { return lossy{k} }}},
+		{"none", nil, broken{}},
+		{"deaf", []string{"K8", "K9", "K10", "K11", "S7"}, broken{watch: watch(func(w store.Watcher) store.Watcher { return deaf{w} })}},
+		{"half", []string{"K8", "K9", "K10", "K11", "S7"}, broken{watch: watch(func(w store.Watcher) store.Watcher { return forgetful{w} })}},
+		{"reviver", []string{"K8"}, broken{keys: func(k store.Keys) store.Keys { return reviver{k, new(atomic.Bool)} }}},
+		{"stale", []string{"K11"}, broken{keys: func(k store.Keys) store.Keys { return late{k, new(sync.Map)} }}},
+		{"epoch", []string{"S11"}, broken{sessions: func(s store.Sessions) store.Sessions { return present{s} }}},
+		{"rewrite", []string{"S7", "S9"}, broken{sessions: func(s store.Sessions) store.Sessions { return rewriter{s, new(sync.Map)} }}},
+		{"lossy", []string{"T8"}, broken{keys: func(k store.Keys) store.Keys { return lossy{k} }}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, c := range checks {
 				number, _, _ := strings.Cut(strings.ReplaceAll(c.name, ",", " "), " ")
 				want := slices.Contains(tt.checks, number)

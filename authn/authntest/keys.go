@@ -26,13 +26,14 @@ func stays(f *fleet) {
 		_, err := a.keys.Update(f.Context(), authn.Operator(account), c.id, apikey.Change{Disabled: new(true)}, time.Now())
 		f.must(err)
 	}
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name string
 		make func() credential
 		end  func(credential)
 	}{
-		"revoked":    {a.key, a.end},
-		"disabled":   {a.key, disable},
-		"logged out": {a.start, a.end},
+		{"revoked", a.key, a.end},
+		{"disabled", a.key, disable},
+		{"logged out", a.start, a.end},
 	} {
 		c := tt.make()
 		b.remember(c)
@@ -49,7 +50,7 @@ func stays(f *fleet) {
 						before := ended.Load()
 						switch err := n.enter(c, time.Now()); {
 						case err == nil && before:
-							f.Errorf("%s: a credential has come back", name)
+							f.Errorf("%s: a credential has come back", tt.name)
 							return
 						case err == nil:
 							passed.Add(1)
@@ -57,7 +58,7 @@ func stays(f *fleet) {
 							ended.Store(true)
 							refused.Add(1)
 						case ctx.Err() == nil:
-							f.Errorf("%s: a request: %v", name, err)
+							f.Errorf("%s: a request: %v", tt.name, err)
 							return
 						}
 					}
@@ -66,7 +67,7 @@ func stays(f *fleet) {
 			load.Go(func() {
 				for i := 0; ctx.Err() == nil; i++ {
 					if err := n.touch(ctx, c, time.Now().Add(time.Duration(i)*time.Second)); err != nil && ctx.Err() == nil {
-						f.Errorf("%s: a use: %v", name, err)
+						f.Errorf("%s: a use: %v", tt.name, err)
 						return
 					}
 					used.Add(1)
@@ -78,13 +79,13 @@ func stays(f *fleet) {
 		// does so when it has heard of it.
 		tt.end(c)
 		if err := a.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
-			f.Errorf("%s: where it was ended, the next request: %v, want ErrRevoked", name, err)
+			f.Errorf("%s: where it was ended, the next request: %v, want ErrRevoked", tt.name, err)
 		}
 		enough := refused.Load() + 2000
 		f.until("requests are refused", func() bool { return refused.Load() > enough })
 		b.hears(c)
 		if err := b.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
-			f.Errorf("%s: elsewhere: %v, want ErrRevoked", name, err)
+			f.Errorf("%s: elsewhere: %v, want ErrRevoked", tt.name, err)
 		}
 		stop()
 		load.Wait()
@@ -106,7 +107,10 @@ func (n *node) touch(ctx context.Context, c credential, at time.Time) error {
 // passed. It lets the credential pass until then, which shows that the check
 // would notice a missing bound. case K9
 func bound(f *fleet) {
-	for name, spoil := range map[string]func(*wire){"up": nil, "cut": (*wire).sever, "hung": (*wire).hang} {
+	for _, tt := range []struct {
+		name  string
+		spoil func(*wire)
+	}{{"up", nil}, {"cut", (*wire).sever}, {"hung", (*wire).hang}} {
 		a, b := f.node(), f.node()
 		both := []credential{a.key(), a.start()}
 		// Both nodes know both credentials before the stream is spoiled.
@@ -114,22 +118,22 @@ func bound(f *fleet) {
 		for _, c := range both {
 			f.must(b.enter(c, time.Now()))
 		}
-		if spoil != nil {
-			spoil(b.wire)
+		if tt.spoil != nil {
+			tt.spoil(b.wire)
 		}
 		for _, c := range both {
 			a.end(c)
 			asked := time.Now()
-			if spoil == nil {
+			if tt.spoil == nil {
 				b.hears(c)
 			} else {
 				if err := b.enter(c, asked); err != nil {
-					f.Errorf("%s: %v: it was not remembered, so this shows nothing of the bound", name, err)
+					f.Errorf("%s: %v: it was not remembered, so this shows nothing of the bound", tt.name, err)
 				}
 				asked = asked.Add(max(b.keys.MaxRevocationDelay(), b.sessions.MaxRevocationDelay()))
 			}
 			if err := b.enter(c, asked); !errors.Is(err, authn.ErrRevoked) {
-				f.Errorf("%s: %v, want ErrRevoked", name, err)
+				f.Errorf("%s: %v, want ErrRevoked", tt.name, err)
 			}
 		}
 		a.stop()
@@ -197,20 +201,23 @@ func (f *fleet) gated() (*node, *gate) {
 func inFlight(f *fleet) {
 	a := f.node()
 	late, g := f.gated()
-	for name, c := range map[string]credential{"key": a.key(), "session": a.start()} {
+	for _, tt := range []struct {
+		name string
+		c    credential
+	}{{"key", a.key()}, {"session", a.start()}} {
 		f.waitHeard()
 		g.shut.Store(true)
 		done := make(chan error)
-		go func() { done <- late.enter(c, time.Now()) }()
+		go func() { done <- late.enter(tt.c, time.Now()) }()
 		<-g.read
-		a.end(c)
-		late.hears(c)
+		a.end(tt.c)
+		late.hears(tt.c)
 		g.letOut <- struct{}{}
 		if err := <-done; err != nil {
-			f.Errorf("%s: the request under way: %v, so this shows nothing", name, err)
+			f.Errorf("%s: the request under way: %v, so this shows nothing", tt.name, err)
 		}
-		if err := late.enter(c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
-			f.Errorf("%s: the next request: %v, want ErrRevoked", name, err)
+		if err := late.enter(tt.c, time.Now()); !errors.Is(err, authn.ErrRevoked) {
+			f.Errorf("%s: the next request: %v, want ErrRevoked", tt.name, err)
 		}
 	}
 }

@@ -135,29 +135,35 @@ func bornDead(f *fleet) {
 		f.found(b)
 		return b
 	}
-	for what, end := range map[string]func(store.Users) error{
-		"log-out everywhere": func(u store.Users) error { _, err := u.EndSessions(f.Context(), user); return err },
-		"a new password": func(u store.Users) error {
+	for _, tt := range []struct {
+		what string
+		end  func(store.Users) error
+	}{
+		{"log-out everywhere", func(u store.Users) error { _, err := u.EndSessions(f.Context(), user); return err }},
+		{"a new password", func(u store.Users) error {
 			was, err := u.Get(f.Context(), user)
 			if err != nil {
 				return err
 			}
 			_, err = u.SetPassword(f.Context(), was, was.Password+"x")
 			return err
-		},
-		"suspension, though lifted": func(u store.Users) error {
+		}},
+		{"suspension, though lifted", func(u store.Users) error {
 			return errors.Join(u.SetStatus(f.Context(), user, authz.Suspended), u.SetStatus(f.Context(), user, authz.Active))
-		},
+		}},
 	} {
-		for where, split := range map[string]func(storetest.Backend) store.Store{
-			"all here": func(b storetest.Backend) store.Store { return b },
-			"sessions elsewhere": func(b storetest.Backend) store.Store {
+		for _, c := range []struct {
+			where string
+			split func(storetest.Backend) store.Store
+		}{
+			{"all here", func(b storetest.Backend) store.Store { return b }},
+			{"sessions elsewhere", func(b storetest.Backend) store.Store {
 				other := elsewhere()
 				return store.WithSessions(b, other.Sessions(), other)
-			},
-			"users elsewhere": func(b storetest.Backend) store.Store { return store.WithSessions(elsewhere(), b.Sessions(), b) },
+			}},
+			{"users elsewhere", func(b storetest.Backend) store.Store { return store.WithSessions(elsewhere(), b.Sessions(), b) }},
 		} {
-			db := split(f.open())
+			db := c.split(f.open())
 			m := must(session.New(session.Config{Store: db, Model: f.model, Roles: f.roles, Format: f.sess, Peppers: f.peppers}))
 			start := func(u store.User) error {
 				_, token, err := m.Start(f.Context(), session.Spec{User: u, Account: account}, time.Now())
@@ -169,14 +175,14 @@ func bornDead(f *fleet) {
 			// password.
 			read, err := db.Users().Get(f.Context(), user)
 			f.must(err)
-			f.must(end(db.Users()))
+			f.must(tt.end(db.Users()))
 			if err := start(read); !errors.Is(err, authn.ErrRevoked) {
-				f.Errorf("%s, %s: %v, want ErrRevoked", what, where, err)
+				f.Errorf("%s, %s: %v, want ErrRevoked", tt.what, c.where, err)
 			}
 			read, err = db.Users().Get(f.Context(), user)
 			f.must(err)
 			if err := start(read); err != nil {
-				f.Errorf("%s, %s, read after it: %v", what, where, err)
+				f.Errorf("%s, %s, read after it: %v", tt.what, c.where, err)
 			}
 		}
 	}

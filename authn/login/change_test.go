@@ -28,46 +28,51 @@ func (d *desk) caller(change ...func(*login.Attempt)) *authn.Principal {
 // case S12: a change of password ends the other sessions at once and re-issues
 // the caller's, in the same account and for the same transport, as proved now.
 func TestChangePassword(t *testing.T) {
-	for name, transport := range map[string]func(*login.Attempt){"header": func(*login.Attempt) {}, "cookie": cookie} {
-		d := newDesk(t)
-		own := d.enter(transport, func(a *login.Attempt) { a.Account = "acct_0" })
-		others := []login.Success{d.enter(), d.enter(cookie)}
-		by, err := d.who(own)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range others {
-			if _, err := d.who(s); err != nil {
+	for _, tt := range []struct {
+		name      string
+		transport func(*login.Attempt)
+	}{{"header", func(*login.Attempt) {}}, {"cookie", cookie}} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t)
+			own := d.enter(tt.transport, func(a *login.Attempt) { a.Account = "acct_0" })
+			others := []login.Success{d.enter(), d.enter(cookie)}
+			by, err := d.who(own)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		d.now = d.now.Add(time.Second)
-		var next login.Success
-		n := hashes(func() { next, err = d.change(by, right, other) })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n != 2 {
-			t.Errorf("%s: %d Argon2id, want one to verify and one to hash", name, n)
-		}
-		if next.Session.ID == own.Session.ID || next.Session.Account != "acct_0" || next.Session.Cookie != own.Session.Cookie ||
-			next.Session.Address != own.Session.Address || next.Session.Agent != own.Session.Agent {
-			t.Errorf("%s: %+v after %+v", name, next.Session, own.Session)
-		}
-		if p, err := d.who(next); err != nil || p.User != ann || !p.Proved.Equal(d.now) {
-			t.Errorf("%s: the new token: %v", name, err)
-		}
-		for i, s := range append(others, own) {
-			if _, err := d.who(s); !errors.Is(err, authn.ErrRevoked) {
-				t.Errorf("%s: session %d: %v, want ErrRevoked", name, i, err)
+			for _, s := range others {
+				if _, err := d.who(s); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		if _, err := d.try(annEmail, right); err != login.ErrFailed {
-			t.Errorf("%s: the old password: %v", name, err)
-		}
-		if _, err := d.try(annEmail, other); err != nil {
-			t.Errorf("%s: the new password: %v", name, err)
-		}
+			d.now = d.now.Add(time.Second)
+			var next login.Success
+			n := hashes(func() { next, err = d.change(by, right, other) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n != 2 {
+				t.Errorf("%d Argon2id, want one to verify and one to hash", n)
+			}
+			if next.Session.ID == own.Session.ID || next.Session.Account != "acct_0" || next.Session.Cookie != own.Session.Cookie ||
+				next.Session.Address != own.Session.Address || next.Session.Agent != own.Session.Agent {
+				t.Errorf("%+v after %+v", next.Session, own.Session)
+			}
+			if p, err := d.who(next); err != nil || p.User != ann || !p.Proved.Equal(d.now) {
+				t.Errorf("the new token: %v", err)
+			}
+			for i, s := range append(others, own) {
+				if _, err := d.who(s); !errors.Is(err, authn.ErrRevoked) {
+					t.Errorf("session %d: %v, want ErrRevoked", i, err)
+				}
+			}
+			if _, err := d.try(annEmail, right); err != login.ErrFailed {
+				t.Errorf("the old password: %v", err)
+			}
+			if _, err := d.try(annEmail, other); err != nil {
+				t.Errorf("the new password: %v", err)
+			}
+		})
 	}
 }
 
@@ -80,13 +85,18 @@ func TestChangePasswordForbidden(t *testing.T) {
 	key.Kind = authn.KindKey
 	anonymous := *session
 	anonymous.User = ""
-	for name, by := range map[string]*authn.Principal{
-		"nobody": nil, "zero": {}, "key": &key, "operator": authn.Operator(account), "session of nobody": &anonymous,
+	for _, tt := range []struct {
+		name string
+		by   *authn.Principal
+	}{
+		{"nobody", nil}, {"zero", &authn.Principal{}}, {"key", &key}, {"operator", authn.Operator(account)}, {"session of nobody", &anonymous},
 	} {
-		var err error
-		if n := hashes(func() { _, err = d.change(by, right, other) }); !errors.Is(err, authn.ErrForbidden) || n != 0 {
-			t.Errorf("%s: %v after %d Argon2id, want ErrForbidden after none", name, err, n)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			var err error
+			if n := hashes(func() { _, err = d.change(tt.by, right, other) }); !errors.Is(err, authn.ErrForbidden) || n != 0 {
+				t.Errorf("%v after %d Argon2id, want ErrForbidden after none", err, n)
+			}
+		})
 	}
 	if d.user(ann).Password != hashed() {
 		t.Error("the password was changed")
@@ -98,11 +108,13 @@ func TestChangePasswordForbidden(t *testing.T) {
 func TestChangePasswordRefused(t *testing.T) {
 	d := newDesk(t)
 	by := d.caller()
-	for name, next := range map[string]string{"too short": right[:14], "their name": "Ann Archer Ann Archer", "their address": "ann@example.com1", "common": "passwordpassword"} {
-		var policy *password.PolicyError
-		if _, err := d.change(by, right, next); !errors.As(err, &policy) {
-			t.Errorf("%s: %v, want a PolicyError", name, err)
-		}
+	for _, tt := range []struct{ name, next string }{{"too short", right[:14]}, {"their name", "Ann Archer Ann Archer"}, {"their address", "ann@example.com1"}, {"common", "passwordpassword"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			var policy *password.PolicyError
+			if _, err := d.change(by, right, tt.next); !errors.As(err, &policy) {
+				t.Errorf("%v, want a PolicyError", err)
+			}
+		})
 	}
 	for i := range 5 {
 		next := other
@@ -138,48 +150,51 @@ func TestChangePasswordInFlight(t *testing.T) {
 		return err
 	}
 	rehash := func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name  string
 		reads int // of the user, by when it happens; 0: after the password is replaced
 		do    func(*desk) error
 		want  error
 		dead  bool
 	}{
-		"ended before":              {1, users, authn.ErrRevoked, false},
-		"ended while verifying":     {2, users, nil, true},
-		"ended after":               {0, users, nil, true},
-		"changed before":            {1, third, authn.ErrRevoked, false},
-		"changed while verifying":   {2, third, login.ErrFailed, false},
-		"rehashed, while verifying": {2, rehash, nil, false},
-		"rehashed, and ended":       {2, func(d *desk) error { return errors.Join(rehash(d), users(d)) }, login.ErrFailed, false},
+		{"ended before", 1, users, authn.ErrRevoked, false},
+		{"ended while verifying", 2, users, nil, true},
+		{"ended after", 0, users, nil, true},
+		{"changed before", 1, third, authn.ErrRevoked, false},
+		{"changed while verifying", 2, third, login.ErrFailed, false},
+		{"rehashed, while verifying", 2, rehash, nil, false},
+		{"rehashed, and ended", 2, func(d *desk) error { return errors.Join(rehash(d), users(d)) }, login.ErrFailed, false},
 	} {
-		d := newDesk(t)
-		by := d.caller()
-		left := tt.reads
-		act := func() {
-			if left--; left == 0 || tt.reads == 0 {
-				if err := tt.do(d); err != nil {
-					t.Fatal(err)
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t)
+			by := d.caller()
+			left := tt.reads
+			act := func() {
+				if left--; left == 0 || tt.reads == 0 {
+					if err := tt.do(d); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
-		}
-		if tt.reads > 0 {
-			d.users.read = act
-		} else {
-			d.users.replaced = act
-		}
-		s, err := d.change(by, right, other)
-		d.users.read = nil
-		if !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
-		}
-		if changed := !strings.HasPrefix(d.user(ann).Password, hashed()) && d.user(ann).Password != "third"; changed != (tt.want == nil) {
-			t.Errorf("%s: the password was changed: %t", name, changed)
-		}
-		if tt.dead {
-			if _, err := d.who(s); !errors.Is(err, authn.ErrRevoked) {
-				t.Errorf("%s: the session: %v, want ErrRevoked", name, err)
+			if tt.reads > 0 {
+				d.users.read = act
+			} else {
+				d.users.replaced = act
 			}
-		}
+			s, err := d.change(by, right, other)
+			d.users.read = nil
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if changed := !strings.HasPrefix(d.user(ann).Password, hashed()) && d.user(ann).Password != "third"; changed != (tt.want == nil) {
+				t.Errorf("the password was changed: %t", changed)
+			}
+			if tt.dead {
+				if _, err := d.who(s); !errors.Is(err, authn.ErrRevoked) {
+					t.Errorf("the session: %v, want ErrRevoked", err)
+				}
+			}
+		})
 	}
 }
 

@@ -42,43 +42,48 @@ func (d *desk) known(text, device string) {
 // case S26: a device is known until all sessions of its user end, no matter who has
 // its token by then. The user who changes the password gets a new token.
 func TestDeviceEndsWithTheEpoch(t *testing.T) {
-	for name, end := range map[string]func(*desk) (text, device string, err error){
-		"password": func(d *desk) (string, string, error) {
+	for _, tt := range []struct {
+		name string
+		end  func(*desk) (text, device string, err error)
+	}{
+		{"password", func(d *desk) (string, string, error) {
 			s, err := d.change(d.caller(), right, other)
 			return other, s.Device, err
-		},
-		"invitation": func(d *desk) (string, string, error) {
+		}},
+		{"invitation", func(d *desk) (string, string, error) {
 			_, err := d.accept(d.reset(ann), other)
 			return other, "", err
-		},
-		"everywhere": func(d *desk) (string, string, error) {
+		}},
+		{"everywhere", func(d *desk) (string, string, error) {
 			return right, "", d.sessions.RevokeAll(t.Context(), d.caller(), d.now)
-		},
-		"suspension": func(d *desk) (string, string, error) {
+		}},
+		{"suspension", func(d *desk) (string, string, error) {
 			d.status(authz.Suspended)
 			d.status(authz.Active)
 			return right, "", nil
-		},
+		}},
 	} {
-		d := newDesk(t, fewStrangers)
-		before := d.enter().Device
-		text, device, err := end(d)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		d.flood()
-		if _, err := d.try(annEmail, text, with(before)); throttled(err) == 0 {
-			t.Errorf("%s: the former device: %v, want to be held up", name, err)
-		}
-		if device != "" {
-			d.known(text, device)
-		}
-		d.now = d.now.Add(15 * time.Minute)
-		s, err := d.try(annEmail, text, with(before))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		d.known(text, s.Device)
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t, fewStrangers)
+			before := d.enter().Device
+			text, device, err := tt.end(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.flood()
+			if _, err := d.try(annEmail, text, with(before)); throttled(err) == 0 {
+				t.Errorf("the former device: %v, want to be held up", err)
+			}
+			if device != "" {
+				d.known(text, device)
+			}
+			d.now = d.now.Add(15 * time.Minute)
+			s, err := d.try(annEmail, text, with(before))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.known(text, s.Device)
+		})
 	}
 }
 

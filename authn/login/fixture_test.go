@@ -19,6 +19,7 @@ import (
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/overlay"
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/ratelimit"
 	"medtwin.ai/tollgate/store"
@@ -40,12 +41,7 @@ var hashed = sync.OnceValue(func() string {
 	return must(must(password.New(password.Config{})).Hash(context.Background(), right))
 })
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
+func must[T any](v T, err error) T { return testkit.Must(v, err) }
 
 // spy is a store.Users that can fail, and do something between two steps.
 type spy struct {

@@ -18,22 +18,23 @@ import (
 // the account that the user has belonged to for longest.
 func TestLogin(t *testing.T) {
 	d := newDesk(t)
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name    string
 		change  func(*login.Attempt)
 		account string
 	}{
-		"plain":   {func(*login.Attempt) {}, account},
-		"cookie":  {cookie, account},
-		"typed":   {func(a *login.Attempt) { a.Email = " \tAnn@EXAMPLE.com\n" }, account},
-		"account": {func(a *login.Attempt) { a.Account = "acct_0" }, "acct_0"},
+		{"plain", func(*login.Attempt) {}, account},
+		{"cookie", cookie, account},
+		{"typed", func(a *login.Attempt) { a.Email = " \tAnn@EXAMPLE.com\n" }, account},
+		{"account", func(a *login.Attempt) { a.Account = "acct_0" }, "acct_0"},
 	} {
 		s := d.enter(tt.change)
-		if s.Session.User != ann || s.Session.Account != tt.account || s.Session.Address != "192.0.2.1" || s.Session.Agent != "test" || s.Session.Cookie != (name == "cookie") {
-			t.Errorf("%s: %+v", name, s.Session)
+		if s.Session.User != ann || s.Session.Account != tt.account || s.Session.Address != "192.0.2.1" || s.Session.Agent != "test" || s.Session.Cookie != (tt.name == "cookie") {
+			t.Errorf("%s: %+v", tt.name, s.Session)
 		}
 		p, err := d.who(s)
 		if err != nil || p.User != ann || p.Account != tt.account || !p.Proved.Equal(d.now) {
-			t.Errorf("%s: %+v, %v", name, p, err)
+			t.Errorf("%s: %+v, %v", tt.name, p, err)
 		}
 	}
 }
@@ -64,62 +65,69 @@ func TestLoginFailsAlike(t *testing.T) {
 	garbled := d.add("user_garbled", "$2b$99$nonsense", authz.Active)
 	bare, suspended := d.add("user_bare", "", authz.Active), d.add("user_suspended", hashed(), authz.Suspended)
 	const nfd = "cafe\u0301 au lait et miel"
-	for name, tt := range map[string]struct {
-		email, password, device string
-		hashes                  int // 0: one
-		alarm                   bool
+	for _, tt := range []struct {
+		name, email, password, device string
+		hashes                        int // 0: one
+		alarm                         bool
 	}{
-		"unknown user":           {email: "nobody@example.com", password: right},
-		"wrong password":         {email: annEmail, password: wrong},
-		"known device":           {email: annEmail, password: wrong, device: device},
-		"empty password":         {email: annEmail},
-		"long password":          {email: annEmail, password: strings.Repeat("x", 1<<20)},
-		"user without password":  {email: bare, password: right},
-		"and none typed":         {email: bare},
-		"suspended, wrong":       {email: suspended, password: wrong},
-		"no email":               {password: right},
-		"long email":             {email: strings.Repeat("x", 1<<20) + "@example.com", password: right},
-		"NUL in it":              {email: annEmail + "\x00", password: right},
-		"not UTF-8":              {email: "\xff" + annEmail, password: right},
-		"hash of 4 GiB":          {email: broken, password: right, alarm: true},
-		"hash that is not one":   {email: garbled, password: right, alarm: true},
-		"NFD, unknown user":      {email: "nobody@example.com", password: nfd, hashes: 2},
-		"NFD, wrong":             {email: annEmail, password: nfd, hashes: 2},
-		"NFD, no password":       {email: bare, password: nfd, hashes: 2},
-		"NFD, suspended":         {email: suspended, password: nfd, hashes: 2},
-		"NFD, no email":          {password: nfd, hashes: 2},
-		"account that is absent": {email: "nobody@example.com", password: wrong},
+		{name: "unknown user", email: "nobody@example.com", password: right},
+		{name: "wrong password", email: annEmail, password: wrong},
+		{name: "known device", email: annEmail, password: wrong, device: device},
+		{name: "empty password", email: annEmail},
+		{name: "long password", email: annEmail, password: strings.Repeat("x", 1<<20)},
+		{name: "user without password", email: bare, password: right},
+		{name: "and none typed", email: bare},
+		{name: "suspended, wrong", email: suspended, password: wrong},
+		{name: "no email", password: right},
+		{name: "long email", email: strings.Repeat("x", 1<<20) + "@example.com", password: right},
+		{name: "NUL in it", email: annEmail + "\x00", password: right},
+		{name: "not UTF-8", email: "\xff" + annEmail, password: right},
+		{name: "hash of 4 GiB", email: broken, password: right, alarm: true},
+		{name: "hash that is not one", email: garbled, password: right, alarm: true},
+		{name: "NFD, unknown user", email: "nobody@example.com", password: nfd, hashes: 2},
+		{name: "NFD, wrong", email: annEmail, password: nfd, hashes: 2},
+		{name: "NFD, no password", email: bare, password: nfd, hashes: 2},
+		{name: "NFD, suspended", email: suspended, password: nfd, hashes: 2},
+		{name: "NFD, no email", password: nfd, hashes: 2},
+		{name: "account that is absent", email: "nobody@example.com", password: wrong},
 	} {
-		d.log.Reset()
-		var s login.Success
-		var err error
-		n := hashes(func() { s, err = d.try(tt.email, tt.password, with(tt.device)) })
-		if err != login.ErrFailed || !s.Token.IsZero() || s.Device != "" || s.Session.ID != "" {
-			t.Errorf("%s: %v, want ErrFailed itself", name, err)
-		}
-		if n != max(1, tt.hashes) {
-			t.Errorf("%s: %d Argon2id, want %d", name, n, max(1, tt.hashes))
-		}
-		if alarm := strings.Contains(d.log.String(), "level=ERROR"); alarm != tt.alarm || strings.Contains(d.log.String(), "level=WARN") {
-			t.Errorf("%s: alarm %t, want %t:\n%s", name, alarm, tt.alarm, &d.log)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			d.log.Reset()
+			var s login.Success
+			var err error
+			n := hashes(func() { s, err = d.try(tt.email, tt.password, with(tt.device)) })
+			if err != login.ErrFailed || !s.Token.IsZero() || s.Device != "" || s.Session.ID != "" {
+				t.Errorf("%v, want ErrFailed itself", err)
+			}
+			if n != max(1, tt.hashes) {
+				t.Errorf("%d Argon2id, want %d", n, max(1, tt.hashes))
+			}
+			if alarm := strings.Contains(d.log.String(), "level=ERROR"); alarm != tt.alarm || strings.Contains(d.log.String(), "level=WARN") {
+				t.Errorf("alarm %t, want %t:\n%s", alarm, tt.alarm, &d.log)
+			}
+		})
 	}
-	for name, f := range map[string]func() error{
-		"right": func() error { _, err := d.try(annEmail, right); return err },
-		"suspended, right": func() error {
+	for _, tt := range []struct {
+		name string
+		f    func() error
+	}{
+		{"right", func() error { _, err := d.try(annEmail, right); return err }},
+		{"suspended, right", func() error {
 			if _, err := d.try(suspended, right); err != login.ErrSuspended {
 				t.Errorf("suspended: %v, want ErrSuspended", err)
 			}
 			return nil
-		},
+		}},
 	} {
-		if n := hashes(func() {
-			if err := f(); err != nil {
-				t.Errorf("%s: %v", name, err)
+		t.Run(tt.name, func(t *testing.T) {
+			if n := hashes(func() {
+				if err := tt.f(); err != nil {
+					t.Error(err)
+				}
+			}); n != 1 {
+				t.Errorf("%d Argon2id, want 1", n)
 			}
-		}); n != 1 {
-			t.Errorf("%s: %d Argon2id, want 1", name, n)
-		}
+		})
 	}
 }
 
@@ -132,22 +140,24 @@ func TestLoginWithoutAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	elsewhere := func(a *login.Attempt) { a.Account = "acct_9" }
-	for name, tt := range map[string]struct {
-		email, password string
-		want            error
+	for _, tt := range []struct {
+		name, email, password string
+		want                  error
 	}{
-		"none":         {stray, right, login.ErrAccount},
-		"none, wrong":  {stray, wrong, login.ErrFailed},
-		"other":        {annEmail, right, login.ErrAccount},
-		"other, wrong": {annEmail, wrong, login.ErrFailed},
+		{"none", stray, right, login.ErrAccount},
+		{"none, wrong", stray, wrong, login.ErrFailed},
+		{"other", annEmail, right, login.ErrAccount},
+		{"other, wrong", annEmail, wrong, login.ErrFailed},
 	} {
-		change := elsewhere
-		if tt.email == stray {
-			change = func(*login.Attempt) {}
-		}
-		if _, err := d.try(tt.email, tt.password, change); err != tt.want {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			change := elsewhere
+			if tt.email == stray {
+				change = func(*login.Attempt) {}
+			}
+			if _, err := d.try(tt.email, tt.password, change); err != tt.want {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+		})
 	}
 	if list := must(d.store.Sessions().List(t.Context(), ann)); len(list) != 0 {
 		t.Errorf("%d sessions were begun", len(list))
@@ -157,35 +167,40 @@ func TestLoginWithoutAccount(t *testing.T) {
 // case S11: a change that ends the sessions of a user after the login has read them
 // also ends the session that the login begins.
 func TestLoginBornDead(t *testing.T) {
-	for name, end := range map[string]func(*desk) error{
-		"everywhere": func(d *desk) error {
+	for _, tt := range []struct {
+		name string
+		end  func(*desk) error
+	}{
+		{"everywhere", func(d *desk) error {
 			_, err := d.store.Users().EndSessions(t.Context(), ann)
 			return err
-		},
-		"password": func(d *desk) error {
+		}},
+		{"password", func(d *desk) error {
 			_, err := d.store.Users().SetPassword(t.Context(), d.user(ann), "another")
 			return err
-		},
-		"suspension": func(d *desk) error { return d.store.Users().SetStatus(t.Context(), ann, authz.Suspended) },
-		"suspension, undone": func(d *desk) error {
+		}},
+		{"suspension", func(d *desk) error { return d.store.Users().SetStatus(t.Context(), ann, authz.Suspended) }},
+		{"suspension, undone", func(d *desk) error {
 			return errors.Join(d.store.Users().SetStatus(t.Context(), ann, authz.Suspended),
 				d.store.Users().SetStatus(t.Context(), ann, authz.Active))
-		},
+		}},
 	} {
-		d := newDesk(t)
-		d.users.read = func() {
-			d.users.read = nil
-			if err := end(d); err != nil {
-				t.Fatal(err)
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t)
+			d.users.read = func() {
+				d.users.read = nil
+				if err := tt.end(d); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		s := d.enter()
-		if d.users.read != nil {
-			t.Fatal("nothing happened in between")
-		}
-		if _, err := d.who(s); !errors.Is(err, authn.ErrRevoked) {
-			t.Errorf("%s: %v, want ErrRevoked", name, err)
-		}
+			s := d.enter()
+			if d.users.read != nil {
+				t.Fatal("nothing happened in between")
+			}
+			if _, err := d.who(s); !errors.Is(err, authn.ErrRevoked) {
+				t.Errorf("%v, want ErrRevoked", err)
+			}
+		})
 	}
 }
 
@@ -225,43 +240,46 @@ func TestRehashLoses(t *testing.T) {
 		_, err := d.store.Users().SetPassword(t.Context(), d.user("user_import"), hashed())
 		return err
 	}
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name     string
 		verified bool // it happens after the password was verified, else before
 		do       func(*desk) error
 		keeps    func(imported string) string
 		dead     bool
 		logged   int
 	}{
-		"changed, verified": {true, change, func(string) string { return hashed() }, true, 0},
-		"changed, read":     {false, change, func(string) string { return hashed() }, true, 0},
-		"rehashed": {true, func(d *desk) error {
+		{"changed, verified", true, change, func(string) string { return hashed() }, true, 0},
+		{"changed, read", false, change, func(string) string { return hashed() }, true, 0},
+		{"rehashed", true, func(d *desk) error {
 			return d.store.Users().Rehash(t.Context(), "user_import", d.user("user_import").Password, hashed())
 		}, func(string) string { return hashed() }, false, 0},
-		"outage": {true, func(*desk) error { return errors.New("read-only") }, func(old string) string { return old }, false, 1},
+		{"outage", true, func(*desk) error { return errors.New("read-only") }, func(old string) string { return old }, false, 1},
 	} {
-		d := newDesk(t)
-		imported := string(must(bcrypt.GenerateFromPassword([]byte(right), bcrypt.MinCost)))
-		email := d.add("user_import", imported, authz.Active)
-		ran := false
-		do := func() error { ran = true; return tt.do(d) }
-		if tt.verified {
-			d.users.rehash = do
-		} else {
-			d.users.read = func() { d.users.read = nil; must(0, do()) }
-		}
-		s, err := d.try(email, right)
-		if err != nil || !ran {
-			t.Fatalf("%s: %v, raced %t", name, err, ran)
-		}
-		if got := d.user("user_import").Password; got != tt.keeps(imported) {
-			t.Errorf("%s: %.30s… is stored", name, got)
-		}
-		if _, err := d.who(s); errors.Is(err, authn.ErrRevoked) != tt.dead {
-			t.Errorf("%s: the session: %v", name, err)
-		}
-		if n := strings.Count(d.log.String(), "level=WARN"); n != tt.logged {
-			t.Errorf("%s: %d warnings, want %d", name, n, tt.logged)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t)
+			imported := string(must(bcrypt.GenerateFromPassword([]byte(right), bcrypt.MinCost)))
+			email := d.add("user_import", imported, authz.Active)
+			ran := false
+			do := func() error { ran = true; return tt.do(d) }
+			if tt.verified {
+				d.users.rehash = do
+			} else {
+				d.users.read = func() { d.users.read = nil; must(0, do()) }
+			}
+			s, err := d.try(email, right)
+			if err != nil || !ran {
+				t.Fatalf("%v, raced %t", err, ran)
+			}
+			if got := d.user("user_import").Password; got != tt.keeps(imported) {
+				t.Errorf("%.30s… is stored", got)
+			}
+			if _, err := d.who(s); errors.Is(err, authn.ErrRevoked) != tt.dead {
+				t.Errorf("the session: %v", err)
+			}
+			if n := strings.Count(d.log.String(), "level=WARN"); n != tt.logged {
+				t.Errorf("%d warnings, want %d", n, tt.logged)
+			}
+		})
 	}
 }
 

@@ -157,34 +157,37 @@ func TestResetAtOnce(t *testing.T) {
 // A password that a login rehashes while another one is on its way in is no
 // reason to refuse that; one that was changed is.
 func TestResetWhileRehashed(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name string
 		do   func(*desk) error
 		want error
 	}{
-		"rehashed": {func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }, nil},
-		"changed": {func(d *desk) error {
+		{"rehashed", func(d *desk) error { return d.store.Users().Rehash(t.Context(), ann, hashed(), "third") }, nil},
+		{"changed", func(d *desk) error {
 			_, err := d.store.Users().SetPassword(t.Context(), d.user(ann), "third")
 			return err
 		}, login.ErrToken},
 	} {
-		d := newDesk(t)
-		token := d.reset(ann)
-		d.users.read = func() {
-			d.users.read = nil
-			if err := tt.do(d); err != nil {
-				t.Fatal(err)
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t)
+			token := d.reset(ann)
+			d.users.read = func() {
+				d.users.read = nil
+				if err := tt.do(d); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		if _, err := d.accept(token, other); err != tt.want {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
-		}
-		want := login.ErrFailed
-		if tt.want == nil {
-			want = nil
-		}
-		if _, err := d.try(annEmail, other); err != want {
-			t.Errorf("%s: a login with the new one: %v, want %v", name, err, want)
-		}
+			if _, err := d.accept(token, other); err != tt.want {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			want := login.ErrFailed
+			if tt.want == nil {
+				want = nil
+			}
+			if _, err := d.try(annEmail, other); err != want {
+				t.Errorf("a login with the new one: %v, want %v", err, want)
+			}
+		})
 	}
 }
 

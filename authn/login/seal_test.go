@@ -11,15 +11,15 @@ import (
 func TestSubjects(t *testing.T) {
 	s := newSeal([]byte("secret"))
 	seen := map[string]string{}
-	for name, subject := range map[string]string{
-		"a:b, c": s.subject("x", "a:b", "c"), "a, b:c": s.subject("x", "a", "b:c"), "a:b:c": s.subject("x", "a:b:c"),
-		"ab, c": s.subject("x", "ab", "c"), "a, bc": s.subject("x", "a", "bc"), "abc": s.subject("x", "abc"),
-		"abc, nothing": s.subject("x", "abc", ""), "of another purpose": s.subject("xa", "bc"), "of another secret": newSeal([]byte("another")).subject("x", "abc"),
+	for _, tt := range []struct{ name, subject string }{
+		{"a:b, c", s.subject("x", "a:b", "c")}, {"a, b:c", s.subject("x", "a", "b:c")}, {"a:b:c", s.subject("x", "a:b:c")},
+		{"ab, c", s.subject("x", "ab", "c")}, {"a, bc", s.subject("x", "a", "bc")}, {"abc", s.subject("x", "abc")},
+		{"abc, nothing", s.subject("x", "abc", "")}, {"of another purpose", s.subject("xa", "bc")}, {"of another secret", newSeal([]byte("another")).subject("x", "abc")},
 	} {
-		if before, ok := seen[subject]; ok {
-			t.Errorf("%s and %s are one", before, name)
+		if before, ok := seen[tt.subject]; ok {
+			t.Errorf("%s and %s are one", before, tt.name)
 		}
-		seen[subject] = name
+		seen[tt.subject] = tt.name
 	}
 	if first, again := s.subject("x", "a", "b"), newSeal([]byte("secret")).subject("x", "a", "b"); first != again {
 		t.Error("one subject has two names")
@@ -37,17 +37,20 @@ func TestSeal(t *testing.T) {
 		if diff := cmp.Diff(fields, got); !ok || diff != "" {
 			t.Errorf("%q: %t, %s", fields, ok, diff)
 		}
-		for name, open := range map[string]func() ([]string, bool){
-			"expired":         func() ([]string, bool) { return s.open("x", 2, signed, now) },
-			"another purpose": func() ([]string, bool) { return s.open("y", 2, signed, now.Add(-time.Second)) },
-			"another number":  func() ([]string, bool) { return s.open("x", 1, signed, now.Add(-time.Second)) },
-			"another secret": func() ([]string, bool) {
+		for _, tt := range []struct {
+			name string
+			open func() ([]string, bool)
+		}{
+			{"expired", func() ([]string, bool) { return s.open("x", 2, signed, now) }},
+			{"another purpose", func() ([]string, bool) { return s.open("y", 2, signed, now.Add(-time.Second)) }},
+			{"another number", func() ([]string, bool) { return s.open("x", 1, signed, now.Add(-time.Second)) }},
+			{"another secret", func() ([]string, bool) {
 				return newSeal([]byte("another")).open("x", 2, signed, now.Add(-time.Second))
-			},
-			"more text": func() ([]string, bool) { return s.open("x", 2, signed+"=", now.Add(-time.Second)) },
+			}},
+			{"more text", func() ([]string, bool) { return s.open("x", 2, signed+"=", now.Add(-time.Second)) }},
 		} {
-			if got, ok := open(); ok || got != nil {
-				t.Errorf("%q, %s: opened as %q", fields, name, got)
+			if got, ok := tt.open(); ok || got != nil {
+				t.Errorf("%q, %s: opened as %q", fields, tt.name, got)
 			}
 		}
 	}

@@ -85,36 +85,41 @@ func TestAddress(t *testing.T) {
 
 // case S25: of 50 guesses at once no more are verified than the limit.
 func TestGuessesAtOnce(t *testing.T) {
-	for name, device := range map[string]bool{"unknown device": false, "known device": true} {
-		d := newDesk(t)
-		token := ""
-		if device {
-			token = d.enter().Device
-		}
-		var all sync.WaitGroup
-		var mu sync.Mutex
-		failed, held := 0, 0
-		n := hashes(func() {
-			for range 50 {
-				all.Go(func() {
-					_, err := d.try(annEmail, wrong, with(token))
-					mu.Lock()
-					defer mu.Unlock()
-					switch {
-					case err == login.ErrFailed:
-						failed++
-					case throttled(err) > 0:
-						held++
-					default:
-						t.Errorf("%s: %v", name, err)
-					}
-				})
+	for _, tt := range []struct {
+		name   string
+		device bool
+	}{{"unknown device", false}, {"known device", true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t)
+			token := ""
+			if tt.device {
+				token = d.enter().Device
 			}
-			all.Wait()
+			var all sync.WaitGroup
+			var mu sync.Mutex
+			failed, held := 0, 0
+			n := hashes(func() {
+				for range 50 {
+					all.Go(func() {
+						_, err := d.try(annEmail, wrong, with(token))
+						mu.Lock()
+						defer mu.Unlock()
+						switch {
+						case err == login.ErrFailed:
+							failed++
+						case throttled(err) > 0:
+							held++
+						default:
+							t.Error(err)
+						}
+					})
+				}
+				all.Wait()
+			})
+			if n != 5 || failed != 5 || held != 45 {
+				t.Errorf("%d Argon2id, %d failed, %d held up; want 5, 5 and 45", n, failed, held)
+			}
 		})
-		if n != 5 || failed != 5 || held != 45 {
-			t.Errorf("%s: %d Argon2id, %d failed, %d held up; want 5, 5 and 45", name, n, failed, held)
-		}
 	}
 }
 

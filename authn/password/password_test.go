@@ -38,10 +38,15 @@ func hash(t testing.TB, p *password.Hasher, text string) string {
 const good = "glacier mango tutor velvet"
 
 func TestNewRefuses(t *testing.T) {
-	for name, c := range map[string]password.Config{"hashes": {Hashes: -1}, "queue": {Queue: -1}, "wait": {Wait: -1}} {
-		if _, err := password.New(c); err == nil {
-			t.Errorf("negative %s were accepted", name)
-		}
+	for _, tt := range []struct {
+		name string
+		c    password.Config
+	}{{"hashes", password.Config{Hashes: -1}}, {"queue", password.Config{Queue: -1}}, {"wait", password.Config{Wait: -1}}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := password.New(tt.c); err == nil {
+				t.Errorf("negative %s were accepted", tt.name)
+			}
+		})
 	}
 }
 
@@ -54,10 +59,12 @@ func TestHash(t *testing.T) {
 	if want := "$argon2id$v=19$m=19456,t=2,p=1$"; !strings.HasPrefix(first, want) {
 		t.Errorf("%s… does not begin with %s", first[:len(want)], want)
 	}
-	for name, bad := range map[string]string{"empty": "", "1,025 bytes": strings.Repeat("x", 1025)} {
-		if _, err := p.Hash(t.Context(), bad); !errors.Is(err, password.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
-		}
+	for _, tt := range []struct{ name, bad string }{{"empty", ""}, {"1,025 bytes", strings.Repeat("x", 1025)}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := p.Hash(t.Context(), tt.bad); !errors.Is(err, password.ErrInvalid) {
+				t.Errorf("%v, want ErrInvalid", err)
+			}
+		})
 	}
 }
 

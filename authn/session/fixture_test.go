@@ -14,6 +14,7 @@ import (
 	"medtwin.ai/tollgate/authn/session"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/internal/overlay"
+	"medtwin.ai/tollgate/internal/testkit"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
@@ -135,12 +136,7 @@ func newLobby(t testing.TB, change ...func(*session.Config)) *lobby {
 	return l
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
+func must[T any](v T, err error) T { return testkit.Must(v, err) }
 
 func (l *lobby) user() store.User {
 	l.t.Helper()
@@ -178,19 +174,11 @@ func (l *lobby) issue() string {
 	return token.Reveal()
 }
 
-func request(authorization ...string) *http.Request {
-	r := httptest.NewRequest("GET", "/", nil)
-	if authorization != nil {
-		r.Header["Authorization"] = authorization
-	}
-	return r
-}
+func request(authorization ...string) *http.Request { return testkit.Request(authorization...) }
 
 // knock sends r through the middleware, and reports whether the handler ran.
 func (l *lobby) knock(r *http.Request) (rec *httptest.ResponseRecorder, passed bool) {
-	rec = httptest.NewRecorder()
-	l.mw.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(rec, r)
-	return rec, passed
+	return testkit.Knock(l.mw, r)
 }
 
 // recall asks a memory alone.

@@ -52,50 +52,53 @@ func TestFresh(t *testing.T) {
 		}
 		return may
 	}
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		change func(l *lobby) error
 		may    int // of reading and writing
 	}{
-		"unchanged": {func(*lobby) error { return nil }, 2},
-		"narrowed": {func(l *lobby) error {
+		{"unchanged", func(*lobby) error { return nil }, 2},
+		{"narrowed", func(l *lobby) error {
 			return l.store.Memberships().Put(l.t.Context(), store.Membership{User: userID, Account: account, Role: "viewer"})
 		}, 1},
-		"removed": {func(l *lobby) error { return l.store.Memberships().Remove(l.t.Context(), account, userID) }, 0},
-		"read-only account": {func(l *lobby) error {
+		{"removed", func(l *lobby) error { return l.store.Memberships().Remove(l.t.Context(), account, userID) }, 0},
+		{"read-only account", func(l *lobby) error {
 			return l.store.Accounts().SetStatus(l.t.Context(), account, authz.ReadOnly)
 		}, 1},
-		"suspended account": {func(l *lobby) error {
+		{"suspended account", func(l *lobby) error {
 			return l.store.Accounts().SetStatus(l.t.Context(), account, authz.Suspended)
 		}, 0},
 	} {
-		l := newLobby(t)
-		_, token := l.start()
-		c := authn.NewCredential("Session", token)
-		c.Environment = "test"
-		by, err := l.sessions.Authenticate(t.Context(), c, l.now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := tt.change(l); err != nil {
-			t.Fatal(err)
-		}
-		remembered, err := l.sessions.Authenticate(t.Context(), c, l.now)
-		if err != nil || len(may(remembered)) != 2 {
-			t.Errorf("%s: the cached principal may %v, %v; want both", name, may(remembered), err)
-		}
-		p, err := l.sessions.Fresh(t.Context(), by, l.now)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if got := may(p); len(got) != tt.may {
-			t.Errorf("%s: the fresh principal may %v, want %d of them", name, got, tt.may)
-		}
-		was, is := *by, *p
-		was.Rights, is.Rights = nil, nil
-		if diff := cmp.Diff(was, is); diff != "" {
-			t.Errorf("%s: the principal is another (-remembered +fresh):\n%s", name, diff)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLobby(t)
+			_, token := l.start()
+			c := authn.NewCredential("Session", token)
+			c.Environment = "test"
+			by, err := l.sessions.Authenticate(t.Context(), c, l.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.change(l); err != nil {
+				t.Fatal(err)
+			}
+			remembered, err := l.sessions.Authenticate(t.Context(), c, l.now)
+			if err != nil || len(may(remembered)) != 2 {
+				t.Errorf("the cached principal may %v, %v; want both", may(remembered), err)
+			}
+			p, err := l.sessions.Fresh(t.Context(), by, l.now)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if got := may(p); len(got) != tt.may {
+				t.Errorf("the fresh principal may %v, want %d of them", got, tt.may)
+			}
+			was, is := *by, *p
+			was.Rights, is.Rights = nil, nil
+			if diff := cmp.Diff(was, is); diff != "" {
+				t.Errorf("the principal is another (-remembered +fresh):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -121,42 +124,45 @@ func (m *members) Get(ctx context.Context, account, user string) (store.Membersh
 // session, or while the store cannot tell.
 func TestFreshRefuses(t *testing.T) {
 	down := errors.New("down")
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name string
 		do   func(l *lobby, b *broken, by *authn.Principal) error
 		want error
 	}{
-		"logged out": {func(l *lobby, _ *broken, by *authn.Principal) error {
+		{"logged out", func(l *lobby, _ *broken, by *authn.Principal) error {
 			return l.store.Sessions().Revoke(l.t.Context(), userID, by.ID, l.now)
 		}, authn.ErrRevoked},
-		"everywhere": {func(l *lobby, _ *broken, _ *authn.Principal) error {
+		{"everywhere", func(l *lobby, _ *broken, _ *authn.Principal) error {
 			_, err := l.store.Users().EndSessions(l.t.Context(), userID)
 			return err
 		}, authn.ErrRevoked},
-		"over":         {func(l *lobby, _ *broken, by *authn.Principal) error { l.now = by.Expires; return nil }, authn.ErrRevoked},
-		"another's":    {func(_ *lobby, _ *broken, by *authn.Principal) error { by.User = "user_2"; return nil }, authn.ErrRevoked},
-		"key":          {func(_ *lobby, _ *broken, by *authn.Principal) error { by.Kind = authn.KindKey; return nil }, authn.ErrForbidden},
-		"operator":     {func(_ *lobby, _ *broken, by *authn.Principal) error { *by = *authn.Operator(account); return nil }, authn.ErrForbidden},
-		"environment":  {func(_ *lobby, _ *broken, by *authn.Principal) error { by.Environment = "prod"; return nil }, authn.ErrEnvironment},
-		"users down":   {func(_ *lobby, b *broken, _ *authn.Principal) error { b.users.err = down; return nil }, authn.ErrUnavailable},
-		"members down": {func(_ *lobby, b *broken, _ *authn.Principal) error { b.members.err = down; return nil }, authn.ErrUnavailable},
+		{"over", func(l *lobby, _ *broken, by *authn.Principal) error { l.now = by.Expires; return nil }, authn.ErrRevoked},
+		{"another's", func(_ *lobby, _ *broken, by *authn.Principal) error { by.User = "user_2"; return nil }, authn.ErrRevoked},
+		{"key", func(_ *lobby, _ *broken, by *authn.Principal) error { by.Kind = authn.KindKey; return nil }, authn.ErrForbidden},
+		{"operator", func(_ *lobby, _ *broken, by *authn.Principal) error { *by = *authn.Operator(account); return nil }, authn.ErrForbidden},
+		{"environment", func(_ *lobby, _ *broken, by *authn.Principal) error { by.Environment = "prod"; return nil }, authn.ErrEnvironment},
+		{"users down", func(_ *lobby, b *broken, _ *authn.Principal) error { b.users.err = down; return nil }, authn.ErrUnavailable},
+		{"members down", func(_ *lobby, b *broken, _ *authn.Principal) error { b.members.err = down; return nil }, authn.ErrUnavailable},
 	} {
-		b := &broken{}
-		l := newLobby(t, func(c *session.Config) {
-			b.users.replace(c)
-			b.members.Memberships = c.Store.Memberships()
-			c.Store = overlay.Memberships(c.Store, &b.members)
+		t.Run(tt.name, func(t *testing.T) {
+			b := &broken{}
+			l := newLobby(t, func(c *session.Config) {
+				b.users.replace(c)
+				b.members.Memberships = c.Store.Memberships()
+				c.Store = overlay.Memberships(c.Store, &b.members)
+			})
+			_, token := l.start()
+			by, err := l.enter(token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.do(l, b, by); err != nil {
+				t.Fatal(err)
+			}
+			if p, err := l.sessions.Fresh(t.Context(), by, l.now); p != nil || !errors.Is(err, tt.want) {
+				t.Errorf("%v, %v, want %v", p, err, tt.want)
+			}
 		})
-		_, token := l.start()
-		by, err := l.enter(token)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := tt.do(l, b, by); err != nil {
-			t.Fatal(err)
-		}
-		if p, err := l.sessions.Fresh(t.Context(), by, l.now); p != nil || !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, %v, want %v", name, p, err, tt.want)
-		}
 	}
 	if p, err := newLobby(t).sessions.Fresh(t.Context(), nil, time.Now()); p != nil || !errors.Is(err, authn.ErrForbidden) {
 		t.Errorf("nobody: %v, %v, want ErrForbidden", p, err)

@@ -38,26 +38,31 @@ func TestLogoutInFlight(t *testing.T) {
 // case S11: a change that ends the sessions of a user after the user is read and before
 // the session starts also ends that session.
 func TestSessionBornDead(t *testing.T) {
-	for name, end := range map[string]func(l *lobby) error{
-		"everywhere": func(l *lobby) error { _, err := l.store.Users().EndSessions(l.t.Context(), userID); return err },
-		"password": func(l *lobby) error {
+	for _, tt := range []struct {
+		name string
+		end  func(l *lobby) error
+	}{
+		{"everywhere", func(l *lobby) error { _, err := l.store.Users().EndSessions(l.t.Context(), userID); return err }},
+		{"password", func(l *lobby) error {
 			_, err := l.store.Users().SetPassword(l.t.Context(), store.User{ID: userID}, "new")
 			return err
-		},
-		"suspension": func(l *lobby) error {
+		}},
+		{"suspension", func(l *lobby) error {
 			return errors.Join(l.store.Users().SetStatus(l.t.Context(), userID, authz.Suspended),
 				l.store.Users().SetStatus(l.t.Context(), userID, authz.Active))
-		},
+		}},
 	} {
-		l := newLobby(t)
-		read := l.user()
-		if err := end(l); err != nil {
-			t.Fatal(err)
-		}
-		_, token := l.start(func(s *session.Spec) { s.User = read })
-		if _, err := l.enter(token); !errors.Is(err, authn.ErrRevoked) {
-			t.Errorf("%s: %v, want ErrRevoked", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLobby(t)
+			read := l.user()
+			if err := tt.end(l); err != nil {
+				t.Fatal(err)
+			}
+			_, token := l.start(func(s *session.Spec) { s.User = read })
+			if _, err := l.enter(token); !errors.Is(err, authn.ErrRevoked) {
+				t.Errorf("%v, want ErrRevoked", err)
+			}
+		})
 	}
 }
 

@@ -18,62 +18,65 @@ import (
 // fails. case K9, case S15
 func TestOutageLease(t *testing.T) {
 	const lease = 10 * time.Minute
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		change func(*session.Config)
 		cookie bool
 		after  time.Duration
 		during func(l *lobby, by *authn.Principal) error
 		want   error
 	}{
-		"in time":    {after: lease - time.Second},
-		"off":        {change: func(c *session.Config) { c.OutageLease = 0 }, after: 5 * time.Second, want: authn.ErrUnavailable},
-		"too late":   {after: lease, want: authn.ErrUnavailable},
-		"idle":       {change: func(c *session.Config) { c.Idle = 3 * time.Minute }, after: 3 * time.Minute, want: authn.ErrExpired},
-		"expired":    {change: func(c *session.Config) { c.Idle, c.Lifetime = 3*time.Minute, 3*time.Minute }, after: 3 * time.Minute, want: authn.ErrExpired},
-		"ended here": {after: time.Minute, during: func(l *lobby, by *authn.Principal) error { return l.sessions.Revoke(l.t.Context(), by, by.ID, l.now) }, want: authn.ErrRevoked},
-		"ended elsewhere": {after: time.Minute, during: func(l *lobby, by *authn.Principal) error {
+		{name: "in time", after: lease - time.Second},
+		{name: "off", change: func(c *session.Config) { c.OutageLease = 0 }, after: 5 * time.Second, want: authn.ErrUnavailable},
+		{name: "too late", after: lease, want: authn.ErrUnavailable},
+		{name: "idle", change: func(c *session.Config) { c.Idle = 3 * time.Minute }, after: 3 * time.Minute, want: authn.ErrExpired},
+		{name: "expired", change: func(c *session.Config) { c.Idle, c.Lifetime = 3*time.Minute, 3*time.Minute }, after: 3 * time.Minute, want: authn.ErrExpired},
+		{name: "ended here", after: time.Minute, during: func(l *lobby, by *authn.Principal) error { return l.sessions.Revoke(l.t.Context(), by, by.ID, l.now) }, want: authn.ErrRevoked},
+		{name: "ended elsewhere", after: time.Minute, during: func(l *lobby, by *authn.Principal) error {
 			return l.store.Sessions().Revoke(l.t.Context(), userID, by.ID, l.now)
 		}, want: authn.ErrRevoked},
-		"its account, heard":  {after: time.Minute, during: func(l *lobby, by *authn.Principal) error { l.sessions.Forget(account); return nil }, want: authn.ErrUnavailable},
-		"the wrong transport": {after: time.Minute, cookie: true, want: authn.ErrRejected},
+		{name: "its account, heard", after: time.Minute, during: func(l *lobby, by *authn.Principal) error { l.sessions.Forget(account); return nil }, want: authn.ErrUnavailable},
+		{name: "the wrong transport", after: time.Minute, cookie: true, want: authn.ErrRejected},
 	} {
-		synctest.Test(t, func(t *testing.T) { // whose clock waits for the store
-			users := &byHand{}
-			l := newLobby(t, func(c *session.Config) {
-				c.OutageLease = lease
-				users.replace(c)
-				if tt.change != nil {
-					tt.change(c)
-				}
-			})
-			_, token := l.start()
-			by, err := l.enter(token)
-			if err != nil {
-				t.Fatal(err)
-			}
-			users.err = errors.New("connection refused")
-			l.now = l.now.Add(tt.after)
-			if tt.during != nil {
-				if _, err := l.enter(token); err != nil {
-					t.Errorf("%s: %v before it", name, err)
-				}
-				if err := tt.during(l, by); err != nil {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // whose clock waits for the store
+				users := &byHand{}
+				l := newLobby(t, func(c *session.Config) {
+					c.OutageLease = lease
+					users.replace(c)
+					if tt.change != nil {
+						tt.change(c)
+					}
+				})
+				_, token := l.start()
+				by, err := l.enter(token)
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			c := authn.NewCredential("session", token)
-			c.Cookie = tt.cookie
-			for range 2 {
-				if _, err := l.sessions.Authenticate(t.Context(), c, l.now); !errors.Is(err, tt.want) {
-					t.Errorf("%s: %v, want %v", name, err, tt.want)
+				users.err = errors.New("connection refused")
+				l.now = l.now.Add(tt.after)
+				if tt.during != nil {
+					if _, err := l.enter(token); err != nil {
+						t.Errorf("%v before it", err)
+					}
+					if err := tt.during(l, by); err != nil {
+						t.Fatal(err)
+					}
 				}
-				if recalled := recall(l.sessions, c, l.now) != nil; recalled != (tt.want == nil) {
-					t.Errorf("%s: recalled %v", name, recalled)
+				c := authn.NewCredential("session", token)
+				c.Cookie = tt.cookie
+				for range 2 {
+					if _, err := l.sessions.Authenticate(t.Context(), c, l.now); !errors.Is(err, tt.want) {
+						t.Errorf("%v, want %v", err, tt.want)
+					}
+					if recalled := recall(l.sessions, c, l.now) != nil; recalled != (tt.want == nil) {
+						t.Errorf("recalled %v", recalled)
+					}
 				}
-			}
-			if _, err := l.sessions.Fresh(t.Context(), by, l.now); !errors.Is(err, authn.ErrUnavailable) {
-				t.Errorf("%s: Fresh says %v", name, err)
-			}
+				if _, err := l.sessions.Fresh(t.Context(), by, l.now); !errors.Is(err, authn.ErrUnavailable) {
+					t.Errorf("Fresh says %v", err)
+				}
+			})
 		})
 	}
 	if l := newLobby(t, func(c *session.Config) { c.OutageLease = lease }); l.sessions.MaxRevocationDelay() != lease+time.Minute {

@@ -33,12 +33,17 @@ func TestSessionPrincipal(t *testing.T) {
 	if d := p.Rights.Decide(ask); !d.Allowed {
 		t.Errorf("an editor may not write: %+v", d)
 	}
-	for name, c := range map[string]authn.Credential{
-		"bearer": authn.NewCredential("Bearer", token),
+	for _, tt := range []struct {
+		name string
+		c    authn.Credential
+	}{
+		{"bearer", authn.NewCredential("Bearer", token)},
 	} {
-		if _, err := l.sessions.Authenticate(t.Context(), c, l.now); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := l.sessions.Authenticate(t.Context(), tt.c, l.now); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	if n := l.spy.finds.Load(); n != 1 {
 		t.Errorf("%d look-ups, want 1", n)
@@ -76,7 +81,10 @@ func TestSessionFollowsTheMembership(t *testing.T) {
 
 // Of a grant that the model refuses nothing is allowed, and the others stand.
 func TestSessionRoleOutsideTheModel(t *testing.T) {
-	for permission, want := range map[string]bool{"read": true, "fly": false} {
+	for _, tt := range []struct {
+		permission string
+		want       bool
+	}{{"read", true}, {"fly", false}} {
 		l := newLobby(t, func(c *session.Config) {
 			good, bad := c.Model.Everything(), c.Model.Everything()
 			good.Permissions, bad.Permissions = authz.Of("read"), authz.Of("read", "write", "fly")
@@ -87,8 +95,8 @@ func TestSessionRoleOutsideTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, ask := range []string{permission, "write"} {
-			if d := p.Rights.Decide(authz.Request{Permission: ask, Endpoint: "x", Environment: "live"}); d.Allowed != (want && ask == "read") {
+		for _, ask := range []string{tt.permission, "write"} {
+			if d := p.Rights.Decide(authz.Request{Permission: ask, Endpoint: "x", Environment: "live"}); d.Allowed != (tt.want && ask == "read") {
 				t.Errorf("%s is allowed: %v", ask, d.Allowed)
 			}
 		}
@@ -282,10 +290,15 @@ func TestMemoryPassesNobodyBy(t *testing.T) {
 		}))
 	}
 	bare, decorated := door(l.sessions), door(outer)
-	for name, mw := range map[string]*authn.Middleware{"bare": bare, "decorated": decorated} {
-		if _, err := mw.Check(request("Session " + token)); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+	for _, tt := range []struct {
+		name string
+		mw   *authn.Middleware
+	}{{"bare", bare}, {"decorated", decorated}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := tt.mw.Check(request("Session " + token)); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	outer.blocked = true
 	if _, err := decorated.Check(request("Session " + token)); !errors.Is(err, authn.ErrRejected) {

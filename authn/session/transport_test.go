@@ -51,32 +51,37 @@ func TestCookie(t *testing.T) {
 // Current says what the store says now, whatever is remembered.
 func TestCurrent(t *testing.T) {
 	users := func(l *lobby) store.Users { return l.store.Users() }
-	for name, end := range map[string]func(l *lobby, id string) error{
-		"revoked": func(l *lobby, id string) error { return l.store.Sessions().Revoke(l.t.Context(), userID, id, l.now) },
-		"everywhere": func(l *lobby, _ string) error {
+	for _, tt := range []struct {
+		name string
+		end  func(l *lobby, id string) error
+	}{
+		{"revoked", func(l *lobby, id string) error { return l.store.Sessions().Revoke(l.t.Context(), userID, id, l.now) }},
+		{"everywhere", func(l *lobby, _ string) error {
 			_, err := users(l).EndSessions(l.t.Context(), userID)
 			return err
-		},
-		"suspended": func(l *lobby, _ string) error {
+		}},
+		{"suspended", func(l *lobby, _ string) error {
 			return users(l).SetStatus(l.t.Context(), userID, authz.Suspended)
-		},
-		"over": func(l *lobby, _ string) error { l.now = l.now.Add(30 * 24 * time.Hour); return nil },
+		}},
+		{"over", func(l *lobby, _ string) error { l.now = l.now.Add(30 * 24 * time.Hour); return nil }},
 	} {
-		l := newLobby(t)
-		s, token := l.start()
-		by, err := l.enter(token)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := l.sessions.Current(t.Context(), by, l.now); err != nil || got.ID != s.ID {
-			t.Errorf("%s, before: %s, %v", name, got.ID, err)
-		}
-		if err := end(l, s.ID); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.sessions.Current(t.Context(), by, l.now); !errors.Is(err, authn.ErrRevoked) {
-			t.Errorf("%s: %v, want ErrRevoked", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLobby(t)
+			s, token := l.start()
+			by, err := l.enter(token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := l.sessions.Current(t.Context(), by, l.now); err != nil || got.ID != s.ID {
+				t.Errorf("before: %s, %v", got.ID, err)
+			}
+			if err := tt.end(l, s.ID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.sessions.Current(t.Context(), by, l.now); !errors.Is(err, authn.ErrRevoked) {
+				t.Errorf("%v, want ErrRevoked", err)
+			}
+		})
 	}
 	l := newLobby(t)
 	for _, by := range []*authn.Principal{nil, {}, authn.Operator(account), {Kind: authn.KindKey, User: userID}} {

@@ -113,18 +113,21 @@ func TestGoldenFails(t *testing.T) {
 	if errs := golden("", func(rs open) { b(rs); a(rs) }); errs != nil {
 		t.Errorf("in another order: %q", errs)
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name    string
 		declare func(open)
 		want    string
 	}{
-		"wider": {wider, "- GET /a: a needs read\n+ GET /a: public: \"why not\"\n"},
-		"less":  {a, "- GET /b: b needs read\n"},
-		"none":  {func(open) {}, "- GET /a: a needs read\n- GET /b: b needs read\n"},
+		{"wider", wider, "- GET /a: a needs read\n+ GET /a: public: \"why not\"\n"},
+		{"less", a, "- GET /b: b needs read\n"},
+		{"none", func(open) {}, "- GET /a: a needs read\n- GET /b: b needs read\n"},
 	} {
-		errs := golden("", c.declare)
-		if len(errs) != 1 || !strings.Contains(errs[0], ":\n"+c.want+"If") {
-			t.Errorf("%s: %q", name, errs)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			errs := golden("", c.declare)
+			if len(errs) != 1 || !strings.Contains(errs[0], ":\n"+c.want+"If") {
+				t.Errorf("%q", errs)
+			}
+		})
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -203,26 +206,27 @@ func TestTripwire(t *testing.T) {
 	status := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name     string
 		need     authz.Need
 		handlers []http.HandlerFunc // one after the other
 		want     []string           // kinds that were forgotten
 	}{
-		"forgets all":          {later, nil, []string{"projects", "types"}},
-		"forgets one":          {later, []http.HandlerFunc{check("projects", "p1")}, []string{"types"}},
-		"forgets the other":    {later, []http.HandlerFunc{list("types")}, []string{"projects"}},
-		"checks both":          {later, []http.HandlerFunc{check("projects", "p1"), list("types")}, nil},
-		"checks another":       {later, []http.HandlerFunc{check("project", "p1"), check("", "types")}, []string{"projects", "types"}},
-		"says created":         {later, []http.HandlerFunc{status(201)}, []string{"projects", "types"}},
-		"redirects":            {later, []http.HandlerFunc{status(303)}, []string{"projects", "types"}},
-		"refuses before":       {later, []http.HandlerFunc{problems(400)}, nil},
-		"fails before":         {later, []http.HandlerFunc{status(503)}, nil},
-		"needs no check":       {authz.Need{ID: "x", Permission: "read"}, nil, nil},
-		"checks all the same":  {authz.Need{ID: "x", Permission: "read"}, []http.HandlerFunc{check("types", "a")}, nil},
-		"not recent, so 401":   {authz.Need{ID: "x", Permission: "read", Recent: time.Hour, CheckedByHandler: []string{"types"}}, nil, nil},
-		"checks nothing whole": {authz.Need{ID: "x", Permission: "read", AllOf: []string{"types"}}, nil, nil},
+		{"forgets all", later, nil, []string{"projects", "types"}},
+		{"forgets one", later, []http.HandlerFunc{check("projects", "p1")}, []string{"types"}},
+		{"forgets the other", later, []http.HandlerFunc{list("types")}, []string{"projects"}},
+		{"checks both", later, []http.HandlerFunc{check("projects", "p1"), list("types")}, nil},
+		{"checks another", later, []http.HandlerFunc{check("project", "p1"), check("", "types")}, []string{"projects", "types"}},
+		{"says created", later, []http.HandlerFunc{status(201)}, []string{"projects", "types"}},
+		{"redirects", later, []http.HandlerFunc{status(303)}, []string{"projects", "types"}},
+		{"refuses before", later, []http.HandlerFunc{problems(400)}, nil},
+		{"fails before", later, []http.HandlerFunc{status(503)}, nil},
+		{"needs no check", authz.Need{ID: "x", Permission: "read"}, nil, nil},
+		{"checks all the same", authz.Need{ID: "x", Permission: "read"}, []http.HandlerFunc{check("types", "a")}, nil},
+		{"not recent, so 401", authz.Need{ID: "x", Permission: "read", Recent: time.Hour, CheckedByHandler: []string{"types"}}, nil, nil},
+		{"checks nothing whole", authz.Need{ID: "x", Permission: "read", AllOf: []string{"types"}}, nil, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			routes := newRoutes(t)
 			s := &spy{TB: t}
 			routes.Handle("GET /x", c.need, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -271,19 +275,22 @@ func TestTripwireBatch(t *testing.T) {
 				routes.ServeHTTP(w, httptest.NewRequest("GET", target, nil).WithContext(r.Context()))
 			}
 		}))
-	for target, want := range map[string]int{
-		"/batch":                                            0,
-		"/batch?get=/one%3Fcheck=1":                         0,
-		"/batch?get=/one":                                   1,
-		"/batch?get=/one&get=/one%3Fcheck=1":                1,
-		"/batch?get=/one%3Fcheck=1&get=/one":                1,
-		"/batch?get=/one%3Fcheck=1&get=/one%3Fcheck=1":      0,
-		"/batch?get=/one&get=/one&get=/one%3Fcheck=1&get=/": 0, // an error by package problem
+	for _, tt := range []struct {
+		target string
+		want   int
+	}{
+		{"/batch", 0},
+		{"/batch?get=/one%3Fcheck=1", 0},
+		{"/batch?get=/one", 1},
+		{"/batch?get=/one&get=/one%3Fcheck=1", 1},
+		{"/batch?get=/one%3Fcheck=1&get=/one", 1},
+		{"/batch?get=/one%3Fcheck=1&get=/one%3Fcheck=1", 0},
+		{"/batch?get=/one&get=/one&get=/one%3Fcheck=1&get=/", 0}, // an error by package problem
 	} {
 		s := &spy{TB: t}
-		authztest.Tripwire(s, routes).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", target, nil))
-		if len(s.errors) != want {
-			t.Errorf("%s: %q, want %d", target, s.errors, want)
+		authztest.Tripwire(s, routes).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", tt.target, nil))
+		if len(s.errors) != tt.want {
+			t.Errorf("%s: %q, want %d", tt.target, s.errors, tt.want)
 		}
 	}
 }

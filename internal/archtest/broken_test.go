@@ -94,6 +94,14 @@ func TestRules(t *testing.T) {
 			"tests do not sleep or skip", []string{"store/storetest/a.go:4: a test that sleeps"}},
 		{"skip", "store/a_test.go", "package store\n\nfunc f(tb testing.TB) { tb.SkipNow() }\n\nfunc TestX(t *testing.T) {\n\tt.Skip(1)\n\tother.Skip(1)\n}\n",
 			"tests do not sleep or skip", []string{"store/a_test.go:3: a skipped test", "store/a_test.go:6: a skipped test"}},
+		{"map as a table", "store/a_test.go", "package store\n\nfunc TestX(t *testing.T) {\n\tfor name := range map[string]int{} {\n\t}\n}\n",
+			"test tables are slices", []string{"store/a_test.go:4: a table that is a map"}},
+		{"variable as a table", "store/storetest/a.go", "package storetest\n\nvar all = map[string]int{}\n\nfunc f(t *testing.T) {\n\tcases := map[string]int{}\n\tfor name := range cases {\n\t\tt.Run(name, f)\n\t}\n\tfor name := range all {\n\t\tt.Run(name, f)\n\t}\n}\n",
+			"test tables are slices", []string{"store/storetest/a.go:7: a table that is a map", "store/storetest/a.go:10: a table that is a map"}},
+		{"maps that are no tables", "store/a_test.go", "package store\n\nfunc TestX(t *testing.T) {\n\tcases := map[string]int{}\n\tfor name := range cases {\n\t\tt.Log(name)\n\t}\n}\n\nfunc TestY(t *testing.T) {\n\tcases := []string{}\n\tfor _, name := range cases {\n\t\tt.Run(name, f)\n\t}\n}\n",
+			"test tables are slices", nil},
+		{"code may range over a map", "store/a.go", "package store\n\nfunc f() {\n\tfor name := range map[string]int{} {\n\t}\n}\n",
+			"test tables are slices", nil},
 
 		{"undocumented", "authz/a.go", `package authz
 

@@ -202,6 +202,85 @@ func waits(t *tree) []string {
 	return broken
 }
 
+// tables keeps the rows of a test in the order in which they are written.
+func tables(t *tree) []string {
+	var broken []string
+	for _, f := range t.files {
+		if !f.checks() {
+			continue
+		}
+		shared := map[string]bool{}
+		for _, d := range f.syntax.Decls {
+			if _, ok := d.(*ast.GenDecl); ok {
+				namedMaps(d, shared)
+			}
+		}
+		runners := runners(f.syntax)
+		for _, d := range f.syntax.Decls {
+			named := maps.Clone(shared)
+			namedMaps(d, named)
+			ast.Inspect(d, func(n ast.Node) bool {
+				r, ok := n.(*ast.RangeStmt)
+				if !ok {
+					return true
+				}
+				x, ok := r.X.(*ast.Ident)
+				if mapLiteral(r.X) || ok && named[x.Name] && runs(r.Body, runners) {
+					broken = append(broken, f.at(r.Pos())+
+						"a table that is a map runs its rows in another order each time, so a failure may not come again: make it a slice of structs with a field name, and run each row in t.Run(tt.name, …)")
+				}
+				return true
+			})
+		}
+	}
+	return broken
+}
+
+// namedMaps adds to names the variables that begin as a map literal in n.
+func namedMaps(n ast.Node, names map[string]bool) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ValueSpec:
+			for i, v := range n.Values {
+				if mapLiteral(v) {
+					names[n.Names[i].Name] = true
+				}
+			}
+		case *ast.AssignStmt:
+			for i, v := range n.Rhs {
+				if x, ok := n.Lhs[i].(*ast.Ident); ok && mapLiteral(v) {
+					names[x.Name] = true
+				}
+			}
+		}
+		return true
+	})
+}
+
+// mapLiteral reports whether e is map[K]V{…}.
+func mapLiteral(e ast.Expr) bool {
+	lit, ok := e.(*ast.CompositeLit)
+	if !ok {
+		return false
+	}
+	_, ok = lit.Type.(*ast.MapType)
+	return ok
+}
+
+// runs reports whether body calls the method Run of one of runners.
+func runs(body ast.Node, runners map[string]bool) bool {
+	found := false
+	ast.Inspect(body, func(n ast.Node) bool {
+		for name := range runners {
+			if e, ok := n.(ast.Expr); ok && selected(e, name, "Run") {
+				found = true
+			}
+		}
+		return true
+	})
+	return found
+}
+
 // bubbles returns the calls of synctest.Test in f, where time is not real.
 func bubbles(f *ast.File) []ast.Node {
 	var found []ast.Node

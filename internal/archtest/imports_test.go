@@ -20,6 +20,7 @@ var may = map[string][]string{
 	"internal/archtest":   nil,
 	"internal/request":    nil,
 	"internal/suggest":    nil,
+	"internal/testkit":    nil, // for tests alone
 	"internal/watch":      nil,
 	"internal/recall":     {"store"},
 	"internal/retention":  {"store"},

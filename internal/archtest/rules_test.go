@@ -29,6 +29,7 @@ var rules = []rule{
 	{"constructors start nothing", constructors},
 	{"response writers are not wrapped", writers},
 	{"tests do not sleep or skip", waits},
+	{"test tables are slices", tables},
 	{"the surface is small", surface},
 	{"people are they", persons},
 	{"one thing has one name", words},

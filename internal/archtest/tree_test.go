@@ -55,9 +55,11 @@ func (f *file) imports(visit func(spec *ast.ImportSpec, path string)) {
 	}
 }
 
-// helper reports whether dir is a suite that tests import: storetest and its
-// like. It follows the rules of tests where those are about what code is for.
-func helper(dir string) bool { return dir != "internal/archtest" && strings.HasSuffix(dir, "test") }
+// helper reports whether dir is for tests to import: storetest and its like, and
+// testkit. It follows the rules of tests where those are about what code is for.
+func helper(dir string) bool {
+	return dir != "internal/archtest" && strings.HasSuffix(dir, "test") || dir == "internal/testkit"
+}
 
 // checks reports whether f belongs to tests: it is one or a suite for them.
 func (f *file) checks() bool { return f.test || helper(f.dir) }

@@ -47,24 +47,27 @@ func learn(t *testing.T, m *Memory[string], token string, now time.Time, f func(
 
 // An entry ends at its expiry, and when it has gone unseen for Idle.
 func TestExpired(t *testing.T) {
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name       string
 		expires    time.Time
 		idle       time.Duration
 		after      time.Duration
 		remembered bool
 	}{
-		"never":      {time.Time{}, 0, time.Hour - 1, true},
-		"not yet":    {start.Add(time.Minute), 0, time.Minute - 1, true},
-		"expired":    {start.Add(time.Minute), 0, time.Minute, false},
-		"seen":       {time.Time{}, time.Minute, time.Minute - 1, true},
-		"idle":       {time.Time{}, time.Minute, time.Minute, false},
-		"busy, over": {start.Add(time.Minute), time.Hour, time.Minute, false},
+		{"never", time.Time{}, 0, time.Hour - 1, true},
+		{"not yet", start.Add(time.Minute), 0, time.Minute - 1, true},
+		{"expired", start.Add(time.Minute), 0, time.Minute, false},
+		{"seen", time.Time{}, time.Minute, time.Minute - 1, true},
+		{"idle", time.Time{}, time.Minute, time.Minute, false},
+		{"busy, over", start.Add(time.Minute), time.Hour, time.Minute, false},
 	} {
-		m := newMemory(8)
-		learn(t, m, "a", start, func(e *Entry[string]) { e.Expires, e.Idle = tt.expires, tt.idle })
-		if e := m.Recall("a", start.Add(tt.after)); (e != nil) != tt.remembered {
-			t.Errorf("%s: remembered %v, want %v", name, e != nil, tt.remembered)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMemory(8)
+			learn(t, m, "a", start, func(e *Entry[string]) { e.Expires, e.Idle = tt.expires, tt.idle })
+			if e := m.Recall("a", start.Add(tt.after)); (e != nil) != tt.remembered {
+				t.Errorf("remembered %v, want %v", e != nil, tt.remembered)
+			}
+		})
 	}
 }
 

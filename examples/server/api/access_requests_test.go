@@ -104,7 +104,7 @@ func (c *clocked) fillRequests(n int) {
 }
 
 // bothWays is how a request for access is decided.
-var bothWays = map[string]string{"/approve": `{}`, "/reject": `{"reason":"x"}`}
+var bothWays = []struct{ name, body string }{{"/approve", `{}`}, {"/reject", `{"reason":"x"}`}}
 
 // asked is the id of a request for access that has been made.
 func (c *clocked) asked() string {
@@ -117,27 +117,30 @@ func (c *clocked) asked() string {
 func TestAskForAccess(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	operator := c.operator()
-	for body, status := range map[string]int{
-		wantsAccess: 202,
-		`{"organization":"A","use_case":"B\nB","expected_volume":"C","email":"a@b.c"}`:                                202,
-		`{"use_case":"B","expected_volume":"C","email":"a@b.c"}`:                                                      400,
-		`{"organization":" ","use_case":"B","expected_volume":"C","email":"a@b.c"}`:                                   400,
-		`{"organization":"A","use_case":"B","expected_volume":"C"}`:                                                   400,
-		`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c,d@b.c"}`:                             400,
-		`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b@b.c"}`:                                 400,
-		`{"organization":"A","use_case":"B","expected_volume":"C","email":"A <a@b.c>"}`:                               400,
-		`{"organization":"A","use_case":"B","expected_volume":"C","email":"nobody"}`:                                  400,
-		`{"organization":"A","use_case":"B","expected_volume":1,"email":"a@b.c"}`:                                     400,
-		`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c","plan":"enterprise"}`:               400, // case A6
-		`{"organization":"\u001b[2J","use_case":"B","expected_volume":"C","email":"a@b.c"}`:                           400,
-		`{"organization":"A\nB","use_case":"B","expected_volume":"C","email":"a@b.c"}`:                                400,
-		`{"organization":"\u202e","use_case":"B","expected_volume":"C","email":"a@b.c"}`:                              400,
-		`{"organization":"` + strings.Repeat("x", 201) + `","use_case":"B","expected_volume":"C","email":"a@b.c"}`:    400,
-		`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c","email":"d@e.f"}`:                   400,
-		`{"organization":"A","use_case":"` + strings.Repeat("x", 70_000) + `","expected_volume":"C","email":"a@b.c"}`: 413,
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{
+		{wantsAccess, 202},
+		{`{"organization":"A","use_case":"B\nB","expected_volume":"C","email":"a@b.c"}`, 202},
+		{`{"use_case":"B","expected_volume":"C","email":"a@b.c"}`, 400},
+		{`{"organization":" ","use_case":"B","expected_volume":"C","email":"a@b.c"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":"C"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c,d@b.c"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b@b.c"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":"C","email":"A <a@b.c>"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":"C","email":"nobody"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":1,"email":"a@b.c"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c","plan":"enterprise"}`, 400}, // case A6
+		{`{"organization":"\u001b[2J","use_case":"B","expected_volume":"C","email":"a@b.c"}`, 400},
+		{`{"organization":"A\nB","use_case":"B","expected_volume":"C","email":"a@b.c"}`, 400},
+		{`{"organization":"\u202e","use_case":"B","expected_volume":"C","email":"a@b.c"}`, 400},
+		{`{"organization":"` + strings.Repeat("x", 201) + `","use_case":"B","expected_volume":"C","email":"a@b.c"}`, 400},
+		{`{"organization":"A","use_case":"B","expected_volume":"C","email":"a@b.c","email":"d@e.f"}`, 400},
+		{`{"organization":"A","use_case":"` + strings.Repeat("x", 70_000) + `","expected_volume":"C","email":"a@b.c"}`, 413},
 	} {
-		if a := c.call("POST", "/v1/access-requests", "", body); a.status != status {
-			t.Errorf("%.100s: %d %s, want %d", body, a.status, a.body, status)
+		if a := c.call("POST", "/v1/access-requests", "", tt.body); a.status != tt.status {
+			t.Errorf("%.100s: %d %s, want %d", tt.body, a.status, a.body, tt.status)
 		}
 	}
 	data, next := c.call("GET", "/v1/operator/access-requests?status=pending&limit=1", operator, "").list(t)
@@ -194,18 +197,21 @@ func TestApprove(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	operator, id := c.operator(), c.asked()
 	path := "/v1/operator/access-requests/" + id
-	for body, status := range map[string]int{
-		`{"plan":"gold"}`:                     400,
-		`{"limits":"many"}`:                   400,
-		`{"environment":"staging"}`:           400,
-		`{"permissions":[]}`:                  400,
-		`{"permissions":["read","operate"]}`:  400, // case A2: nobody is given what runs the service
-		`{"account":"acct_1"}`:                400, // case A6
-		`{"plan":"standard","Plan":"free"}`:   400,
-		`{"plan":"standard"} {"plan":"free"}`: 400,
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{
+		{`{"plan":"gold"}`, 400},
+		{`{"limits":"many"}`, 400},
+		{`{"environment":"staging"}`, 400},
+		{`{"permissions":[]}`, 400},
+		{`{"permissions":["read","operate"]}`, 400}, // case A2: nobody is given what runs the service
+		{`{"account":"acct_1"}`, 400},               // case A6
+		{`{"plan":"standard","Plan":"free"}`, 400},
+		{`{"plan":"standard"} {"plan":"free"}`, 400},
 	} {
-		if a := c.call("POST", path+"/approve", operator, body); a.status != status {
-			t.Errorf("%s: %d %s", body, a.status, a.body)
+		if a := c.call("POST", path+"/approve", operator, tt.body); a.status != tt.status {
+			t.Errorf("%s: %d %s", tt.body, a.status, a.body)
 		}
 	}
 	a := c.call("POST", path+"/approve", operator, `{"plan":"standard","permissions":["read","admin"]}`)
@@ -233,9 +239,9 @@ func TestApprove(t *testing.T) {
 		!strings.Contains(a.body, "account.created") || !strings.Contains(a.body, "member.invited") || !strings.Contains(a.body, "member.added") || !strings.Contains(a.body, "key.created") {
 		t.Errorf("the owner's audit log: %d %s", a.status, a.body)
 	}
-	for way, body := range bothWays {
-		if a := c.call("POST", path+way, operator, body); a.status != 409 {
-			t.Errorf("%s again: %d %s", way, a.status, a.body)
+	for _, tt := range bothWays {
+		if a := c.call("POST", path+tt.name, operator, tt.body); a.status != 409 {
+			t.Errorf("%s again: %d %s", tt.name, a.status, a.body)
 		}
 	}
 	for _, nothing := range []string{"req_0", "acct_1"} {
@@ -265,9 +271,12 @@ func TestReject(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	operator, id := c.operator(), c.asked()
 	path := "/v1/operator/access-requests/" + id
-	for body, status := range map[string]int{`{}`: 400, `{"reason":""}`: 400, `{"reason":"\u0007"}`: 400, `{"why":"x"}`: 400} {
-		if a := c.call("POST", path+"/reject", operator, body); a.status != status {
-			t.Errorf("%s: %d %s", body, a.status, a.body)
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{{`{}`, 400}, {`{"reason":""}`, 400}, {`{"reason":"\u0007"}`, 400}, {`{"why":"x"}`, 400}} {
+		if a := c.call("POST", path+"/reject", operator, tt.body); a.status != tt.status {
+			t.Errorf("%s: %d %s", tt.body, a.status, a.body)
 		}
 	}
 	if a := c.call("POST", path+"/reject", operator, `{"reason":"no such organisation"}`); a.status != 204 {
@@ -335,9 +344,9 @@ func TestApproveAfterCrash(t *testing.T) {
 	}
 	lost := c.keyIn(died.Account, read)
 	path := "/v1/operator/access-requests/" + id
-	for way, body := range bothWays {
-		if a := c.call("POST", path+way, operator, body); a.status != 409 {
-			t.Errorf("%s while it may be under way: %d %s", way, a.status, a.body)
+	for _, tt := range bothWays {
+		if a := c.call("POST", path+tt.name, operator, tt.body); a.status != 409 {
+			t.Errorf("%s while it may be under way: %d %s", tt.name, a.status, a.body)
 		}
 	}
 	c.now = c.now.Add(claimed)

@@ -125,12 +125,14 @@ func TestKeysAreShownOnce(t *testing.T) {
 	}
 
 	p = start(t, dir)
-	for name, c := range map[string]struct {
-		auth   string
-		status int
-	}{"the session": {auth, 200}, "a revoked key": {"Bearer " + next.Key, 401}} {
-		if a := p.get("/v1/whoami", "", "Authorization", c.auth); a.status != c.status {
-			t.Errorf("after a restart, %s: %d %s", name, a.status, a.body)
-		}
+	for _, c := range []struct {
+		name, auth string
+		status     int
+	}{{"the session", auth, 200}, {"a revoked key", "Bearer " + next.Key, 401}} {
+		t.Run(c.name, func(t *testing.T) {
+			if a := p.get("/v1/whoami", "", "Authorization", c.auth); a.status != c.status {
+				t.Errorf("after a restart, %s: %d %s", c.name, a.status, a.body)
+			}
+		})
 	}
 }

@@ -124,9 +124,9 @@ func (p *process) endEverything(t *testing.T, key, keys, users string, exec func
 			t.Fatal(err)
 		}
 	}
-	for path, token := range map[string]string{"/v1/rubrics": key, "/v1/team": owner} {
-		if a := p.within(10*time.Second, path, token, func(a answer) bool { return a.status == 401 }); a.status != 401 {
-			t.Errorf("%s afterwards: got %d, want 401", path, a.status)
+	for _, tt := range []struct{ path, token string }{{"/v1/rubrics", key}, {"/v1/team", owner}} {
+		if a := p.within(10*time.Second, tt.path, tt.token, func(a answer) bool { return a.status == 401 }); a.status != 401 {
+			t.Errorf("%s afterwards: got %d, want 401", tt.path, a.status)
 		}
 	}
 	owner = p.login(p.Email, p.Password)

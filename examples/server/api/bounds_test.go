@@ -40,12 +40,12 @@ func TestBounds(t *testing.T) {
 		{"name of another type", `{"name":1}`, nil, 400},
 		{"long name", `{"name":"` + strings.Repeat("x", 201) + `"}`, nil, 400},
 	} {
-		for method, path := range map[string]string{"POST": "/v1/projects", "PATCH": "/v1/projects/" + p.ProjectIDs[0]} {
-			if method == "PATCH" && tt.name == "no name" {
+		for _, c := range []struct{ method, path string }{{"POST", "/v1/projects"}, {"PATCH", "/v1/projects/" + p.ProjectIDs[0]}} {
+			if c.method == "PATCH" && tt.name == "no name" {
 				continue // nothing to change is fine
 			}
-			if a := p.do(method, path, p.LiveKey, tt.body, tt.header...); a.status != tt.status {
-				t.Errorf("%s, %s: %d %s, want %d", method, tt.name, a.status, a.body, tt.status)
+			if a := p.do(c.method, c.path, p.LiveKey, tt.body, tt.header...); a.status != tt.status {
+				t.Errorf("%s, %s: %d %s, want %d", c.method, tt.name, a.status, a.body, tt.status)
 			}
 		}
 	}

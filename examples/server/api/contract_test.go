@@ -114,18 +114,18 @@ func TestDocumentedLimits(t *testing.T) {
 		}
 	}
 	_, fresh := makeKey(t, dir, "--environment", "test") // case L4: brings no fresh budget
-	for path, body := range map[string]string{
-		"/v1/rubrics":  `{"error":"rate_limit_exceeded","message":"Too many requests. Retry after N seconds.","retry_after":N}`,
-		"/v1/projects": `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Too many requests. Retry after N seconds.","retry_after":N}}`,
+	for _, tt := range []struct{ path, body string }{
+		{"/v1/rubrics", `{"error":"rate_limit_exceeded","message":"Too many requests. Retry after N seconds.","retry_after":N}`},
+		{"/v1/projects", `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Too many requests. Retry after N seconds.","retry_after":N}}`},
 	} {
-		for name, key := range map[string]string{"the key": p.TestKey, "a new key": fresh} {
-			a := p.get(path, key)
+		for _, c := range []struct{ name, key string }{{"the key", p.TestKey}, {"a new key", fresh}} {
+			a := p.get(tt.path, c.key)
 			after := a.header.Get("Retry-After")
-			if n, err := strconv.Atoi(after); err != nil || n < 1 || n > 60 || a.status != 429 || a.body != strings.ReplaceAll(body, "N", after) {
-				t.Errorf("%s, %s: %d, Retry-After %q, %s", path, name, a.status, after, a.body)
+			if n, err := strconv.Atoi(after); err != nil || n < 1 || n > 60 || a.status != 429 || a.body != strings.ReplaceAll(tt.body, "N", after) {
+				t.Errorf("%s, %s: %d, Retry-After %q, %s", tt.path, c.name, a.status, after, a.body)
 			}
 			if a.header.Get("X-RateLimit-Remaining") != "0" || a.header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s: headers %v", path, a.header)
+				t.Errorf("%s: headers %v", tt.path, a.header)
 			}
 		}
 	}

@@ -25,13 +25,15 @@ func TestRestart(t *testing.T) {
 	if strings.Contains(p.stdout, "mt_live_") {
 		t.Error("the second start shows keys again")
 	}
-	for name, tt := range map[string]struct {
-		key    string
-		status int
-	}{"demo": {p.LiveKey, 200}, "kept": {kept, 200}, "revoked": {gone, 401}, "suspended": {theirs, 403}} {
-		if a := p.get("/v1/projects", tt.key); a.status != tt.status {
-			t.Errorf("%s: %d, want %d", name, a.status, tt.status)
-		}
+	for _, tt := range []struct {
+		name, key string
+		status    int
+	}{{"demo", p.LiveKey, 200}, {"kept", kept, 200}, {"revoked", gone, 401}, {"suspended", theirs, 403}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if a := p.get("/v1/projects", tt.key); a.status != tt.status {
+				t.Errorf("%d, want %d", a.status, tt.status)
+			}
+		})
 	}
 	if a := p.get("/v1/projects", p.LiveKey); made.status != 201 || !strings.Contains(a.body, "Study C") {
 		t.Errorf("a project that was acknowledged (%d) is gone: %s", made.status, a.body)
@@ -93,10 +95,12 @@ func TestRotateByCommandLine(t *testing.T) {
 	out := console(t, dir, "keys", "rotate", id, "--grace", "1h")
 	_, next, _ := strings.Cut(out, "key: ")
 	next, _, _ = strings.Cut(next, "\n")
-	for name, key := range map[string]string{"old": old, "new": next} {
-		if a := p.get("/v1/whoami", key); a.status != 200 {
-			t.Errorf("%s key in the grace: %d", name, a.status)
-		}
+	for _, tt := range []struct{ name, key string }{{"old", old}, {"new", next}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if a := p.get("/v1/whoami", tt.key); a.status != 200 {
+				t.Errorf("%s key in the grace: %d", tt.name, a.status)
+			}
+		})
 	}
 	id, old = makeKey(t, dir)
 	console(t, dir, "keys", "rotate", id, "--grace", "0")

@@ -184,12 +184,15 @@ func TestErrorForms(t *testing.T) {
 }
 
 func TestFlatRoutes(t *testing.T) {
-	for path, want := range map[string]bool{
-		"/v1/rubrics": true, "/v1/rubrics/rub_1": true, "/v1/artifacts": true, "/v1/artifacts/report/art_1": true,
-		"/v1/rubricsx": false, "/v1/projects": false, "/": false, "": false, "/v1": false, "/v1/auth/login": false,
+	for _, tt := range []struct {
+		path string
+		want bool
+	}{
+		{"/v1/rubrics", true}, {"/v1/rubrics/rub_1", true}, {"/v1/artifacts", true}, {"/v1/artifacts/report/art_1", true},
+		{"/v1/rubricsx", false}, {"/v1/projects", false}, {"/", false}, {"", false}, {"/v1", false}, {"/v1/auth/login", false},
 	} {
-		if got := flatRoute(path); got != want {
-			t.Errorf("%q: %v, want %v", path, got, want)
+		if got := flatRoute(tt.path); got != tt.want {
+			t.Errorf("%q: %v, want %v", tt.path, got, tt.want)
 		}
 	}
 }

@@ -69,9 +69,9 @@ func TestFirstStart(t *testing.T) {
 		p.load()
 		for _, url := range urls {
 			p.BaseURL = url
-			for path, want := range map[string]string{"/v1/projects": "proj_abc123", "/v1/rubrics": "Clarity (live)"} {
-				if a := p.get(path, p.LiveKey); a.status != 200 || strings.Count(a.body, want) != 1 {
-					t.Errorf("%s%s: %d %s", url, path, a.status, a.body)
+			for _, tt := range []struct{ path, want string }{{"/v1/projects", "proj_abc123"}, {"/v1/rubrics", "Clarity (live)"}} {
+				if a := p.get(tt.path, p.LiveKey); a.status != 200 || strings.Count(a.body, tt.want) != 1 {
+					t.Errorf("%s%s: %d %s", url, tt.path, a.status, a.body)
 				}
 			}
 		}

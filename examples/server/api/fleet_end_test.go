@@ -14,8 +14,11 @@ import (
 // revocation or log-out that it has acknowledged is lost; and when it is told,
 // no use either.
 func TestServerEnds(t *testing.T) {
-	for name, signal := range map[string]syscall.Signal{"told": syscall.SIGTERM, "killed": syscall.SIGKILL} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		signal syscall.Signal
+	}{{"told", syscall.SIGTERM}, {"killed", syscall.SIGKILL}} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFleetOf(t, start, postgres(t), redisServer(t).URL()) // races end a server with an error
 			defer f.logs()
@@ -75,11 +78,11 @@ func TestServerEnds(t *testing.T) {
 					t.Fatalf("all was over after %d keys", acknowledged.Load())
 				}
 			}
-			if err := f.a.cmd.Process.Signal(signal); err != nil {
+			if err := f.a.cmd.Process.Signal(tt.signal); err != nil {
 				t.Fatal(err)
 			}
 			<-over
-			if err := f.a.cmd.Wait(); err != nil && signal == syscall.SIGTERM {
+			if err := f.a.cmd.Wait(); err != nil && tt.signal == syscall.SIGTERM {
 				t.Errorf("the server ended with %v", err)
 			}
 			for token := range live {
@@ -99,7 +102,7 @@ func TestServerEnds(t *testing.T) {
 				}
 			}
 			t.Logf("%d keys, %d ended, %d used, %d uses lost", len(live), len(ended), len(used), unseen)
-			if unseen > 0 && signal == syscall.SIGTERM {
+			if unseen > 0 && tt.signal == syscall.SIGTERM {
 				t.Errorf("%d uses were lost", unseen)
 			}
 			if acknowledged.Load() == 400 {

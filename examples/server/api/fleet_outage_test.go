@@ -85,27 +85,30 @@ func TestRedisOutage(t *testing.T) {
 // Where Redis has a replica to fail over to, it comes back by itself.
 func TestRedisFailover(t *testing.T) {
 	down := redistest.Config{Down: 2 * time.Second}
-	for name, setup := range map[string]func(t *testing.T) (url string, kill func() error){
-		"sentinel": func(t *testing.T) (string, func() error) {
+	for _, tt := range []struct {
+		name  string
+		setup func(t *testing.T) (url string, kill func() error)
+	}{
+		{"sentinel", func(t *testing.T) (string, func() error) {
 			s, err := redistest.StartSentinel(down)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { s.Close() })
 			return sentinelURL(s), s.Master.Kill
-		},
-		"cluster": func(t *testing.T) (string, func() error) {
+		}},
+		{"cluster", func(t *testing.T) (string, func() error) {
 			c, err := redistest.StartCluster(down)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { c.Close() })
 			return clusterURL(c), c.Masters[0].Kill
-		},
+		}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			url, kill := setup(t)
+			url, kill := tt.setup(t)
 			f := newFleet(t, postgres(t), url, "--outage-lease", "5m")
 			defer f.logs()
 			run := f.run(light, f.sessions(light.accounts))

@@ -187,9 +187,12 @@ func (f *fleet) logs() {
 	if !f.t.Failed() {
 		return
 	}
-	for name, p := range map[string]*process{"a": f.a, "b": f.b} {
-		lines := slices.DeleteFunc(strings.Split(p.logs.String(), "\n"), func(line string) bool { return strings.Contains(line, `"msg":"request`) })
-		f.t.Logf("%s:\n%s", name, strings.Join(lines[max(0, len(lines)-20):], "\n"))
+	for _, tt := range []struct {
+		name string
+		p    *process
+	}{{"a", f.a}, {"b", f.b}} {
+		lines := slices.DeleteFunc(strings.Split(tt.p.logs.String(), "\n"), func(line string) bool { return strings.Contains(line, `"msg":"request`) })
+		f.t.Logf("%s:\n%s", tt.name, strings.Join(lines[max(0, len(lines)-20):], "\n"))
 	}
 }
 

@@ -175,18 +175,20 @@ func TestHooksAreForPeople(t *testing.T) {
 	c := newClocked(t, "standard", "")
 	owner := c.owner()
 	const good = `{"url":"https://hooks.example.com/in?token=1","events":["key.leaked","key.revoked"]}`
-	for who, token := range map[string]string{
-		"a key": c.key, "an editor": c.enter(c.person("editor@example.com", roleEditor).Email),
+	for _, tt := range []struct{ name, token string }{
+		{"a key", c.key}, {"an editor", c.enter(c.person("editor@example.com", roleEditor).Email)},
 	} {
-		for _, rt := range [][2]string{{"POST", "/v1/webhooks"}, {"DELETE", "/v1/webhooks/whk_1"}} {
-			body, want := "", 403
-			if rt[0] == "POST" {
-				body = good
+		t.Run(tt.name, func(t *testing.T) {
+			for _, rt := range [][2]string{{"POST", "/v1/webhooks"}, {"DELETE", "/v1/webhooks/whk_1"}} {
+				body, want := "", 403
+				if rt[0] == "POST" {
+					body = good
+				}
+				if a := c.call(rt[0], rt[1], tt.token, body); a.status != want {
+					t.Errorf("%s %s by %s: %d %s", rt[0], rt[1], tt.name, a.status, a.body)
+				}
 			}
-			if a := c.call(rt[0], rt[1], token, body); a.status != want {
-				t.Errorf("%s %s by %s: %d %s", rt[0], rt[1], who, a.status, a.body)
-			}
-		}
+		})
 	}
 	for _, body := range []string{
 		`{}`, `{"url":"http://hooks.example.com/"}`, `{"url":"https://127.0.0.1/"}`, `{"url":"https://u:p@hooks.example.com/"}`,

@@ -112,18 +112,20 @@ func TestLeak(t *testing.T) {
 
 	body := scanner.report(key)
 	signed := scanner.signed(body)
-	for name, attempt := range map[string]struct {
-		body   string
-		header []string
+	for _, attempt := range []struct {
+		name, body string
+		header     []string
 	}{
-		"unsigned":       {body, nil},
-		"unknown key id": {body, append([]string{"Github-Public-Key-Identifier", "k2"}, signed[2:]...)},
-		"another body":   {body[:len(body)-1] + " ]", signed},
-		"another's":      {body, newScanner(t).signed(body)},
+		{"unsigned", body, nil},
+		{"unknown key id", body, append([]string{"Github-Public-Key-Identifier", "k2"}, signed[2:]...)},
+		{"another body", body[:len(body)-1] + " ]", signed},
+		{"another's", body, newScanner(t).signed(body)},
 	} {
-		if a := p.do("POST", "/v1/secret-scanning", "", attempt.body, attempt.header...); a.status != 403 || strings.Contains(a.body, "positive") {
-			t.Errorf("%s: %d %s", name, a.status, a.body)
-		}
+		t.Run(attempt.name, func(t *testing.T) {
+			if a := p.do("POST", "/v1/secret-scanning", "", attempt.body, attempt.header...); a.status != 403 || strings.Contains(a.body, "positive") {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
 	}
 	if a := p.get("/v1/api-keys/"+id, owner); a.member(t, "status") != "active" || strings.Contains(a.body, "last_used_at") {
 		t.Fatalf("after reports of nobody: %s", a.body)

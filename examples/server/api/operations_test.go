@@ -30,9 +30,9 @@ func TestOperatorsOnly(t *testing.T) {
 		{"POST", "/v1/operator/accounts/acct_1/unsuspend", "", true},
 		{"PUT", "/v1/operator/accounts/acct_1/plan", `{"plan":"enterprise"}`, true},
 	} {
-		for who, token := range map[string]string{"owner": owner, "key": c.key} {
-			if a := c.call(rt.method, rt.path, token, rt.body); a.status != 403 || a.body != nested403 || a.header.Get("X-Required-Permission") != operate {
-				t.Errorf("%s %s by the %s of a customer: %d %s", rt.method, rt.path, who, a.status, a.body)
+		for _, tt := range []struct{ who, token string }{{"owner", owner}, {"key", c.key}} {
+			if a := c.call(rt.method, rt.path, tt.token, rt.body); a.status != 403 || a.body != nested403 || a.header.Get("X-Required-Permission") != operate {
+				t.Errorf("%s %s by the %s of a customer: %d %s", rt.method, rt.path, tt.who, a.status, a.body)
 			}
 		}
 		if a := c.call(rt.method, rt.path, "", rt.body); a.status != 401 {
@@ -76,16 +76,19 @@ func TestSuspend(t *testing.T) {
 		}
 	}
 	c.now = c.now.Add(c.keys.MaxRevocationDelay())
-	for token, paths := range map[string][]string{
-		c.key: {"/v1/rubrics", "/v1/projects", "/v1/audit-log"},
-		owner: {"/v1/rubrics", "/v1/audit-log", "/v1/webhooks", "/v1/team"},
+	for _, tt := range []struct {
+		token string
+		paths []string
+	}{
+		{c.key, []string{"/v1/rubrics", "/v1/projects", "/v1/audit-log"}},
+		{owner, []string{"/v1/rubrics", "/v1/audit-log", "/v1/webhooks", "/v1/team"}},
 	} {
-		for _, path := range paths {
-			if a := ask(token, path); a.status != 403 || a.header.Get("X-Denied-Reason") != "account_suspended" {
+		for _, path := range tt.paths {
+			if a := ask(tt.token, path); a.status != 403 || a.header.Get("X-Denied-Reason") != "account_suspended" {
 				t.Errorf("%s: %d %s", path, a.status, a.header.Get("X-Denied-Reason"))
 			}
 		}
-		if a := ask(token, "/v1/whoami"); a.status != 200 {
+		if a := ask(tt.token, "/v1/whoami"); a.status != 200 {
 			t.Errorf("whoami: %d", a.status)
 		}
 	}
@@ -116,9 +119,12 @@ func TestSuspend(t *testing.T) {
 func TestAccountPlan(t *testing.T) {
 	c := newClocked(t, "free", "")
 	operator := c.operator()
-	for body, status := range map[string]int{`{}`: 400, `{"plan":"gold"}`: 400, `{"plan":"free","limits":"x"}`: 400} {
-		if a := c.call("PUT", "/v1/operator/accounts/acct_1/plan", operator, body); a.status != status {
-			t.Errorf("%s: %d %s", body, a.status, a.body)
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{{`{}`, 400}, {`{"plan":"gold"}`, 400}, {`{"plan":"free","limits":"x"}`, 400}} {
+		if a := c.call("PUT", "/v1/operator/accounts/acct_1/plan", operator, tt.body); a.status != tt.status {
+			t.Errorf("%s: %d %s", tt.body, a.status, a.body)
 		}
 	}
 	if a := c.call("PUT", "/v1/operator/accounts/acct_0/plan", operator, `{"plan":"free"}`); a.status != 404 {

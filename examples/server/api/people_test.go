@@ -154,9 +154,12 @@ func TestLoginBeyondThePlan(t *testing.T) {
 		t.Fatalf("the key: %d, %d", first.Code, second.Code)
 	}
 	session := c.session("o@example.com")
-	for path, status := range map[string]int{"/v1/projects": 429, "/v1/auth/sessions": 200, "/v1/team": 200} {
-		if a := c.do("GET", path, "", "Authorization", session); a.status != status {
-			t.Errorf("%s: %d %s", path, a.status, a.body)
+	for _, tt := range []struct {
+		path   string
+		status int
+	}{{"/v1/projects", 429}, {"/v1/auth/sessions", 200}, {"/v1/team", 200}} {
+		if a := c.do("GET", tt.path, "", "Authorization", session); a.status != tt.status {
+			t.Errorf("%s: %d %s", tt.path, a.status, a.body)
 		}
 	}
 	if a := c.do("POST", "/v1/auth/logout", "", "Authorization", session); a.status != 204 {
@@ -180,19 +183,24 @@ func TestLoginTellsNothing(t *testing.T) {
 	if first.status != 401 || first.body != loginFailed {
 		t.Fatalf("wrong password: %d %s", first.status, first.body)
 	}
-	for name, a := range map[string]answer{
-		"unknown":          c.login("nobody@example.com", secret),
-		"without password": c.login("invited@example.com", ""),
-		"suspended":        c.login("s@example.com", "another password"),
-		"no email":         c.login("", secret),
-		"odd email":        c.login("o@example.com\x00", secret),
-		"long password":    c.login("o@example.com", strings.Repeat("x", 10_000)),
+	for _, tt := range []struct {
+		name string
+		a    answer
+	}{
+		{"unknown", c.login("nobody@example.com", secret)},
+		{"without password", c.login("invited@example.com", "")},
+		{"suspended", c.login("s@example.com", "another password")},
+		{"no email", c.login("", secret)},
+		{"odd email", c.login("o@example.com\x00", secret)},
+		{"long password", c.login("o@example.com", strings.Repeat("x", 10_000))},
 	} {
-		first.header.Del("X-Request-Id")
-		a.header.Del("X-Request-Id")
-		if diff := cmp.Diff(first, a, cmp.AllowUnexported(answer{})); diff != "" {
-			t.Errorf("%s differs from a wrong password (-want +got):\n%s", name, diff)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			first.header.Del("X-Request-Id")
+			tt.a.header.Del("X-Request-Id")
+			if diff := cmp.Diff(first, tt.a, cmp.AllowUnexported(answer{})); diff != "" {
+				t.Errorf("%s differs from a wrong password (-want +got):\n%s", tt.name, diff)
+			}
+		})
 	}
 	a := c.login("s@example.com", secret)
 	if a.status != 403 || a.body != nested403 || a.header.Get("X-Denied-Reason") != "account_suspended" {
@@ -350,14 +358,14 @@ func TestChangePassword(t *testing.T) {
 	if a := change(mine, "wrong", next); a.status != 400 || !strings.Contains(a.body, "WRONG_PASSWORD") {
 		t.Errorf("wrong password: %d %s", a.status, a.body)
 	}
-	for weak, code := range map[string]string{ // case S24
-		strings.Repeat("xy ", 4) + "zz": "PASSWORD_TOO_SHORT",
-		strings.Repeat("ab3", 86):       "PASSWORD_TOO_LONG",
-		"medtwin tollgate medtwin":      "PASSWORD_GUESSABLE",
-		"example.com2026!":              "PASSWORD_GUESSABLE", // the user's own address
+	for _, tt := range []struct{ weak, code string }{ // case S24
+		{strings.Repeat("xy ", 4) + "zz", "PASSWORD_TOO_SHORT"},
+		{strings.Repeat("ab3", 86), "PASSWORD_TOO_LONG"},
+		{"medtwin tollgate medtwin", "PASSWORD_GUESSABLE"},
+		{"example.com2026!", "PASSWORD_GUESSABLE"}, // the user's own address
 	} {
-		if a := change(mine, secret, weak); a.status != 400 || !strings.Contains(a.body, code) {
-			t.Errorf("%q: %d %s, want %s", weak, a.status, a.body, code)
+		if a := change(mine, secret, tt.weak); a.status != 400 || !strings.Contains(a.body, tt.code) {
+			t.Errorf("%q: %d %s, want %s", tt.weak, a.status, a.body, tt.code)
 		}
 	}
 	if a := change("Bearer "+c.key, secret, next); a.status != 403 || a.body != nested403 { // case A4
@@ -368,13 +376,15 @@ func TestChangePassword(t *testing.T) {
 	if a.status != 200 || a.header.Get("Cache-Control") != "private, no-store" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	for name, tt := range map[string]struct {
-		auth   string
-		status int
-	}{"the new token": {again, 200}, "the old token": {mine, 401}, "another session": {other, 401}} {
-		if a := c.do("GET", "/v1/auth/sessions", "", "Authorization", tt.auth); a.status != tt.status {
-			t.Errorf("%s: %d, want %d", name, a.status, tt.status)
-		}
+	for _, tt := range []struct {
+		name, auth string
+		status     int
+	}{{"the new token", again, 200}, {"the old token", mine, 401}, {"another session", other, 401}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if a := c.do("GET", "/v1/auth/sessions", "", "Authorization", tt.auth); a.status != tt.status {
+				t.Errorf("%d, want %d", a.status, tt.status)
+			}
+		})
 	}
 	if a := c.login("o@example.com", secret); a.status != 401 {
 		t.Errorf("the old password: %d", a.status)

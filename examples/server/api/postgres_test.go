@@ -19,40 +19,46 @@ func postgres(t testing.TB, settings ...string) string {
 // A8, case A10, case A15, case K9, case K21, case K22, case S12, case S13, case
 // S14, case T5, case T8.
 func TestPostgres(t *testing.T) {
-	for name, test := range map[string]func(*testing.T){ // of processes, which are to be quick
-		"Story":                       TestStory,
-		"Restart":                     TestRestart,
-		"Kill":                        TestKill,
-		"CommandLineReachesTheServer": TestCommandLineReachesTheServer,
-		"Projects":                    TestProjects,
-		"Login":                       TestLogin,
-		"Hooks":                       TestHooks,
-		"Leak":                        TestLeak,
+	for _, tt := range []struct {
+		name string
+		test func(*testing.T)
+	}{ // of processes, which are to be quick
+		{"Story", TestStory},
+		{"Restart", TestRestart},
+		{"Kill", TestKill},
+		{"CommandLineReachesTheServer", TestCommandLineReachesTheServer},
+		{"Projects", TestProjects},
+		{"Login", TestLogin},
+		{"Hooks", TestHooks},
+		{"Leak", TestLeak},
 	} {
-		t.Run(name, test)
+		t.Run(tt.name, tt.test)
 	}
-	for name, test := range map[string]func(*testing.T){ // on a clock of their own
-		"ChangePassword":       TestChangePassword,
-		"Sessions":             TestSessions,
-		"Suspended":            TestSuspended,
-		"Logout":               TestLogout,
-		"LeakOutage":           TestLeakOutage,
-		"LeakAgain":            TestLeakAgain,
-		"Suspend":              TestSuspend,
-		"MissingOrForeign":     TestMissingOrForeign,
-		"AuditLog":             TestAuditLog,
-		"AskForAccess":         TestAskForAccess,
-		"AskingIsBounded":      TestAskingIsBounded,
-		"Approve":              TestApprove,
-		"Reject":               TestReject,
-		"ApproveOnce":          TestApproveOnce,
-		"ApproveAfterCrash":    TestApproveAfterCrash,
-		"RejectAfterFailure":   TestRejectAfterFailure,
-		"PagesOfWhatIsVisible": TestPagesOfWhatIsVisible,
+	for _, tt := range []struct {
+		name string
+		test func(*testing.T)
+	}{ // on a clock of their own
+		{"ChangePassword", TestChangePassword},
+		{"Sessions", TestSessions},
+		{"Suspended", TestSuspended},
+		{"Logout", TestLogout},
+		{"LeakOutage", TestLeakOutage},
+		{"LeakAgain", TestLeakAgain},
+		{"Suspend", TestSuspend},
+		{"MissingOrForeign", TestMissingOrForeign},
+		{"AuditLog", TestAuditLog},
+		{"AskForAccess", TestAskForAccess},
+		{"AskingIsBounded", TestAskingIsBounded},
+		{"Approve", TestApprove},
+		{"Reject", TestReject},
+		{"ApproveOnce", TestApproveOnce},
+		{"ApproveAfterCrash", TestApproveAfterCrash},
+		{"RejectAfterFailure", TestRejectAfterFailure},
+		{"PagesOfWhatIsVisible", TestPagesOfWhatIsVisible},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			test(t)
+			tt.test(t)
 		})
 	}
 }
@@ -108,12 +114,12 @@ func TestIDsThatCannotBe(t *testing.T) {
 					t.Errorf("%s %s: %d %s", tt.method, tt.path, a.status, a.body)
 				}
 			}
-			for path, token := range map[string]string{
-				"/v1/artifacts": c.key, "/v1/api-keys": owner, "/v1/team": owner, "/v1/audit-log": owner, "/v1/auth/sessions": owner,
-				"/v1/operator/accounts": operator, "/v1/operator/access-requests": operator,
+			for _, tt := range []struct{ path, token string }{
+				{"/v1/artifacts", c.key}, {"/v1/api-keys", owner}, {"/v1/team", owner}, {"/v1/audit-log", owner}, {"/v1/auth/sessions", owner},
+				{"/v1/operator/accounts", operator}, {"/v1/operator/access-requests", operator},
 			} {
-				if a := c.call("GET", path+"?after="+id, token, ""); a.status != 400 || !strings.Contains(a.body, "after: expected text") {
-					t.Errorf("%s after %s: %d %s", path, id, a.status, a.body)
+				if a := c.call("GET", tt.path+"?after="+id, tt.token, ""); a.status != 400 || !strings.Contains(a.body, "after: expected text") {
+					t.Errorf("%s after %s: %d %s", tt.path, id, a.status, a.body)
 				}
 			}
 		}

@@ -29,24 +29,27 @@ func TestRedisURL(t *testing.T) {
 		}
 		return s
 	}
-	for url, want := range map[string]settings{
-		"redis://localhost": {Addrs: []string{"localhost:6379"}},
-		"rediss://me:s%40cret@redis.example:7000/3?pool_size=7&read_timeout=2s": {
+	for _, tt := range []struct {
+		url  string
+		want settings
+	}{
+		{"redis://localhost", settings{Addrs: []string{"localhost:6379"}}},
+		{"rediss://me:s%40cret@redis.example:7000/3?pool_size=7&read_timeout=2s", settings{
 			Addrs: []string{"redis.example:7000"}, Username: "me", Password: "s@cret", DB: 3, PoolSize: 7, Read: 2 * time.Second, TLS: true, Name: "redis.example",
-		},
-		"redis://[::1]:7000/1":       {Addrs: []string{"[::1]:7000"}, DB: 1},
-		"redis+cluster://one,two:71": {Addrs: []string{"one:6379", "two:71"}},
-		"rediss+cluster://:s%2Fcret@one,[::1],three:7000/?pool_size=9": {
+		}},
+		{"redis://[::1]:7000/1", settings{Addrs: []string{"[::1]:7000"}, DB: 1}},
+		{"redis+cluster://one,two:71", settings{Addrs: []string{"one:6379", "two:71"}}},
+		{"rediss+cluster://:s%2Fcret@one,[::1],three:7000/?pool_size=9", settings{
 			Addrs: []string{"one:6379", "[::1]:6379", "three:7000"}, Password: "s/cret", PoolSize: 9, TLS: true,
-		},
-		"redis+sentinel://me:secret@one,two:27000/mymaster/2?sentinel_password=x&pool_size=5": {
+		}},
+		{"redis+sentinel://me:secret@one,two:27000/mymaster/2?sentinel_password=x&pool_size=5", settings{
 			Addrs: []string{"FailoverClient"}, Username: "me", Password: "secret", DB: 2, PoolSize: 5,
-		},
-		"rediss+sentinel://one/mymaster": {Addrs: []string{"FailoverClient"}, TLS: true},
+		}},
+		{"rediss+sentinel://one/mymaster", settings{Addrs: []string{"FailoverClient"}, TLS: true}},
 	} {
-		client, err := redisClient(url)
+		client, err := redisClient(tt.url)
 		if err != nil {
-			t.Errorf("%s: %v", url, err)
+			t.Errorf("%s: %v", tt.url, err)
 			continue
 		}
 		defer client.Close()
@@ -59,15 +62,15 @@ func TestRedisURL(t *testing.T) {
 			o := c.Options()
 			got = of(o.Username, o.Password, 0, o.PoolSize, o.ReadTimeout, o.TLSConfig, o.ContextTimeoutEnabled, o.Addrs...)
 		}
-		want.HeedsDeadlines = true
-		if want.PoolSize == 0 { // the driver's own
-			want.PoolSize = got.PoolSize
+		tt.want.HeedsDeadlines = true
+		if tt.want.PoolSize == 0 { // the driver's own
+			tt.want.PoolSize = got.PoolSize
 		}
-		if want.Read == 0 {
-			want.Read = 3 * time.Second
+		if tt.want.Read == 0 {
+			tt.want.Read = 3 * time.Second
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", url, diff)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.url, diff)
 		}
 	}
 }

@@ -121,10 +121,12 @@ func TestLogout(t *testing.T) {
 	if a := logout("Cookie", cookie, "Sec-Fetch-Site", "cross-site"); a.status != 403 || a.header.Get("Set-Cookie") != "" { // case S17
 		t.Errorf("from another site: %d %v", a.status, a.header)
 	}
-	for name, auth := range map[string]string{"good": session, "good, twice": session, "unknown": unknown, "malformed": "Session x", "a key": "Bearer " + c.key} {
-		if a := logout("Authorization", auth, "Cookie", cookie); a.status != 204 || a.header.Get("Set-Cookie") != "" {
-			t.Errorf("%s: %d %v", name, a.status, a.header)
-		}
+	for _, tt := range []struct{ name, auth string }{{"good", session}, {"good, twice", session}, {"unknown", unknown}, {"malformed", "Session x"}, {"a key", "Bearer " + c.key}} {
+		t.Run(tt.name, func(t *testing.T) {
+			if a := logout("Authorization", tt.auth, "Cookie", cookie); a.status != 204 || a.header.Get("Set-Cookie") != "" {
+				t.Errorf("%d %v", a.status, a.header)
+			}
+		})
 	}
 	if a := logout(); a.status != 204 {
 		t.Errorf("without anything, as with a cookie the second time: %d", a.status)
@@ -154,18 +156,21 @@ func TestStoreDown(t *testing.T) {
 	c.person("o@example.com", roleOwner)
 	session := c.session("o@example.com")
 	c.Close()
-	for name, a := range map[string]answer{
-		"session": c.do("GET", "/v1/projects", "", "Authorization", session),
-		"login":   c.login("o@example.com", secret),
-		"logout":  c.do("POST", "/v1/auth/logout", "", "Authorization", session),
-		"accept":  c.do("POST", "/v1/auth/accept", `{"token":"x","password":"x"}`),
+	for _, tt := range []struct {
+		name string
+		a    answer
+	}{
+		{"session", c.do("GET", "/v1/projects", "", "Authorization", session)},
+		{"login", c.login("o@example.com", secret)},
+		{"logout", c.do("POST", "/v1/auth/logout", "", "Authorization", session)},
+		{"accept", c.do("POST", "/v1/auth/accept", `{"token":"x","password":"x"}`)},
 	} {
 		want := 503
-		if name == "accept" {
+		if tt.name == "accept" {
 			want = 400 // whose invitation it is follows from its signature
 		}
-		if a.status != want || want == 503 && a.header.Get("Retry-After") == "" || a.header.Get("Set-Cookie") != "" {
-			t.Errorf("%s: %d %s %v", name, a.status, a.body, a.header)
+		if tt.a.status != want || want == 503 && tt.a.header.Get("Retry-After") == "" || tt.a.header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %d %s %v", tt.name, tt.a.status, tt.a.body, tt.a.header)
 		}
 	}
 }

@@ -122,20 +122,20 @@ func structure(t *testing.T, url string) string {
 
 // A database of another release is left alone, and what is to be done is said.
 func TestOtherRelease(t *testing.T) {
-	for name, tt := range map[string]struct {
-		change string
-		want   error
+	for _, tt := range []struct {
+		name, change string
+		want         error
 	}{
-		"older":               {`DELETE FROM tollgate_server.migrations WHERE version > 1`, database.ErrOlder},
-		"newer":               {`INSERT INTO tollgate_server.migrations VALUES (1000, 'later', 1000)`, database.ErrNewer},
-		"older library":       {`DELETE FROM tollgate.migrations`, database.ErrOlder},
-		"newer library":       {`INSERT INTO tollgate.migrations VALUES (1000, 'later', 1000)`, database.ErrNewer},
-		"newer, for us too":   {`INSERT INTO tollgate_server.migrations VALUES (1000, 'later', 1); INSERT INTO tollgate.migrations VALUES (1000, 'later', 1)`, nil},
-		"older library alone": {`DELETE FROM tollgate.migrations; DROP SCHEMA tollgate_server CASCADE`, database.ErrOlder},
-		"library alone":       {`DROP SCHEMA tollgate_server CASCADE`, nil},
-		"empty schemas":       {`DROP SCHEMA tollgate, tollgate_server CASCADE; CREATE SCHEMA tollgate; CREATE SCHEMA tollgate_server`, nil},
+		{"older", `DELETE FROM tollgate_server.migrations WHERE version > 1`, database.ErrOlder},
+		{"newer", `INSERT INTO tollgate_server.migrations VALUES (1000, 'later', 1000)`, database.ErrNewer},
+		{"older library", `DELETE FROM tollgate.migrations`, database.ErrOlder},
+		{"newer library", `INSERT INTO tollgate.migrations VALUES (1000, 'later', 1000)`, database.ErrNewer},
+		{"newer, for us too", `INSERT INTO tollgate_server.migrations VALUES (1000, 'later', 1); INSERT INTO tollgate.migrations VALUES (1000, 'later', 1)`, nil},
+		{"older library alone", `DELETE FROM tollgate.migrations; DROP SCHEMA tollgate_server CASCADE`, database.ErrOlder},
+		{"library alone", `DROP SCHEMA tollgate_server CASCADE`, nil},
+		{"empty schemas", `DROP SCHEMA tollgate, tollgate_server CASCADE; CREATE SCHEMA tollgate; CREATE SCHEMA tollgate_server`, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			db := postgres(t, databasetest.Postgres(t))
 			must(t, db.Prepare(t.Context()))
 			_, err := db.Pool().Exec(t.Context(), tt.change)
@@ -149,7 +149,7 @@ func TestOtherRelease(t *testing.T) {
 			if tt.want == database.ErrOlder && !strings.Contains(err.Error(), "run: server migrate") {
 				t.Errorf("%v", err)
 			}
-			if err := db.Migrate(t.Context(), database.Newest()); errors.Is(err, database.ErrNewer) != strings.HasPrefix(name, "newer") {
+			if err := db.Migrate(t.Context(), database.Newest()); errors.Is(err, database.ErrNewer) != strings.HasPrefix(tt.name, "newer") {
 				t.Errorf("Migrate: %v", err)
 			}
 		})
