@@ -16,10 +16,10 @@ import (
 // docs/architecture.md shows the method that decides every request as it is.
 func TestArchitectureShowsCheck(t *testing.T) {
 	source, doc := string(must(os.ReadFile("gate.go"))), string(must(os.ReadFile("docs/architecture.md")))
-	_, check, found := strings.Cut(source, "\nfunc (g *Guard) Check(")
+	_, check, found := strings.Cut(source, "\nfunc (g *Guard) CheckParams(")
 	check, _, ends := strings.Cut(check, "\n}\n")
-	if want := "```go\nfunc (g *Guard) Check(" + check + "\n}\n```\n"; !found || !ends || !strings.Contains(doc, want) {
-		t.Errorf("docs/architecture.md does not show Guard.Check of gate.go: want in it\n%s", want)
+	if want := "```go\nfunc (g *Guard) CheckParams(" + check + "\n}\n```\n"; !found || !ends || !strings.Contains(doc, want) {
+		t.Errorf("docs/architecture.md does not show Guard.CheckParams of gate.go: want in it\n%s", want)
 	}
 }
 

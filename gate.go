@@ -47,14 +47,21 @@ type Guard struct {
 // Check decides r and writes no response. It sets the headers of the decision on h
 // and returns the request to serve. On error it returns the refused request, whose
 // context names the caller if known: pass both to [Gate.Refuse].
+func (g *Guard) Check(r *http.Request, h http.Header) (*http.Request, error) {
+	return g.CheckParams(r, nil, h)
+}
+
+// CheckParams is Check for a router that keeps the parameters of the path to itself,
+// as gin and echo do. The route must be one of a [Coverage], which makes sure that its
+// pattern has all parameters of the need.
 //
 // This is the path of every request, in order: cheap checks first, and nothing
 // is charged before the request is known to be allowed.
-func (g *Guard) Check(r *http.Request, h http.Header) (*http.Request, error) {
+func (g *Guard) CheckParams(r *http.Request, p authz.Params, h http.Header) (*http.Request, error) {
 	gate, now := g.gate, g.gate.config.Now()
 
 	// Match: the router has found the route; what is it about?
-	target, err := g.need.Target(r)
+	target, err := g.need.Target(r, p)
 	if err != nil {
 		return r, err
 	}
@@ -92,14 +99,23 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		panic("tollgate: need " + g.declared.Need.ID + ": the handler is nil")
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		checked, err := g.Check(r, w.Header())
-		if err != nil {
-			g.gate.Refuse(w, checked, err)
-			return
-		}
-		next.ServeHTTP(w, checked)
-	})
+	return &guarded{g, next}
+}
+
+// guarded is a handler behind a guard.
+type guarded struct {
+	guard *Guard
+	next  http.Handler
+}
+
+// ServeHTTP decides r, and then serves or refuses it.
+func (h *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	checked, err := h.guard.Check(r, w.Header())
+	if err != nil {
+		h.guard.gate.Refuse(w, checked, err)
+		return
+	}
+	h.next.ServeHTTP(w, checked)
 }
 
 // served is the context of a request that was allowed. It holds the one value

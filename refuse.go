@@ -26,38 +26,44 @@ import (
 // What is missing and what belongs to another account are both store.ErrNotFound, so
 // that both have the same answer.
 func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	g.refuse(g.config.Errors, w, r, err)
+}
+
+// refuse answers by form, and logs what authn does not log itself.
+func (g *Gate) refuse(form problem.Writer, w http.ResponseWriter, r *http.Request, err error) {
 	r = problem.Identify(r)
+	write := problem.Logged(form, g.config.Logger)
 	switch {
 	case errors.Is(err, ratelimit.ErrExceeded), errors.Is(err, ratelimit.ErrUnavailable):
-		g.errors(w, r, ratelimit.Problem(err))
+		write(w, r, ratelimit.Problem(err))
 	case errors.Is(err, ratelimit.ErrNoSubject):
 		g.misused.Write(r.Context(), g.config.Now(), slog.LevelError, "an authenticator returned a principal without Account and Subject: nobody can be charged",
 			slog.String("request_id", problem.RequestID(r.Context())))
-		g.errors(w, r, ratelimit.Problem(err))
+		write(w, r, ratelimit.Problem(err))
 	case errors.Is(err, authz.ErrNoPathValue):
 		g.misused.Write(r.Context(), g.config.Now(), slog.LevelError,
 			"the route is misdeclared: its router does not set the path value that the need names; correct the name in From, or call r.SetPathValue before the gate",
 			slog.String("request_id", problem.RequestID(r.Context())), slog.String("pattern", r.Pattern), slog.Any("err", err))
-		g.errors(w, r, authz.Problem(err))
+		write(w, r, authz.Problem(err))
 	case errors.Is(err, authz.ErrMethod):
 		g.misused.Write(r.Context(), g.config.Now(), slog.LevelWarn, "a route was called with a method that its need does not allow: if the route changes something, require a permission that is not read-only, or say ReadOnly",
 			slog.String("request_id", problem.RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern))
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		g.errors(w, r, authz.Problem(err))
+		write(w, r, authz.Problem(err))
 	case authz.Refuses(err):
-		g.errors(w, r, authz.Problem(err))
+		write(w, r, authz.Problem(err))
 	default:
 		if p, ok := problemOf(err); ok {
 			p.Cause = err
-			g.errors(w, r, p)
+			write(w, r, p)
 			return
 		}
 		_, known := authn.FromContext(r.Context())
 		if outage := authn.Problem(err).Status == http.StatusServiceUnavailable; known && outage && !errors.Is(err, authn.ErrUnavailable) {
-			g.fail(w, r, err)
+			g.fail(write, w, r, err)
 			return
 		}
-		g.auth.Refuse(w, r, err)
+		form(w, r, g.auth.Refused(r, err))
 	}
 }
 
@@ -158,7 +164,7 @@ func rotationProblem(err error) (problem.Problem, bool) {
 
 // fail answers a request whose handler could not do its work, and logs it. A client
 // that hangs up is no outage.
-func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (g *Gate) fail(write problem.Writer, w http.ResponseWriter, r *http.Request, err error) {
 	log, level := &g.failed, slog.LevelError
 	if errors.Is(context.Cause(r.Context()), context.Canceled) {
 		log, level = &g.abandoned, slog.LevelInfo // apart, so that these hide no outage
@@ -169,5 +175,5 @@ func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	log.Write(r.Context(), g.config.Now(), level, "request failed", slog.String("request_id", problem.RequestID(r.Context())),
 		slog.String("client", client), slog.String("pattern", r.Pattern), slog.Any("err", err))
-	g.errors(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second, Cause: err})
+	write(w, r, problem.Problem{Status: http.StatusServiceUnavailable, Retry: time.Second, Cause: err})
 }

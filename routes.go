@@ -44,14 +44,8 @@ func (g *Gate) Handle(pattern string, need authz.Need, h http.Handler) {
 	g.mustBeMade()
 	p, err := parsePattern(pattern)
 	errs := []error{err}
-	for kind, name := range need.From {
-		if err == nil && !slices.Contains(p.wildcards, name) {
-			errs = append(errs, fmt.Errorf("need.From: %q comes from {%s}, which is no wildcard of one segment here: correct the name or the pattern", kind, name))
-		}
-	}
-	errs = append(errs, g.unchecked(p, need)...)
-	if p.method != "" && !authz.Safe(p.method) && g.model.ReadOnly(need.Permission) && !need.ReadOnly {
-		errs = append(errs, fmt.Errorf("%s with permission %q, which is read-only: require one that changes things, or say ReadOnly", p.method, need.Permission))
+	if err == nil {
+		errs = append(errs, g.fits(need, p.method, p.wildcards))
 	}
 	if h == nil {
 		errs = append(errs, errors.New("the handler is nil"))
@@ -66,14 +60,30 @@ func (g *Gate) Handle(pattern string, need authz.Need, h http.Handler) {
 	g.add(guard.declared, &route{wildcards: rest, guard: guard, handler: guard.Wrap(g.inside(h))})
 }
 
+// fits returns what is wrong with a need on a route of this method, "" for all, and
+// with these parameters in its pattern.
+func (g *Gate) fits(need authz.Need, method string, params []string) error {
+	var errs []error
+	for _, kind := range slices.Sorted(maps.Keys(need.From)) {
+		if name := need.From[kind]; !slices.Contains(params, name) {
+			errs = append(errs, fmt.Errorf("need.From: %q comes from {%s}, which is no wildcard of one segment here: correct the name or the pattern", kind, name))
+		}
+	}
+	errs = append(errs, g.unchecked(params, need)...)
+	if method != "" && !authz.Safe(method) && g.model.ReadOnly(need.Permission) && !need.ReadOnly {
+		errs = append(errs, fmt.Errorf("%s with permission %q, which is read-only: require one that changes things, or say ReadOnly", method, need.Permission))
+	}
+	return errors.Join(errs...)
+}
+
 // unchecked returns an error for every wildcard that is called like a resource of
 // the gate, {project} or {project_id} for "projects", of which need says nothing: it
 // would be open to every key, whatever the key is limited to.
-func (g *Gate) unchecked(p pattern, need authz.Need) (errs []error) {
+func (g *Gate) unchecked(params []string, need authz.Need) (errs []error) {
 	if need.Anyone || need.Person && need.Permission == "" { // no grant is asked about
 		return nil
 	}
-	for _, name := range p.wildcards {
+	for _, name := range params {
 		for _, kind := range g.config.Resources {
 			_, taken := need.From[kind]
 			if taken || !callsFor(name, kind) || slices.Contains(need.CheckedByHandler, kind) || slices.Contains(need.AllOf, kind) {
@@ -215,17 +225,23 @@ func (rs *routes) located(message, at string) string {
 	})
 }
 
-// caller returns the line outside this package and portal that is being executed.
+// caller returns the line of the application that is being executed.
 func caller() string {
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		f, more := frames.Next()
-		ours := strings.HasPrefix(f.Function, "medtwin.ai/tollgate.") || strings.HasPrefix(f.Function, "medtwin.ai/tollgate/portal.")
-		if !ours || !more {
+		if !ours(f) || !more {
 			return fmt.Sprintf("%s:%d", f.File, f.Line)
 		}
 	}
+}
+
+// ours reports whether a frame is of this package, of portal, or of an adapter.
+func ours(f runtime.Frame) bool {
+	_, adapter, _ := strings.Cut(f.Function, "medtwin.ai/tollgate/adapters/")
+	return adapter != "" && !strings.HasSuffix(f.File, "_test.go") ||
+		strings.HasPrefix(f.Function, "medtwin.ai/tollgate.") || strings.HasPrefix(f.Function, "medtwin.ai/tollgate/portal.")
 }
 
 // Table returns the declared routes in the order of their declaration, for tests
@@ -258,7 +274,7 @@ func (g *Gate) Match(r *http.Request) (authz.Route, authz.Request, bool) {
 		return p.route.declared, authz.Request{}, true
 	}
 	need := p.route.guard.need
-	target, err := need.Target(p.request)
+	target, err := need.Target(p.request, nil)
 	if err != nil {
 		return authz.Route{}, authz.Request{}, false
 	}

@@ -163,8 +163,15 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 // it. The log and the answer have the same request id.
 func (m *Middleware) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	r = problem.Identify(r)
+	m.config.Errors(w, r, m.Refused(r, err))
+}
+
+// Refused logs the refusal of r, and returns what its client is told. It is Refuse for
+// code that writes answers itself. The request id of r must be known: see
+// [problem.Identify].
+func (m *Middleware) Refused(r *http.Request, err error) problem.Problem {
 	m.note(r, err, m.config.Now())
-	m.config.Errors(w, r, Problem(err))
+	return Problem(err)
 }
 
 // Check authenticates r and writes nothing. It returns the request to serve,

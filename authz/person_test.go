@@ -44,7 +44,7 @@ func TestPerson(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			target, err := need.Target(httptest.NewRequest("POST", "/", nil))
+			target, err := need.Target(httptest.NewRequest("POST", "/", nil), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

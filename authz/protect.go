@@ -120,7 +120,7 @@ func (a *admitted) CostOf(r *http.Request) int {
 
 // check decides r by the caller on its context.
 func (q *Requirement) check(r *http.Request) (*Access, error) {
-	target, err := q.Target(r)
+	target, err := q.Target(r, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -91,22 +91,38 @@ type Target struct {
 	unsafe bool // by its method
 }
 
-// Target reads the target of r from its method and path values. Errors:
+// Params are the parameters of a path, as a router gives them to a handler. Param
+// returns "" for one that the path does not have. The contexts of gin and echo are
+// Params.
+type Params interface{ Param(name string) string }
+
+// pathValues are the parameters that the router has set on the request itself.
+type pathValues struct{ r *http.Request }
+
+func (v pathValues) Param(name string) string { return v.r.PathValue(name) }
+
+// Target reads the target of r from its method and its path values, or from p for a
+// router that sets none. Errors:
 //
 //   - ErrNotFound: a path value cannot be an id.
-//   - ErrNoPathValue: a path value is missing. The error names it.
+//   - ErrNoPathValue: a path value is missing. The error names it. With p it is
+//     ErrNotFound, because an adapter has made sure that the pattern has the parameter.
 //   - ErrMethod: the method is unsafe, and the route is read-only.
 //
 // An id is compared in the exact spelling that the handler receives. So "P1",
 // "%70%31" and "p1/" are never taken for "p1" by one of the two and not by the
 // other.
-func (q *Requirement) Target(r *http.Request) (Target, error) {
+func (q *Requirement) Target(r *http.Request, p Params) (Target, error) {
+	missing := ErrNotFound
+	if p == nil {
+		p, missing = pathValues{r}, ErrNoPathValue
+	}
 	t := Target{ids: q.ids, unsafe: !Safe(r.Method)}
 	for i, wildcard := range q.wildcards {
-		id := r.PathValue(wildcard)
+		id := p.Param(wildcard)
 		if !ValidID(id) {
 			if id == "" {
-				return t, fmt.Errorf("%w %q", ErrNoPathValue, wildcard)
+				return t, fmt.Errorf("%w %q", missing, wildcard)
 			}
 			return t, ErrNotFound
 		}

@@ -40,6 +40,12 @@ func (p *Problem) Error() string {
 	return "problem: " + full.Code + ": " + full.Detail
 }
 
+// StatusCode returns the status, as frameworks expect it of an error that is an answer.
+func (p *Problem) StatusCode() int { return p.withDefaults().Status }
+
+// MarshalJSON returns the content that Write sends. It never fails.
+func (p *Problem) MarshalJSON() ([]byte, error) { return p.withDefaults().body(), nil }
+
 // Write is the default [Writer]. It answers r with p in the form of RFC 9457.
 // The code, the request id and the other fields of p are extension members
 // (§3.2). Nothing may have been written to w before.

@@ -26,7 +26,7 @@ import (
 // Packages webhook and secretscan have 86, which stand apart: no other package types them.
 // 45 are fields, and 14 belong to the interfaces of their stores, so that applications
 // keep endpoints and reports in tables of their own.
-const most = 1175
+const most = 1240
 
 // surface keeps what a user can type small.
 func surface(t *tree) []string {

@@ -1,0 +1,169 @@
+package tollgate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/problem"
+)
+
+// A Coverage holds all routes of another router against the needs that are declared
+// for them. A route without a need, and without a reason to be public, keeps the
+// program from starting. Adapters use it: see adapters/chimw.
+type Coverage struct {
+	gate    *Gate
+	public  map[routeKey]declaration
+	covered atomic.Pointer[map[routeKey]bool] // nil: Start has not succeeded
+}
+
+// An Endpoint is a route of another router.
+type Endpoint struct {
+	Method  string   // "" for all
+	Pattern string   // in the notation of the router
+	Params  []string // the names of the parameters in the pattern
+	Guards  []*Guard // around its handler; exactly one, or none if the route is public
+}
+
+// A routeKey is what routers tell routes apart by.
+type routeKey struct{ method, pattern string }
+
+func (k routeKey) String() string {
+	if k.method == "" {
+		return k.pattern
+	}
+	return k.method + " " + k.pattern
+}
+
+// A declaration says why a route is public, and where the program says so.
+type declaration struct{ reason, at string }
+
+// NewCoverage returns a Coverage of g for the routes of another router.
+func NewCoverage(g *Gate) *Coverage {
+	g.mustBeMade()
+	return &Coverage{gate: g, public: make(map[routeKey]declaration)}
+}
+
+// Public declares a route that anyone may call, and why. An empty method means all
+// methods. It panics without a reason.
+func (c *Coverage) Public(method, pattern, reason string) {
+	if reason == "" {
+		panic(fmt.Sprintf("tollgate: %s: a public route without a reason: say why anybody may call it", routeKey{method, pattern}))
+	}
+	c.public[routeKey{method, pattern}] = declaration{reason, caller()}
+}
+
+// Start checks the routes and lets requests pass from now on. An error names every
+// route that has no need and is not public, that has both or two needs, or whose need
+// does not fit, and every public declaration without a route. It is an error to start
+// twice.
+func (c *Coverage) Start(endpoints []Endpoint) error {
+	if c.covered.Load() != nil {
+		return errors.New("tollgate: the routes have been checked already: declare all of them, and then start once")
+	}
+	var errs []error
+	covered, unused := make(map[routeKey]bool), maps.Clone(c.public)
+	for _, e := range endpoints {
+		key := routeKey{e.Method, e.Pattern}
+		declared := key
+		if _, ok := c.public[key]; !ok {
+			declared.method = ""
+		}
+		public, ok := c.public[declared]
+		delete(unused, declared)
+		if err := c.check(e, ok); err != nil {
+			errs = append(errs, fmt.Errorf("tollgate: %s: %w", key, err))
+			continue
+		}
+		covered[key] = true
+		if ok {
+			c.gate.record(authz.Route{Pattern: key.String(), Method: e.Method, Public: public.reason})
+		} else {
+			c.gate.place(e)
+		}
+	}
+	for key, d := range unused {
+		errs = append(errs, fmt.Errorf("tollgate: there is no route %s, which %s declares public: correct or delete the declaration", key, d.at))
+	}
+	if len(errs) > 0 {
+		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return errors.Join(errs...)
+	}
+	c.covered.Store(&covered)
+	return nil
+}
+
+// check returns what is wrong with one route.
+func (c *Coverage) check(e Endpoint, public bool) error {
+	switch {
+	case len(e.Guards) == 0 && !public:
+		return errors.New("it requires nothing of its caller: give it a need, or declare it public with a reason")
+	case len(e.Guards) > 0 && public:
+		return fmt.Errorf("it has the need %q and is declared public: delete one of the two", e.Guards[0].need.Need().ID)
+	case public:
+		return nil
+	case len(e.Guards) > 1:
+		return fmt.Errorf("it has the needs %q and %q, so a request would be decided and charged twice: delete one", e.Guards[0].need.Need().ID, e.Guards[1].need.Need().ID)
+	case e.Guards[0].gate != c.gate:
+		return fmt.Errorf("its need %q is of another gate", e.Guards[0].need.Need().ID)
+	}
+	return c.gate.fits(e.Guards[0].need.Need(), e.Method, e.Params)
+}
+
+// Admit returns nil if a request may be served by a route: Start has seen it. Otherwise
+// it returns an error for [Gate.Refuse], which answers 404, and the log names the
+// route. Method and pattern are those of the route that the router has found.
+func (c *Coverage) Admit(r *http.Request, method, pattern string) error {
+	covered := c.covered.Load()
+	switch {
+	case covered == nil:
+		c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the routes have not been checked; call Start of the adapter before serving")
+		return &problem.Problem{Status: http.StatusInternalServerError}
+	case (*covered)[routeKey{method, pattern}] || (*covered)[routeKey{"", pattern}]:
+		return nil
+	}
+	c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the route was added after the start; add it before", slog.String("route", routeKey{method, pattern}.String()))
+	return &problem.Problem{Status: http.StatusNotFound}
+}
+
+// Refuse is [Gate.Refuse] with another form than Config.Errors, for answers through the
+// error handling of a framework. A nil form means Config.Errors.
+func (c *Coverage) Refuse(form problem.Writer, w http.ResponseWriter, r *http.Request, err error) {
+	if form == nil {
+		form = c.gate.config.Errors
+	}
+	c.gate.refuse(form, w, r, err)
+}
+
+// place notes in the table which route of the router has the need of e.
+func (g *Gate) place(e Endpoint) {
+	for i := range g.routes.table {
+		r := &g.routes.table[i]
+		if r.Public == "" && r.Need.ID == e.Guards[0].declared.Need.ID && r.Pattern == "" {
+			r.Pattern, r.Method = routeKey{e.Method, e.Pattern}.String(), e.Method
+			return
+		}
+	}
+}
+
+// wrapped is the code of every value of Guard.Wrap, by which GuardOf knows them.
+var wrapped = reflect.ValueOf((*Guard)(nil).Wrap).Pointer()
+
+// GuardOf returns the guard of v, which is what Require has returned, or a handler that
+// it has wrapped. For anything else it returns nil.
+func GuardOf(v any) *Guard {
+	if require, ok := v.(func(http.Handler) http.Handler); ok && reflect.ValueOf(require).Pointer() == wrapped {
+		v = require(http.NotFoundHandler())
+	}
+	if h, ok := v.(*guarded); ok {
+		return h.guard
+	}
+	return nil
+}
