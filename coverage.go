@@ -19,9 +19,10 @@ import (
 // for them. A route without a need, and without a reason to be public, keeps the
 // program from starting. Adapters use it: see adapters/chimw.
 type Coverage struct {
-	gate    *Gate
-	public  map[routeKey]declaration
-	covered atomic.Pointer[map[routeKey]bool] // nil: Start has not succeeded
+	gate      *Gate
+	public    map[routeKey]declaration
+	unmatched bool                              // the router answers what matches no route
+	covered   atomic.Pointer[map[routeKey]bool] // nil: Start has not succeeded
 }
 
 // An Endpoint is a route of another router.
@@ -117,19 +118,37 @@ func (c *Coverage) check(e Endpoint, public bool) error {
 	return c.gate.fits(e.Guards[0].need.Need(), e.Method, e.Params)
 }
 
-// Admit returns nil if a request may be served by a route: Start has seen it. Otherwise
-// it returns an error for [Gate.Refuse], which answers 404, and the log names the
-// route. Method and pattern are those of the route that the router has found.
-func (c *Coverage) Admit(r *http.Request, method, pattern string) error {
+// Unmatched leaves requests that match no route to the router, whose handlers for them
+// no walk of routes shows. The reason says why that is safe, such as "a page that says
+// 404". Without it the gate answers them with 404 or 405. It panics without a reason.
+func (c *Coverage) Unmatched(reason string) {
+	if reason == "" {
+		panic("tollgate: Unmatched without a reason: say what the router answers to a request that matches no route")
+	}
+	c.unmatched = true
+}
+
+// Admit returns nil if a request may be served by the route that the router has found:
+// Start has seen that. For any other route it returns an error for [Gate.Refuse], which
+// answers 404, and the log names the route. The empty pattern means that the router has
+// found no route; allow lists the methods that the path has, or is empty.
+func (c *Coverage) Admit(w http.ResponseWriter, r *http.Request, method, pattern, allow string) error {
 	covered := c.covered.Load()
 	switch {
 	case covered == nil:
 		c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the routes have not been checked; call Start of the adapter before serving")
 		return &problem.Problem{Status: http.StatusInternalServerError}
-	case (*covered)[routeKey{method, pattern}] || (*covered)[routeKey{"", pattern}]:
+	case pattern != "" && ((*covered)[routeKey{method, pattern}] || (*covered)[routeKey{"", pattern}]):
 		return nil
+	case pattern != "":
+		c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the route was added after the start; add it before", slog.String("route", routeKey{method, pattern}.String()))
+		return &problem.Problem{Status: http.StatusNotFound}
+	case c.unmatched:
+		return nil
+	case allow != "":
+		w.Header().Set("Allow", allow)
+		return &problem.Problem{Status: http.StatusMethodNotAllowed}
 	}
-	c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the route was added after the start; add it before", slog.String("route", routeKey{method, pattern}.String()))
 	return &problem.Problem{Status: http.StatusNotFound}
 }
 

@@ -1,0 +1,162 @@
+package chimw_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"medtwin.ai/tollgate"
+	"medtwin.ai/tollgate/adapters/chimw"
+	"medtwin.ai/tollgate/authz"
+	"medtwin.ai/tollgate/keyfmt"
+	"medtwin.ai/tollgate/routertest"
+	"medtwin.ai/tollgate/store/memory"
+)
+
+// router is a chi router for the suite.
+type router struct {
+	*chimw.Router
+	gate   *tollgate.Gate
+	routes *chi.Mux
+}
+
+func newRouter(gate *tollgate.Gate) routertest.Router {
+	routes := chi.NewRouter()
+	routes.Use(middleware.Recoverer)
+	return router{chimw.New(gate, routes), gate, routes}
+}
+
+func (r router) Handle(method, pattern string, need authz.Need, h routertest.Handler) {
+	r.routes.With(r.gate.Require(need)).Method(method, pattern, handler(h))
+}
+
+func (r router) Add(method, pattern string, h routertest.Handler) {
+	r.routes.Method(method, pattern, handler(h))
+}
+
+func handler(h routertest.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h(w, r, func(name string) string { return chi.URLParam(r, name) })
+	})
+}
+
+// Cases A11, A12, A13, A16, S18, T1.
+func TestBehaviour(t *testing.T) { routertest.Run(t, newRouter) }
+
+func newGate(t *testing.T) *tollgate.Gate {
+	t.Helper()
+	return tollgate.Must(tollgate.New(tollgate.Config{
+		Store: tollgate.Must(memory.New(memory.Config{})), Secrets: tollgate.Must(keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))),
+		Prefix: "acme", Permissions: []string{"read", "write"}, ReadOnly: []string{"read"}, Resources: []string{"projects"},
+	}))
+}
+
+func ok(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
+
+// Start sees every route of a router, however it was added.
+func TestWalk(t *testing.T) {
+	need := func(id string) authz.Need { return authz.Need{ID: id, Permission: "read"} }
+	whole := func(gate *tollgate.Gate, without string) (*chi.Mux, *chimw.Router) {
+		require := func(id string) func(http.Handler) http.Handler {
+			if id == without {
+				return func(h http.Handler) http.Handler { return h }
+			}
+			return gate.Require(need(id))
+		}
+		routes := chi.NewRouter()
+		routes.With(require("with")).Get("/with", ok)
+		routes.Group(func(r chi.Router) {
+			r.Use(require("group"))
+			r.Get("/group", ok)
+		})
+		routes.Route("/route/{id}", func(r chi.Router) {
+			r.With(require("nested")).Get("/nested/{n:[0-9]{1,3}}", ok)
+			r.Route("/deep", func(r chi.Router) { r.With(require("deep")).Get("/", ok) })
+		})
+		sub := chi.NewRouter()
+		sub.Use(require("use"))
+		sub.Get("/used", ok)
+		routes.Mount("/mount", sub)
+		other := chi.NewRouter()
+		other.Get("/mounted", ok)
+		routes.With(require("around")).Mount("/around", other)
+		routes.Method("GET", "/wrapped", require("wrapped")(http.HandlerFunc(ok)))
+		routes.Mount("/opaque", http.HandlerFunc(ok))
+		guard := chimw.New(gate, routes)
+		if without != "opaque" {
+			guard.Public("", "/opaque/*", "a file server")
+		}
+		return routes, guard
+	}
+	routes := []struct{ name, pattern string }{
+		{"with", "GET /with"}, {"group", "GET /group"}, {"nested", "GET /route/{id}/nested/{n:[0-9]{1,3}}"}, {"deep", "GET /route/{id}/deep/"},
+		{"use", "GET /mount/used"}, {"around", "GET /around/mounted"}, {"wrapped", "GET /wrapped"}, {"opaque", "GET /opaque/*"},
+	}
+	for _, tt := range routes {
+		t.Run("without "+tt.name, func(t *testing.T) {
+			_, guard := whole(newGate(t), tt.name)
+			if _, err := guard.Start(); err == nil || !strings.Contains(err.Error(), tt.pattern+": it requires nothing of its caller") {
+				t.Errorf("got the error %v, want one that names %s", err, tt.pattern)
+			}
+		})
+	}
+	t.Run("whole", func(t *testing.T) {
+		gate := newGate(t)
+		_, guard := whole(gate, "")
+		h, err := guard.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var table []string
+		for _, r := range gate.Table() {
+			table = append(table, r.Pattern)
+		}
+		for _, path := range []string{"/with", "/group", "/route/1/nested/22", "/route/1/deep/", "/mount/used", "/around/mounted", "/wrapped"} {
+			if got := status(h, "GET", path); got != 401 {
+				t.Errorf("%s: got %d, want 401", path, got)
+			}
+		}
+		for _, tt := range routes {
+			if !strings.Contains(strings.Join(table, "\n"), tt.pattern) {
+				t.Errorf("the table is %q, want %s in it", table, tt.pattern)
+			}
+		}
+		if got := status(h, "GET", "/opaque/file"); got != 200 {
+			t.Errorf("a mounted handler: got %d", got)
+		}
+	})
+}
+
+// Requests that match no route are the gate's, unless the router is said to have them.
+func TestUnmatched(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		router bool
+		want   int
+	}{{"gate", false, 404}, {"router", true, 418}} {
+		t.Run(tt.name, func(t *testing.T) {
+			routes := chi.NewRouter()
+			routes.NotFound(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+			guard := chimw.New(newGate(t), routes)
+			if tt.router {
+				guard.Unmatched("a page that says so")
+			}
+			h, err := guard.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := status(h, "GET", "/nowhere"); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func status(h http.Handler, method, path string) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w.Code
+}
