@@ -21,8 +21,8 @@ import (
 type Coverage struct {
 	gate      *Gate
 	public    map[routeKey]declaration
-	unmatched bool                              // the router answers what matches no route
-	covered   atomic.Pointer[map[routeKey]bool] // nil: Start has not succeeded
+	unmatched bool                                // the router answers what matches no route
+	covered   atomic.Pointer[map[string][]string] // methods by pattern; nil: Start has not succeeded
 }
 
 // An Endpoint is a route of another router.
@@ -70,7 +70,7 @@ func (c *Coverage) Start(endpoints []Endpoint) error {
 		return errors.New("tollgate: the routes have been checked already: declare all of them, and then start once")
 	}
 	var errs []error
-	covered, unused := make(map[routeKey]bool), maps.Clone(c.public)
+	covered, unused := make(map[string][]string), maps.Clone(c.public)
 	for _, e := range endpoints {
 		key := routeKey{e.Method, e.Pattern}
 		declared := key
@@ -83,7 +83,7 @@ func (c *Coverage) Start(endpoints []Endpoint) error {
 			errs = append(errs, fmt.Errorf("tollgate: %s: %w", key, err))
 			continue
 		}
-		covered[key] = true
+		covered[e.Pattern] = append(covered[e.Pattern], e.Method)
 		if ok {
 			c.gate.record(authz.Route{Pattern: key.String(), Method: e.Method, Public: public.reason})
 		} else {
@@ -138,9 +138,12 @@ func (c *Coverage) Admit(w http.ResponseWriter, r *http.Request, method, pattern
 	case covered == nil:
 		c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the routes have not been checked; call Start of the adapter before serving")
 		return &problem.Problem{Status: http.StatusInternalServerError}
-	case pattern != "" && ((*covered)[routeKey{method, pattern}] || (*covered)[routeKey{"", pattern}]):
-		return nil
 	case pattern != "":
+		for _, m := range (*covered)[pattern] {
+			if m == method || m == "" {
+				return nil
+			}
+		}
 		c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the route was added after the start; add it before", slog.String("route", routeKey{method, pattern}.String()))
 		return &problem.Problem{Status: http.StatusNotFound}
 	case c.unmatched:

@@ -17,7 +17,7 @@ const maxAdded = 30
 // which.
 func TestAdoption(t *testing.T) {
 	page := must(os.ReadFile("../docs/adoption.md"))(t)
-	for _, tt := range []struct{ name, original string }{{"nethttp", "nethttp"}, {"chiapp", "chi"}} {
+	for _, tt := range []struct{ name, original string }{{"nethttp", "nethttp"}, {"chiapp", "chi"}, {"gin", "gin"}, {"echo", "echo"}} {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := exec.Command("diff", "-U1", "--label", "before", "--label", "after", "testdata/adoption/"+tt.original+"/main.go", tt.name+"/main.go")
 			diff, err := cmd.Output()

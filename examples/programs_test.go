@@ -26,6 +26,9 @@ import (
 	// for one of later code.
 	_ "github.com/go-chi/chi/v5"
 	_ "medtwin.ai/tollgate"
+	_ "medtwin.ai/tollgate/adapters/chimw"
+	_ "medtwin.ai/tollgate/adapters/echo5mw"
+	_ "medtwin.ai/tollgate/adapters/ginmw"
 	_ "medtwin.ai/tollgate/adapters/sqlitestore"
 )
 
@@ -169,10 +172,20 @@ var listens = regexp.MustCompile(`"localhost:[0-9]+"`)
 // build builds a copy of the program that listens on a free port.
 func build(t *testing.T, name string) *program {
 	t.Helper()
+	return buildWith(t, name, "", "")
+}
+
+// buildWith is build with a part of the program replaced.
+func buildWith(t *testing.T, name, part, by string) *program {
+	t.Helper()
 	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	addr := l.Addr().String()
 	check(t, l.Close())
 	text := must(os.ReadFile(filepath.Join(name, "main.go")))(t)
+	if !bytes.Contains(text, []byte(part)) {
+		t.Fatalf("%s/main.go has no %q", name, part)
+	}
+	text = bytes.Replace(text, []byte(part), []byte(by), 1)
 	dir := t.TempDir()
 	source, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
 	text = listens.ReplaceAll(text, fmt.Appendf(nil, "%q", addr))

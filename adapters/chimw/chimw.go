@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-chi/chi/v5"
 	"medtwin.ai/tollgate"
@@ -79,8 +80,14 @@ func (r *Router) find(req *http.Request, method string) string {
 	if path == "" {
 		path = req.URL.Path
 	}
-	return r.routes.Find(chi.NewRouteContext(), method, path)
+	c := contexts.Get().(*chi.Context)
+	defer contexts.Put(c)
+	c.Reset()
+	return r.routes.Find(c, method, path)
 }
+
+// contexts are what find uses and forgets.
+var contexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
 
 // allowed lists the methods that the path of req has.
 func (r *Router) allowed(req *http.Request) string {

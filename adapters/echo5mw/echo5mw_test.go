@@ -44,8 +44,6 @@ func (r router) Add(method, pattern string, h routertest.Handler) {
 	r.echo.Add(method, colons(pattern), handler(h))
 }
 
-func (r router) Start() (http.Handler, error) { return r.echo, r.Router.Start() }
-
 func handler(h routertest.Handler) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		h(c.Response(), c.Request(), c.Param)
@@ -108,7 +106,8 @@ func TestWalk(t *testing.T) {
 		if without != "not found" {
 			guard.Public("", "/pages/*", "a page that says 404")
 		}
-		return e, guard.Start()
+		_, err := guard.Start()
+		return e, err
 	}
 	for _, tt := range []struct{ name, pattern string }{
 		{"plain", "GET /plain"}, {"nested", "GET /v1/deep/:id"}, {"group", "GET /group/:id"}, {"any", "/any"}, {"static", "/assets*"}, {"not found", "/pages/*"},
@@ -144,7 +143,7 @@ func TestFrameworkErrors(t *testing.T) {
 	guard := echo5mw.New(newGate(t), e)
 	guard.FrameworkErrors = true
 	e.POST("/x", func(c *echo.Context) error { return c.NoContent(http.StatusOK) }, guard.Require(authz.Need{ID: "x", Permission: "write"}))
-	if err := guard.Start(); err != nil {
+	if _, err := guard.Start(); err != nil {
 		t.Fatal(err)
 	}
 	handled := 0
@@ -164,7 +163,7 @@ func TestFrameworkErrors(t *testing.T) {
 func TestNewAfterRoutes(t *testing.T) {
 	e := newEcho()
 	e.GET("/early", func(c *echo.Context) error { return c.NoContent(http.StatusOK) })
-	if err := echo5mw.New(newGate(t), e).Start(); err == nil || !strings.Contains(err.Error(), "GET /early: it requires nothing of its caller") {
+	if _, err := echo5mw.New(newGate(t), e).Start(); err == nil || !strings.Contains(err.Error(), "GET /early: it requires nothing of its caller") {
 		t.Errorf("got the error %v", err)
 	}
 }

@@ -5,7 +5,7 @@
 //	guard := echomw.New(gate, e)
 //	e.GET("/v1/projects/:project", getProject, guard.Require(need))
 //	guard.Public("GET", "/health", "liveness")
-//	err := guard.Start()
+//	handler, err := guard.Start()
 //
 // Put New after the middlewares that come first (recovery, request ids, tracing, CORS)
 // and before all routes. Start returns an error for every route without a need. The
@@ -71,15 +71,15 @@ func (r *Router) Public(method, pattern, reason string) { r.cover.Public(method,
 // Default: the gate answers them.
 func (r *Router) Unmatched(reason string) { r.cover.Unmatched(reason) }
 
-// Start checks all routes. The error names every route without a need. Nothing is served
-// before Start, and no route that is added later.
-func (r *Router) Start() error {
+// Start checks all routes and returns the Echo instance. The error names every route
+// without a need. Nothing is served before Start, and no route that is added later.
+func (r *Router) Start() (http.Handler, error) {
 	for i, e := range r.found {
 		if e.Method == echo.RouteNotFound { // of every method
 			r.found[i].Method = ""
 		}
 	}
-	return r.cover.Start(r.found)
+	return r.echo, r.cover.Start(r.found)
 }
 
 // add notes a route and the guards among its middlewares.
@@ -119,7 +119,10 @@ type guarded struct {
 var wrapped = reflect.ValueOf((*guarded)(nil).wrap).Pointer()
 
 func (g *guarded) wrap(next echo.HandlerFunc) echo.HandlerFunc {
-	g.router.asked = g.guard
+	if next == nil { // add asks
+		g.router.asked = g.guard
+		return nil
+	}
 	return func(c echo.Context) error {
 		checked, err := g.guard.CheckParams(c.Request(), c, c.Response().Header())
 		if err != nil {

@@ -5,7 +5,7 @@
 //	guard := ginmw.New(gate, engine)
 //	engine.GET("/v1/projects/:project", guard.Handle(need, getProject))
 //	guard.Public("GET", "/health", "liveness")
-//	err := guard.Start()
+//	handler, err := guard.Start()
 //
 // Put New after the middlewares that come first (recovery, request ids, tracing, CORS)
 // and before all routes. Start returns an error for every route without a need.
@@ -64,9 +64,9 @@ func (r *Router) Public(method, pattern, reason string) { r.cover.Public(method,
 // and says why that is safe. Default: the gate answers them.
 func (r *Router) Unmatched(reason string) { r.cover.Unmatched(reason) }
 
-// Start checks all routes. The error names every route without a need. The engine serves
-// nothing before Start, and no route that is added later.
-func (r *Router) Start() error {
+// Start checks all routes and returns the engine. The error names every route without a
+// need. The engine serves nothing before Start, and no route that is added later.
+func (r *Router) Start() (http.Handler, error) {
 	var found []tollgate.Endpoint
 	for _, route := range r.engine.Routes() {
 		e := tollgate.Endpoint{Method: route.Method, Pattern: route.Path}
@@ -81,7 +81,7 @@ func (r *Router) Start() error {
 		}
 		found = append(found, e)
 	}
-	return r.cover.Start(found)
+	return r.engine, r.cover.Start(found)
 }
 
 // admit is the middleware in front of all routes.

@@ -52,8 +52,6 @@ func (r router) Add(method, pattern string, h routertest.Handler) {
 	r.engine.Handle(method, colons(pattern), handler(h))
 }
 
-func (r router) Start() (http.Handler, error) { return r.engine, r.Router.Start() }
-
 func handler(h routertest.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) { h(c.Writer, c.Request, c.Param) }
 }
@@ -109,7 +107,8 @@ func TestWalk(t *testing.T) {
 		if without != "static" {
 			guard.Public("", "/assets/*filepath", "static files")
 		}
-		return engine, guard.Start()
+		_, err := guard.Start()
+		return engine, err
 	}
 	for _, tt := range []struct{ name, pattern string }{
 		{"plain", "GET /plain"}, {"grouped", "GET /v1/deep/:id"}, {"static", "GET /assets/*filepath"}, {"static", "HEAD /assets/*filepath"},
@@ -150,7 +149,7 @@ func TestFrameworkErrors(t *testing.T) {
 	guard := ginmw.New(newGate(t), engine)
 	guard.FrameworkErrors = true
 	engine.POST("/x", guard.Handle(authz.Need{ID: "x", Permission: "write"}, func(c *gin.Context) { c.Status(http.StatusOK) }))
-	if err := guard.Start(); err != nil {
+	if _, err := guard.Start(); err != nil {
 		t.Fatal(err)
 	}
 	w := serve(engine, "POST", "/x", "ann")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"medtwin.ai/tollgate"
+	"medtwin.ai/tollgate/adapters/chimw"
 	"medtwin.ai/tollgate/adapters/sqlitestore"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
@@ -24,5 +25,5 @@ func main() {
 		w.Write([]byte("project " + chi.URLParam(r, "project")))
 	})
 	tollgate.Main(gate)
-	log.Fatal(http.ListenAndServe("localhost:8080", routes))
+	log.Fatal(http.ListenAndServe("localhost:8080", tollgate.Must(chimw.New(gate, routes).Start())))
 }

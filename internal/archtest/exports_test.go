@@ -11,8 +11,8 @@ import (
 
 // most bounds the exported names of all public packages: what a release promises to
 // keep. Suites, backends, methods that every Go programmer knows and the fields of
-// every Config count, for all of them can be typed. There are about 1,160. Some 480 are
-// fields; the 680 others compare with the 28 of golang.org/x/time/rate and the 136 of
+// every Config count, for all of them can be typed. There are about 1,220. Some 490 are
+// fields; the 730 others compare with the 28 of golang.org/x/time/rate and the 136 of
 // log/slog, whose fields are not counted.
 //
 // Few programs meet most of them. Package tollgate has 64, 32 of them fields, and the
@@ -23,10 +23,12 @@ import (
 // pgstore and sqlitestore share is public. The bound leaves room for a few more: what
 // needs a package of its own should take another away.
 //
+// The four adapters for routers have 26 and their suite 7; a program meets one of them.
+//
 // Packages webhook and secretscan have 86, which stand apart: no other package types them.
 // 45 are fields, and 14 belong to the interfaces of their stores, so that applications
 // keep endpoints and reports in tables of their own.
-const most = 1240
+const most = 1225
 
 // surface keeps what a user can type small.
 func surface(t *tree) []string {

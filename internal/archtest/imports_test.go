@@ -14,6 +14,7 @@ var may = map[string][]string{
 	".": {"internal/loglimit", "internal/recall", "internal/request", "internal/retention", "internal/suggest", "keyfmt", "problem", "authz", "ratelimit", "store",
 		"authn", "authn/apikey", "authn/session", "authn/password", "authn/login"},
 	"portal":              {"internal/suggest", "portal/wire", "problem", "keyfmt", "authz", "ratelimit", "store", "authn", "authn/apikey", "authn/session", "authn/password", "authn/login", "."},
+	"routertest":          {"keyfmt", "problem", "authz", "authz/authztest", "authn", "store", "store/memory", "."},
 	"portal/wire":         {"internal/suggest", "problem"},
 	"webhook":             {"keyfmt"},
 	"secretscan":          {"internal/loglimit", "problem", "ratelimit"},
