@@ -21,7 +21,7 @@ var may = map[string][]string{
 	"internal/request":    nil,
 	"internal/suggest":    nil,
 	"internal/watch":      nil,
-	"internal/recall":     {"store"},
+	"internal/recall":     {"store", "authn"},
 	"internal/retention":  {"store"},
 	"keyfmt":              nil,
 	"problem":             {"internal/request", "internal/watch"},
