@@ -76,7 +76,7 @@ func newUsers(c Config, m *authz.Model) *users {
 	}
 	u.memory = recall.New[*member](recall.Config{
 		Size: recall.DefaultSize, Lease: recall.DefaultLease, OutageLease: c.OutageLease, Timeout: recall.DefaultTimeout,
-		Unavailable: authn.ErrUnavailable, Changes: store.MainChanges(c.Store), Touch: func(context.Context, []store.Use) error { return nil },
+		Changes: store.MainChanges(c.Store), Touch: func(context.Context, []store.Use) error { return nil },
 		Grain: time.Hour, Logger: c.Logger,
 	}, nil)
 	return u

@@ -189,7 +189,7 @@ func New(c Config) (*Manager, error) {
 	k.allKinds = allKinds(c.Model)
 	k.records = records{c.Store.Keys(), c.Store.KeyAdmin(), c.Store.Memberships()}
 	k.memory = recall.New[*authn.Principal](recall.Config{
-		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
+		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout,
 		Changes: store.MainChanges(c.Store), Touch: k.records.keys.Touch, Grain: useGrain,
 		Logger: c.Logger.With(slog.String("of", "keys")),
 	}, k.again)

@@ -79,13 +79,8 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	e, err := m.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*authn.Principal]) error {
 		return m.ask(ctx, t, c, e)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case e.Err != nil:
-		return nil, e.Err
-	case e.Expired(now):
-		return nil, authn.ErrExpired
 	}
 	if !elsewhere(e.Value, c) {
 		m.memory.Use(e, now)
@@ -103,12 +98,9 @@ func (m *Manager) remembered(c authn.Credential, now time.Time) (*authn.Principa
 	if m.verifiers == nil && m.format(token) == nil {
 		return nil, authn.ErrNotMine
 	}
-	e := m.memory.Recall(token, now)
-	if e == nil {
-		if m.memory.Knows(token, now) {
-			return nil, authn.ErrStale
-		}
-		return nil, authn.ErrNotRemembered
+	e, err := m.memory.Recall(token, now)
+	if err != nil {
+		return nil, err
 	}
 	p := e.Value
 	if c.Environment != "" && c.Environment != p.Environment || len(p.Addresses) > 0 && !p.Admits(c.Address()) {

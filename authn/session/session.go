@@ -127,7 +127,7 @@ func New(c Config) (*Manager, error) {
 		records: records{c.Store.Sessions(), c.Store.Users(), c.Store.Memberships(), c.Store.Accounts()},
 	}
 	m.memory = recall.New[*answer](recall.Config{
-		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout, Unavailable: authn.ErrUnavailable,
+		Size: c.CacheSize, Lease: c.Lease, MaxAge: c.MaxAge, OutageLease: c.OutageLease, Timeout: c.Timeout,
 		Changes: c.Store, Touch: m.records.sessions.Touch, Grain: c.Idle / 8,
 		Logger: c.Logger.With(slog.String("of", "sessions")),
 	}, m.again)
@@ -168,11 +168,11 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 		return nil, authn.ErrNotMine
 	}
 	if c.MemoryOnly {
-		e := m.memory.Recall(c.Reveal(), now)
-		if e == nil && m.memory.Knows(c.Reveal(), now) {
-			return nil, authn.ErrStale
+		e, err := m.memory.Recall(c.Reveal(), now)
+		if err != nil {
+			return nil, err
 		}
-		if e == nil || c.Cookie != e.Value.cookie { // Get logs the wrong transport, and counts it as a failure
+		if c.Cookie != e.Value.cookie { // without MemoryOnly it is logged, and counted as a failure
 			return nil, authn.ErrNotRemembered
 		}
 		return m.principal(e, c, now)
@@ -184,13 +184,8 @@ func (m *Manager) Authenticate(ctx context.Context, c authn.Credential, now time
 	e, err := m.memory.Get(ctx, t.Reveal(), now, func(ctx context.Context, e *recall.Entry[*answer]) error {
 		return m.ask(ctx, t, e)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case e.Err != nil:
-		return nil, e.Err
-	case e.Expired(now):
-		return nil, authn.ErrExpired
 	}
 	shared, err := m.principal(e, c, now)
 	if err != nil {
@@ -215,7 +210,6 @@ func (m *Manager) principal(e *recall.Entry[*answer], c authn.Credential, now ti
 			return nil, authn.ErrEnvironment
 		}
 	}
-	e.Seen(now)
 	m.memory.Use(e, now)
 	return &e.Value.principals[i], nil
 }

@@ -23,7 +23,7 @@ var may = map[string][]string{
 	"internal/suggest":    nil,
 	"internal/testkit":    nil, // for tests alone
 	"internal/watch":      nil,
-	"internal/recall":     {"store"},
+	"internal/recall":     {"store", "authn"},
 	"internal/retention":  {"store"},
 	"keyfmt":              nil,
 	"problem":             {"internal/request", "internal/watch"},

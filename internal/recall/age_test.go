@@ -44,7 +44,7 @@ func TestMaxAge(t *testing.T) {
 				return nil
 			}
 			m := New[string](Config{
-				Size: 8 * tokens, Lease: tt.lease, MaxAge: tt.age, OutageLease: tt.outage, Timeout: time.Second, Unavailable: errDown,
+				Size: 8 * tokens, Lease: tt.lease, MaxAge: tt.age, OutageLease: tt.outage, Timeout: time.Second,
 				Changes: changesFunc(nil), Touch: func(context.Context, []store.Use) error { return nil }, Grain: time.Minute,
 				Logger: slog.New(slog.DiscardHandler),
 			}, changed)
@@ -61,7 +61,7 @@ func TestMaxAge(t *testing.T) {
 				up = tt.down == 0 || at < tt.down
 				for i := range tokens {
 					token := fmt.Sprint(i)
-					e := m.Recall(token, now)
+					e, _ := m.Recall(token, now)
 					if !ended[token] && (e == nil || e.Value != "of "+token) {
 						ended[token] = true
 						ends[at]++

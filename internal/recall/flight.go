@@ -1,14 +1,17 @@
 package recall
 
-import "sync"
+import (
+	"sync"
+
+	"medtwin.ai/tollgate/authn"
+)
 
 // flights lets requests that bring the same unknown token at the same time
 // share one read of the store. So a burst of requests after a restart is one
 // read for each token.
 type flights[V any] struct {
-	mu          sync.Mutex
-	calls       map[[32]byte]*flight[V]
-	unavailable error // the error of a flight whose leader has panicked
+	mu    sync.Mutex
+	calls map[[32]byte]*flight[V]
 }
 
 // A flight is one read. e and err are written before done is closed, and read
@@ -30,7 +33,7 @@ func (f *flights[V]) join(sum [32]byte) (c *flight[V], lead bool) {
 	if f.calls == nil {
 		f.calls = make(map[[32]byte]*flight[V])
 	}
-	c = &flight[V]{done: make(chan struct{}), err: f.unavailable}
+	c = &flight[V]{done: make(chan struct{}), err: authn.ErrUnavailable} // which stays if the leader panics
 	f.calls[sum] = c
 	return c, true
 }

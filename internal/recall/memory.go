@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -18,7 +19,6 @@ type Config struct {
 	MaxAge      time.Duration // how long it is used at most, whatever Changes says; 0: a minute, or Lease if that is longer
 	OutageLease time.Duration // how long it is used instead while the store cannot be reached
 	Timeout     time.Duration // the longest read of the store
-	Unavailable error         // wraps the reason why the store did not answer
 
 	Changes store.Changes
 	Touch   func(context.Context, []store.Use) error // records uses
@@ -56,7 +56,6 @@ func New[V any](c Config, again func(context.Context, string, *Entry[V]) error) 
 	m := &Memory[V]{config: c, verified: newCache[V](c.Size), refused: newCache[V](c.Size / 16)}
 	m.fresh.lease, m.fresh.age, m.fresh.outage, m.fresh.base = c.Lease, c.MaxAge, c.OutageLease, time.Now()
 	m.outage.again = again
-	m.flights.unavailable = c.Unavailable
 	return m
 }
 
@@ -89,11 +88,13 @@ const maxToken = 128
 // id has been committed.
 func (m *Memory[V]) Forget(id string) { m.fresh.Forget(id) }
 
-// Use notes a use of what e is about, to be recorded later: at most one in each
-// grain. Of all uses in one grain only the first takes a lock.
+// Use notes a use of what e is about, which extends its idle time. The use is
+// recorded later: at most one in each grain. Of all uses in one grain only the
+// first takes a lock.
 func (m *Memory[V]) Use(e *Entry[V], now time.Time) {
 	grain := m.config.Grain
 	if e.Idle > 0 { // that of the session, whatever is configured now
+		e.Seen(now)
 		grain = min(grain, max(e.Idle/8, time.Second))
 	}
 	this := now.UnixNano()/int64(grain) + 1 // never 0, which a new entry has
@@ -102,25 +103,24 @@ func (m *Memory[V]) Use(e *Entry[V], now time.Time) {
 	}
 }
 
-// Recall returns the answer about a verified token if it still holds, or nil.
-// It does not ask the store, unless the entry may outlive an outage.
-func (m *Memory[V]) Recall(token string, now time.Time) *Entry[V] {
+// Recall returns the answer about a verified token if it still holds. It does
+// not ask the store, unless the entry may outlive an outage. Errors:
+//
+//   - authn.ErrStale: the token was verified and has not been refused or ended
+//     since, but the answer no longer holds.
+//   - authn.ErrNotRemembered: anything else.
+func (m *Memory[V]) Recall(token string, now time.Time) (*Entry[V], error) {
 	if len(token) > maxToken {
-		return nil
+		return nil, authn.ErrNotRemembered
 	}
 	sum := digest(token)
-	return m.recall(token, &sum, now, nil)
-}
-
-// Knows reports whether the token was verified and has not been refused since,
-// even if the answer no longer holds.
-func (m *Memory[V]) Knows(token string, now time.Time) bool {
-	if len(token) > maxToken {
-		return false
+	if e := m.recall(token, &sum, now, nil); e != nil {
+		return e, nil
 	}
-	sum := digest(token)
-	e := m.verified.get(&sum)
-	return e != nil && !e.Expired(now)
+	if e := m.verified.get(&sum); e != nil && !e.Expired(now) {
+		return nil, authn.ErrStale
+	}
+	return nil, authn.ErrNotRemembered
 }
 
 // recall is Recall for a digest. ask is used during an outage if there is no
@@ -147,9 +147,26 @@ func (m *Memory[V]) holding(sum *[32]byte, now time.Time) *Entry[V] {
 
 // Get returns the answer about a token of at most 128 bytes. It is cached, or
 // comes from ask, which fills in the entry that it is given or returns why it
-// could not. An error means that the store did not answer. A refusal is an
-// entry whose Err is set.
+// could not. Errors:
+//
+//   - authn.ErrUnavailable: ask could not tell. Nothing is cached.
+//   - the Err of the entry: ask refused the token.
+//   - authn.ErrExpired: the token has ended by time.
 func (m *Memory[V]) Get(ctx context.Context, token string, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
+	e, err := m.answer(ctx, token, now, ask)
+	switch {
+	case err != nil:
+		return nil, err
+	case e.Err != nil:
+		return nil, e.Err
+	case e.Expired(now):
+		return nil, authn.ErrExpired
+	}
+	return e, nil
+}
+
+// answer is Get, and returns a refusal as an entry.
+func (m *Memory[V]) answer(ctx context.Context, token string, now time.Time, ask func(context.Context, *Entry[V]) error) (*Entry[V], error) {
 	sum := digest(token)
 	if e := m.recall(token, &sum, now, ask); e != nil {
 		return e, nil
@@ -183,7 +200,7 @@ func (m *Memory[V]) share(ctx context.Context, sum [32]byte, now time.Time, ask 
 		select {
 		case <-c.done:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", m.config.Unavailable, ctx.Err())
+			return nil, fmt.Errorf("%w: %w", authn.ErrUnavailable, ctx.Err())
 		}
 		if c.err != nil || second || m.fresh.holds(&c.e.mark, now) {
 			return c.e, c.err
@@ -206,7 +223,7 @@ func (m *Memory[V]) read(ctx context.Context, sum [32]byte, now time.Time, ask f
 	err := ask(ctx, e)
 	m.reached(ctx, err)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", m.config.Unavailable, err)
+		return nil, fmt.Errorf("%w: %w", authn.ErrUnavailable, err)
 	}
 	if e.Err == nil && !e.Once {
 		m.verified.put(e)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"medtwin.ai/tollgate/authn"
 	"medtwin.ai/tollgate/store"
 )
 
@@ -24,7 +25,7 @@ var (
 
 func newMemory(size int) *Memory[string] {
 	return New[string](Config{
-		Size: size, Lease: time.Hour, Timeout: time.Second, Unavailable: errDown,
+		Size: size, Lease: time.Hour, Timeout: time.Second,
 		Touch: func(context.Context, []store.Use) error { return nil }, Grain: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	}, nil)
 }
@@ -32,7 +33,7 @@ func newMemory(size int) *Memory[string] {
 // learn has m ask about a token once, and fill in the entry by f.
 func learn(t *testing.T, m *Memory[string], token string, now time.Time, f func(*Entry[string])) *Entry[string] {
 	t.Helper()
-	e, err := m.Get(t.Context(), token, now, func(_ context.Context, e *Entry[string]) error {
+	e, err := m.answer(t.Context(), token, now, func(_ context.Context, e *Entry[string]) error {
 		e.About(token)
 		e.Value = "of " + token
 		e.Seen(now)
@@ -64,8 +65,8 @@ func TestExpired(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMemory(8)
 			learn(t, m, "a", start, func(e *Entry[string]) { e.Expires, e.Idle = tt.expires, tt.idle })
-			if e := m.Recall("a", start.Add(tt.after)); (e != nil) != tt.remembered {
-				t.Errorf("remembered %v, want %v", e != nil, tt.remembered)
+			if _, err := m.Recall("a", start.Add(tt.after)); (err == nil) != tt.remembered {
+				t.Errorf("remembered %v, want %v", err == nil, tt.remembered)
 			}
 		})
 	}
@@ -77,14 +78,18 @@ func TestEviction(t *testing.T) {
 	for i := range ways {
 		learn(t, m, fmt.Sprint(i), start.Add(time.Duration(i)), func(*Entry[string]) {})
 	}
-	m.Use(m.Recall("0", start), start)
+	first, err := m.Recall("0", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Use(first, start)
 	for i := range 100 {
 		learn(t, m, fmt.Sprint("bad ", i), start, func(e *Entry[string]) { e.Err = errors.New("refused") })
 	}
 	learn(t, m, "new", start, func(*Entry[string]) {})
 	var left []string
 	for _, token := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "new"} {
-		if m.Recall(token, start) != nil {
+		if _, err := m.Recall(token, start); err == nil {
 			left = append(left, token)
 		}
 	}
@@ -108,8 +113,8 @@ func TestFlight(t *testing.T) {
 					time.Sleep(time.Millisecond)
 					return cause
 				})
-				if !errors.Is(err, errDown) || !errors.Is(err, cause) {
-					t.Errorf("%v, want errDown and its cause", err)
+				if !errors.Is(err, authn.ErrUnavailable) || !errors.Is(err, cause) {
+					t.Errorf("%v, want authn.ErrUnavailable and its cause", err)
 				}
 			})
 		}
@@ -118,7 +123,7 @@ func TestFlight(t *testing.T) {
 			t.Errorf("%d reads, want 1", reads)
 		}
 		learn(t, m, "a", start, func(*Entry[string]) { reads++ })
-		if e := m.Recall("a", start); reads != 2 || e == nil || e.Value != "of a" {
+		if e, err := m.Recall("a", start); reads != 2 || err != nil || e.Value != "of a" {
 			t.Errorf("%v after %d reads, want an entry after 2", e, reads)
 		}
 	})
@@ -133,7 +138,7 @@ func TestForget(t *testing.T) {
 			e.About("key", "user", "account")
 			m.Forget(id)
 		})
-		if m.Recall("a", start) != nil {
+		if _, err := m.Recall("a", start); err != authn.ErrStale {
 			t.Errorf("%s: a stale answer is believed", id)
 		}
 	}
@@ -177,7 +182,7 @@ func TestStreamLostAndBack(t *testing.T) {
 		var log bytes.Buffer
 		watched := 0
 		m := New[string](Config{
-			Size: 8, Lease: time.Hour, Timeout: time.Second, Unavailable: errDown, Grain: time.Minute,
+			Size: 8, Lease: time.Hour, Timeout: time.Second, Grain: time.Minute,
 			Touch: func(context.Context, []store.Use) error { return nil },
 			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == slog.TimeKey {
