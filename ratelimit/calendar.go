@@ -7,8 +7,7 @@ import (
 )
 
 // A calendar tells where the windows of a time zone begin and end. A calendar
-// window is three words of a record: description, beginning (Unix seconds) and
-// count.
+// window is three words of a record: description, end (Unix seconds) and count.
 //
 // Days are those that people in the zone see, and not 24 hours. In
 // Europe/Berlin the last Sunday of March has 23 hours, and that of October 25.
@@ -86,35 +85,34 @@ func midnight(y int, m time.Month, d int, zone *time.Location) int64 {
 	return wall - int64(offset)
 }
 
-// length returns a time in seconds that is longer than any day or month. A
-// stored window that began longer ago has ended, in whatever zone it was
-// counted.
-func (w *window) length() int64 {
-	if w.shape == monthShape {
-		return 32 * 86400
+// length returns how long a window lasts, or a month or a day that is no shorter.
+func (w *window) length() time.Duration {
+	switch w.shape {
+	case monthShape:
+		return month
+	case dayShape:
+		return day
 	}
-	return 26 * 3600
+	return time.Duration(w.period)
 }
 
-// readCalendar returns the uses of the window that contains t, or of a later
-// one that has been charged.
+// readCalendar returns the uses that count in the window of t. Its pos is the end
+// of that window.
 func (w *window) readCalendar(st []uint64, t *instant) reading {
 	s := w.cal.at(t.second)
-	stored, used := int64(st[1]), int64(st[2])
+	end, used := int64(st[1]), int64(st[2])
 	switch {
-	case used == 0:
-		return reading{pos: s.start}
-	case stored >= s.start:
-		// The stored window is later than that of t if the clock went back. It
-		// stays, so that nothing is freed.
-		return reading{used: used, pos: stored}
-	case stored+w.length() > s.start && w.cal.find(stored).start != stored:
-		// The stored window was counted under another zone or anchor, and may
-		// overlap with this one. Its uses count here: a changed zone must not
-		// be a way to get the quota twice.
-		return reading{used: used, pos: s.start}
+	case used == 0 || end <= s.start: // nothing, or an earlier window
+		return reading{pos: s.end}
+	case end > s.end && w.cal.find(end-1).end == end:
+		// A later window of this calendar: the clock went back. It stays, so that
+		// nothing is freed.
+		return reading{used: used, pos: end}
 	}
-	return reading{pos: s.start}
+	// This window, or one that was counted under another zone or anchor and
+	// overlaps with it. Its uses count here: a changed zone must not be a way to
+	// get the quota twice.
+	return reading{used: used, pos: s.end}
 }
 
 // chargeCalendar adds cost to the window that was read.
@@ -126,12 +124,7 @@ func (w *window) chargeCalendar(st []uint64, r *reading, cost int64) {
 // calendarReturns returns the time until the window ends. All uses return
 // together.
 func (w *window) calendarReturns(t *instant, r *reading) time.Duration {
-	s := w.cal.present.Load()
-	if s == nil || r.pos < s.start || r.pos >= s.end {
-		found := w.cal.find(r.pos)
-		s = &found
-	}
-	seconds := s.end - t.second
+	seconds := r.pos - t.second
 	if seconds > math.MaxInt64/int64(time.Second) {
 		return math.MaxInt64 // the clock went back by centuries
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"time"
 
 	"medtwin.ai/tollgate/problem"
@@ -68,8 +69,14 @@ func (c *Config) validate() error {
 	if c.Name == "" {
 		c.Name = "plan"
 	}
-	if c.Store == nil {
+	switch p := reflect.ValueOf(c.Store); {
+	case c.Store == nil:
 		c.Store = NewMemory(0)
+	case p.Kind() == reflect.Pointer && p.IsNil():
+		errs = append(errs, fmt.Errorf("ratelimit: Config.Store is a nil %T: handle the error of the function that returned it", c.Store))
+	}
+	if c.NoLegacyHeaders && c.NoFieldHeaders {
+		errs = append(errs, errors.New("ratelimit: Config.NoLegacyHeaders and NoFieldHeaders leave clients without any limit header: leave one family on"))
 	}
 	if c.Now == nil {
 		c.Now = time.Now

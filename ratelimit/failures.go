@@ -18,10 +18,12 @@ type Failures struct {
 	plan  *Plan
 }
 
-// failuresScope keeps these counters apart from those of limiters.
-const failuresScope = "authentication failures"
+// failuresScope keeps these counters apart from those of limiters. The name of the
+// plan keeps them apart from each other.
+const failuresScope = "failures/"
 
-// NewFailures returns a counter of failures under plan, which is required. A
+// NewFailures returns a counter of failures under plan, which is required.
+// Counters that share a store have plans of different names. A
 // nil store means a NewMemory(0) of its own. Anyone can have many addresses,
 // and with a store of their own these do not compete with verified identities
 // for room. While a store fails, this process counts by itself.
@@ -31,6 +33,9 @@ func NewFailures(store Store, plan *Plan) (*Failures, error) {
 	}
 	if store == nil {
 		store = NewMemory(0)
+	}
+	if m, ok := store.(*Memory); ok && !m.claim(failuresScope+plan.Name()) {
+		return nil, errors.New("ratelimit: another counter of failures under a plan of this name uses the store, so both would charge the same counters: name the plans differently")
 	}
 	return &Failures{
 		store: guarded{store: store, log: slog.New(slog.DiscardHandler)},
@@ -60,7 +65,7 @@ func (f *Failures) Count(subject string, now time.Time) {
 // take asks the store. There is no error to return: guarded counts locally if
 // the store fails, and the take is valid.
 func (f *Failures) take(subject string, cost int64, now time.Time) Decision {
-	t := Take{Scope: failuresScope, Subject: subject, Plan: f.plan, Cost: cost}
+	t := Take{Scope: failuresScope + f.plan.Name(), Subject: subject, Plan: f.plan, Cost: cost}
 	d, _ := f.store.Take(context.Background(), t, now)
 	return d
 }

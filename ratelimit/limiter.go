@@ -52,6 +52,9 @@ func New(c Config) (*Limiter, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
+	if m, ok := c.Store.(*Memory); ok && !m.claim(c.Name) {
+		return nil, fmt.Errorf("ratelimit: another limiter named %q counts in this store, so both would charge the same counters: give each of them a Name, or a store", c.Name)
+	}
 	return &Limiter{
 		config:  c,
 		misused: loglimit.Log{Logger: c.Logger},

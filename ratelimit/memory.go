@@ -4,40 +4,42 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
-	"math/bits"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// Memory is a [Store] inside the process. It has a fixed size: 192 bytes for
-// each key, which is enough for plans such as 60 a minute and 10,000 a day.
-// Plans with more state, such as three windows with small quotas, use a second
-// table with another 608 bytes for each key. That table is made when the first
-// such plan is used. Take does not allocate.
+// Memory is a [Store] inside the process. Its size is fixed when it is made: 250
+// bytes for each key, which is enough for plans such as 60 a minute and 10,000 a
+// day. It holds that many live keys, and forgets at most one in a thousand of
+// them. Subjects with more state, as under a plan of three windows with small
+// quotas, or under several plans in turn, are in a second table with another 800
+// bytes for each key, which grows in steps as it is used. Take does not allocate
+// but for these steps.
 //
-// Keys are spread over sets of eight places. In a full set, a new key takes the
-// place of a key that has nothing left to count, or else of the key that has
-// used the smallest share of its quota. So a flood of new identities does not
-// make the store forget those that are at their limit, which would let them
-// pass.
+// Keys are spread over sets of eight places, two for each key. In full sets, a
+// new key takes the place of a key that has nothing left to count, or else of
+// the key that has used the smallest share of its quota. So a flood of new
+// identities does not make the store forget those that are at their limit, which
+// would let them pass. What can be forgotten is bounded by what that costs: a
+// subject that has used a third of its quota, by about as many new identities as
+// the table has places; one at its limit, only by identities that use up theirs.
 type Memory struct {
-	base  time.Time // has a monotonic reading
-	seeds [2]maphash.Seed
-	locks []lock
-	sets  int
+	base         time.Time // has a monotonic reading
+	seeds        [2]maphash.Seed
+	locks        []lock // one for each stripe of the tables
+	narrow, wide table
 
-	narrow *table
-	once   sync.Once
-	wide   atomic.Pointer[table] // nil until a plan needs it
+	mu     sync.Mutex
+	scopes map[string]bool // that a limiter has
 }
 
 const (
 	defaultKeys = 1 << 16
 	mostKeys    = 1 << 26
-	narrowSlot  = 23 // words; with its tag, 192 bytes
-	wideSlot    = 75 // words; a record of four full rings
+	narrowSlot  = 24 // words; with its tag, 200 bytes
+	wideSlot    = 79 // words; a record of four full rings
 	mostLocks   = 512
+	stripeKeys  = 1024 // at least, so that stripes fill alike
 )
 
 // A lock fills a cache line, so that neighbouring locks do not slow each other
@@ -47,18 +49,28 @@ type lock struct {
 	_ [56]byte
 }
 
-// NewMemory returns an empty store for about maxKeys keys. The number is
-// rounded up to a power of two, and is at most 1<<26. 0 means 65,536.
+// NewMemory returns an empty store for maxKeys keys, at most 1<<26. 0 means
+// 65,536.
 func NewMemory(maxKeys int) *Memory {
 	if maxKeys <= 0 {
 		maxKeys = defaultKeys
 	}
-	sets := 1 << bits.Len(uint((min(maxKeys, mostKeys)-1)/ways))
+	maxKeys = min(maxKeys, mostKeys)
+	stripes := 1
+	for stripes < mostLocks && maxKeys/(2*stripes) >= stripeKeys {
+		stripes *= 2
+	}
+	places := maxKeys + (maxKeys+3)/4
+	sets := (places + ways*stripes - 1) / (ways * stripes)
 	m := &Memory{
 		base:   time.Now(),
-		locks:  make([]lock, min(sets, mostLocks)),
-		sets:   sets,
-		narrow: newTable(sets, narrowSlot),
+		locks:  make([]lock, stripes),
+		narrow: table{make([][]uint64, stripes), narrowSlot, sets},
+		wide:   table{make([][]uint64, stripes), wideSlot, sets},
+		scopes: make(map[string]bool),
+	}
+	for i := range stripes {
+		m.narrow.grow(i)
 	}
 	for i := range m.seeds {
 		m.seeds[i] = maphash.MakeSeed()
@@ -67,87 +79,97 @@ func NewMemory(maxKeys int) *Memory {
 }
 
 var (
-	errNoPlan  = errors.New("ratelimit: take without a plan")
-	errNoValue = errors.New("ratelimit: take with a negative cost")
+	errNoPlan    = errors.New("ratelimit: take without a plan: make one with ParsePlan or NewPlan")
+	errNoSubject = errors.New("ratelimit: take without a subject: all callers would share one counter")
+	errNoValue   = errors.New("ratelimit: take with a negative cost")
 )
 
-// Take implements [Store]. It fails only if the plan is nil or the cost is
-// negative.
-func (m *Memory) Take(_ context.Context, t Take, now time.Time) (d Decision, err error) {
-	if t.Plan == nil {
-		return d, errNoPlan
+// check returns why a take cannot be decided, or nil.
+func (t *Take) check() error {
+	switch {
+	case t.Plan == nil || len(t.Plan.limits) == 0:
+		return errNoPlan
+	case t.Subject == "":
+		return errNoSubject
+	case t.Cost < 0:
+		return errNoValue
 	}
-	if t.Cost < 0 {
-		return d, errNoValue
+	return nil
+}
+
+// Take implements [Store]. It fails only if there is no plan or no subject, or
+// the cost is negative.
+func (m *Memory) Take(_ context.Context, t Take, now time.Time) (d Decision, err error) {
+	if err := t.check(); err != nil {
+		return d, err
 	}
 	// The identity is a hash, so a long subject takes no more memory than a
 	// short one.
 	id := m.identify(t.Scope, t.Subject)
 	at := m.instant(now)
-	table := m.table(t.Plan)
+	stripe := int(id.tag & uint64(len(m.locks)-1))
 
-	// The tables have equal numbers of sets, so one lock guards a subject in
-	// both. Everything below is one step for other takes of this subject:
-	// reading all windows, deciding, and charging.
-	l := &m.locks[id.tag&uint64(len(m.locks)-1)]
+	// The tables have equal stripes, so one lock guards a subject in both.
+	// Everything below is one step for other takes of this subject: reading all
+	// windows, deciding, and charging.
+	l := &m.locks[stripe]
 	l.Lock()
 	defer l.Unlock()
-	if rec, _ := table.find(id); rec != nil && t.Plan.describes(rec) {
+	rec, in := m.find(stripe, id)
+	if rec != nil && t.Plan.describes(rec) {
 		t.Plan.decide(rec, &at, t.Cost, &d)
 		return d, nil
 	}
-	m.admit(table, id, t, &at, &d)
+	m.admit(stripe, id, rec, in, t, &at, &d)
 	return d, nil
+}
+
+// find returns the record of a subject and its table, or nil.
+func (m *Memory) find(stripe int, id identity) ([]uint64, *table) {
+	if rec, _, _ := m.narrow.find(stripe, id); rec != nil {
+		return rec, &m.narrow
+	}
+	if rec, _, _ := m.wide.find(stripe, id); rec != nil {
+		return rec, &m.wide
+	}
+	return nil, nil
 }
 
 // admit decides for a subject that is new, or was last charged under another
 // layout. It decides on a copy of the record, and stores it only if something
 // was charged. So a refused request takes no place from others.
-func (m *Memory) admit(to *table, id identity, t Take, at *instant, d *Decision) {
-	from := to
-	old, _ := to.find(id)
-	if old == nil {
-		if from = m.other(to); from != nil {
-			old, _ = from.find(id)
-		}
-	}
+func (m *Memory) admit(stripe int, id identity, old []uint64, from *table, t Take, at *instant, d *Decision) {
 	// This is on the stack. Until something is charged, nothing in a table has
 	// changed.
 	var fresh [wideSlot - 1]uint64
+	to := from
+	if words := t.Plan.adopt(fresh[:], old, at); words >= narrowSlot {
+		to = &m.wide
+	} else if from == nil {
+		to = &m.narrow
+	}
 	rec := fresh[:to.slot-1]
-	t.Plan.adopt(rec, old)
 	if !t.Plan.decide(rec, at, t.Cost, d) {
 		return
 	}
-	switch {
-	case old == nil:
-		old = to.add(id, at)
-	// Under the new plan the subject needs a record of the other size. It is in
-	// one table at a time, because its lock is held.
-	case from != to:
-		from.remove(id)
-		old = to.add(id, at)
+	// The subject is in one table at a time, because its lock is held.
+	if from != to {
+		if from != nil {
+			from.remove(stripe, id)
+		}
+		old = to.add(stripe, id, at)
 	}
 	copy(old, rec)
 }
 
-// table returns the table whose records are large enough for p.
-func (m *Memory) table(p *Plan) *table {
-	if p.words < narrowSlot {
-		return m.narrow
-	}
-	if m.wide.Load() == nil {
-		m.once.Do(func() { m.wide.Store(newTable(m.sets, wideSlot)) })
-	}
-	return m.wide.Load()
-}
-
-// other returns the table that t is not, or nil if there is only one.
-func (m *Memory) other(t *table) *table {
-	if t == m.narrow {
-		return m.wide.Load()
-	}
-	return m.narrow
+// claim notes that a limiter counts in a scope. It reports false if another one
+// does: the two would charge the same counters.
+func (m *Memory) claim(scope string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	taken := m.scopes[scope]
+	m.scopes[scope] = true
+	return !taken
 }
 
 // identify hashes scope and subject separately, so that ("a:b", "c") and ("a",

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -137,7 +138,7 @@ func TestFloodKeepsTheLimited(t *testing.T) {
 			t.Errorf("%s was forgotten", s)
 		}
 	}
-	if got, want := len(m.narrow.words)*8, size*192; got != want {
+	if got, want := held(&m.narrow), size*250; got != want {
 		t.Errorf("the table takes %d bytes, want %d", got, want)
 	}
 }
@@ -145,15 +146,15 @@ func TestFloodKeepsTheLimited(t *testing.T) {
 // Records that count nothing any more are the first to go, however much they
 // had used.
 func TestExpiredGoFirst(t *testing.T) {
-	m := NewMemory(ways)
+	m := NewMemory(ways) // two sets of eight places
 	p := parsed(t, "10-M")
 	ctx := context.Background()
 	m.Take(ctx, Take{"test", "old", p, 10}, start)
 	now := start.Add(2 * time.Minute)
-	for i := range ways {
+	for i := range 2 * ways {
 		m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 1}, now)
 	}
-	for i := range ways {
+	for i := range 2 * ways {
 		if d, _ := m.Take(ctx, Take{"test", "new" + strconv.Itoa(i), p, 0}, now); d.States[0].Remaining != 9 {
 			t.Errorf("new%d was forgotten", i)
 		}
@@ -255,7 +256,7 @@ func TestPeekAndRefusalWriteNothing(t *testing.T) {
 	m := NewMemory(8)
 	p := parsed(t, "5-M, 100-D")
 	drain(t, m, p, start)
-	before := string(fmt.Append(nil, m.narrow.words))
+	before := string(fmt.Append(nil, m.narrow.stripes))
 	for i := range 120 {
 		now := start.Add(time.Duration(i-60) * 900 * time.Millisecond)
 		takeOne(t, m, p, 0, now)
@@ -264,11 +265,11 @@ func TestPeekAndRefusalWriteNothing(t *testing.T) {
 		takeOne(t, m, parsed(t, "200-M"), 0, now)
 		takeOne(t, m, parsed(t, "5-M, 5-H, 5-D"), 0, now)
 	}
-	if string(fmt.Append(nil, m.narrow.words)) != before {
+	if string(fmt.Append(nil, m.narrow.stripes)) != before {
 		t.Error("a peek or a refusal has changed the table")
 	}
 	m.Take(context.Background(), Take{"test", "unknown", p, 0}, start)
-	if string(fmt.Append(nil, m.narrow.words)) != before {
+	if string(fmt.Append(nil, m.narrow.stripes)) != before {
 		t.Error("a peek has added a subject")
 	}
 }
@@ -306,10 +307,115 @@ func TestNoGoroutines(t *testing.T) {
 	})
 }
 
+// held is how many bytes a table has.
+func held(t *table) (bytes int) {
+	for _, stripe := range t.stripes {
+		bytes += 8 * len(stripe)
+	}
+	return bytes
+}
+
 func TestNewMemorySizes(t *testing.T) {
-	for _, tt := range []struct{ keys, want int }{{-1, 65536}, {0, 65536}, {1, 8}, {8, 8}, {9, 16}, {1000, 1024}, {1 << 14, 1 << 14}} {
-		if got := NewMemory(tt.keys).sets * ways; got != tt.want {
-			t.Errorf("NewMemory(%d) holds %d keys, want %d", tt.keys, got, tt.want)
+	for _, tt := range []struct{ keys, want int }{{-1, 65536}, {0, 65536}, {1, 1}, {8, 8}, {9, 9}, {1000, 1000}, {1 << 14, 1 << 14}, {100_000, 100_000}} {
+		places := held(&NewMemory(tt.keys).narrow) / (8 * (1 + narrowSlot))
+		if places < tt.want*5/4 || places > tt.want*5/4+ways*mostLocks/4 {
+			t.Errorf("NewMemory(%d) has %d places, want a quarter more than %d", tt.keys, places, tt.want)
 		}
+	}
+}
+
+// case L29: a store for n keys holds n live ones.
+func TestHoldsItsKeys(t *testing.T) {
+	p := parsed(t, "60-M, 10000-D")
+	for _, keys := range []int{1000, 4096, 65536, 100_000} {
+		m := NewMemory(keys)
+		for i := range keys {
+			m.Take(t.Context(), Take{"test", strconv.Itoa(i), p, 1}, start)
+		}
+		lost := 0
+		for i := range keys {
+			if d, _ := m.Take(t.Context(), Take{"test", strconv.Itoa(i), p, 0}, start); d.States[0].Remaining != 59 {
+				lost++
+			}
+		}
+		if lost > max(1, keys/1000) {
+			t.Errorf("%d of %d live keys were forgotten, want at most one in a thousand", lost, keys)
+		}
+		if per := float64(held(&m.narrow)) / float64(keys); per > 256 && keys >= 4096 {
+			t.Errorf("%d keys take %.0f bytes each, want at most 256", keys, per)
+		}
+		if held(&m.wide) != 0 {
+			t.Errorf("the second table has %d bytes, and no key needs it", held(&m.wide))
+		}
+	}
+}
+
+// case L27: a subject whose plan alternates loses no usage.
+func TestAlternatingPlans(t *testing.T) {
+	plans := []*Plan{parsed(t, "10-M"), parsed(t, "100-D"), parsed(t, "64-S, 64-H"), parsed(t, "200-M, 500-H"), parsed(t, "60-M, 100-D")}
+	m := NewMemory(8)
+	day := 0 // admitted under the plans that have 100 a day
+	now := start
+	for i := range 5000 {
+		p := plans[i%len(plans)]
+		if d := takeOne(t, m, p, 1, now); d.Allowed && (i%len(plans) == 1 || i%len(plans) == 4) {
+			day++
+		}
+		now = now.Add(2 * time.Second)
+	}
+	if day != 100 {
+		t.Errorf("%d passed under 100 a day, beside other plans", day)
+	}
+}
+
+// case L26: limiters of one name on one store would share counters, so that is refused.
+// Different windows of one subject count apart.
+func TestOneNameOnOneStore(t *testing.T) {
+	m := NewMemory(8)
+	if _, err := New(Config{Store: m}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{Store: m}); err == nil || !strings.Contains(err.Error(), "give each of them a Name") {
+		t.Errorf("a second limiter of the same name: got %v", err)
+	}
+	if _, err := New(Config{Store: m, Name: "other"}); err != nil {
+		t.Errorf("another name: got %v", err)
+	}
+	if _, err := NewFailures(m, parsed(t, "5-M")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewFailures(m, parsed(t, "5-M")); err == nil {
+		t.Error("a second counter of failures was made on one store")
+	}
+	minute, day := parsed(t, "10-M"), parsed(t, "100-D")
+	passed := 0
+	for range 1000 {
+		if takeOne(t, m, minute, 1, start).Allowed && takeOne(t, m, day, 1, start).Allowed {
+			passed++
+		}
+	}
+	if passed != 10 {
+		t.Errorf("%d passed 10 a minute around 100 a day", passed)
+	}
+}
+
+// Takes that cannot be meant are errors, not decisions.
+func TestTakesThatCannotBe(t *testing.T) {
+	m := NewMemory(8)
+	for _, tt := range []struct {
+		name string
+		take Take
+		want error
+	}{
+		{"no plan", Take{"test", "s", nil, 1}, errNoPlan},
+		{"a plan without limits", Take{"test", "s", &Plan{}, 1}, errNoPlan},
+		{"no subject", Take{"test", "", parsed(t, "5-M"), 1}, errNoSubject},
+		{"a negative cost", Take{"test", "s", parsed(t, "5-M"), -1}, errNoValue},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := m.Take(t.Context(), tt.take, start); err != tt.want {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
 	}
 }

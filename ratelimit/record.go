@@ -1,46 +1,90 @@
 package ratelimit
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"time"
+)
 
 // A record is what Memory keeps about one subject: the time of its last charge
-// in nanoseconds since the store's base, and then the words of each window of
-// its plan.
+// in nanoseconds since the store's base, then the words of each window of its
+// plan, and then those of windows that have not ended and that other plans of the
+// subject have.
 
-// describes reports whether p has laid out rec. If so, rec can be used as it
-// is.
+// describes reports whether p has laid out the beginning of rec. If so, rec can
+// be used as it is. Behind the windows of p there may be those of other plans.
 func (p *Plan) describes(rec []uint64) bool {
+	if p.words > len(rec) {
+		return false
+	}
 	for i := range p.windows {
 		w := &p.windows[i]
 		if rec[w.start]&descMask != w.desc {
 			return false
 		}
 	}
-	// A record of a longer plan has more windows behind those of p.
-	return p.words == len(rec) || rec[p.words] == 0
+	return true
 }
 
-// adopt lays out rec, which is zero, for p. It copies the usage of old, which
-// may be nil, for every window that p has too. So a change of plan keeps usage.
-func (p *Plan) adopt(rec, old []uint64) {
+// adopt lays out rec, which is zero and has room for any plan, for p. It returns
+// how many words it has used. It keeps all usage of old, which may be nil, that
+// has not ended: in the windows of p, and behind them, in the windows that p does
+// not have. So usage survives a change of plan and plans that alternate. If there
+// is no room for all windows, those of the shortest periods are forgotten.
+func (p *Plan) adopt(rec, old []uint64, now *instant) int {
 	for i := range p.windows {
 		w := &p.windows[i]
 		rec[w.start] = w.desc
 	}
 	if old == nil {
-		return
+		return p.words
 	}
 	rec[0] = old[0]
+	var others [wideSlot]carried
+	n := 0
 	for at := 1; at < len(old); {
 		o, ok := describedBy(old[at])
 		if !ok {
 			break
 		}
-		for i := range p.windows {
-			w := &p.windows[i]
+		if w := p.like(&o); w != nil {
 			w.replay(rec[w.start:], &o, old[at:], int64(rec[0]))
+		} else if o.alive(old[at:], now) {
+			others[n] = carried{o.length(), old[at : at+o.words]}
+			n++
 		}
 		at += o.words
 	}
+	slices.SortFunc(others[:n], func(a, b carried) int { return cmp.Compare(b.length, a.length) })
+	words := p.words
+	for _, o := range others[:n] {
+		if words+len(o.words) <= len(rec) {
+			words += copy(rec[words:], o.words)
+			rec[words-len(o.words)] &^= 0xff << pressureShift
+		}
+	}
+	if n > 0 { // what is left of another plan may be near its end
+		rec[1] |= old[1] & (0xff << pressureShift)
+	}
+	return words
+}
+
+// carried is a window that the present plan does not have.
+type carried struct {
+	length time.Duration
+	words  []uint64
+}
+
+// like returns the window of p that counts what o counts, or nil.
+func (p *Plan) like(o *window) *window {
+	for i := range p.windows {
+		w := &p.windows[i]
+		if w.period == o.period && (w.period > 0 || w.shape == o.shape) {
+			return w
+		}
+	}
+	return nil
 }
 
 // decide answers a take from the record of the subject, which p has laid out.
@@ -95,7 +139,11 @@ func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 		// Nothing of the record was written before this point if the take is
 		// refused.
 		rec[0] = uint64(t.last)
-		rec[1] = rec[1]&^(0xff<<pressureShift) | d.pressure()<<pressureShift
+		near := d.pressure()
+		if p.words < len(rec) && rec[p.words] != 0 { // windows of other plans, which may be nearer to their end
+			near = max(near, rec[1]>>pressureShift)
+		}
+		rec[1] = rec[1]&^(0xff<<pressureShift) | near<<pressureShift
 	}
 	return charged
 }

@@ -19,8 +19,12 @@ import (
 // any period.
 //
 // Rounding loses nothing for a client that makes a request exactly every
-// period/quota. Its uses after the phase are at multiples of a whole number of
-// ticks, where nothing is rounded. So such a client is never refused.
+// period/quota, beginning when the window is empty. Its uses after the phase are
+// at multiples of a whole number of ticks, where nothing is rounded. So such a
+// client is never refused. After an earlier use at another time, its uses lie
+// between ticks, and each of them may return up to a tick late, which is at most
+// 1/30000 of the period. So a client with an earlier use within the last period
+// may be refused up to that long.
 //
 // For example, 10 a minute has 60,000 ticks of a millisecond. A client that
 // makes a request every 6 seconds has its uses at the ticks 0, 6000, 12000 and
@@ -32,17 +36,18 @@ import (
 // An entry is counted modulo 1<<16, which is unambiguous. At a charge, all
 // entries lie within one period, which is less than 1<<16 ticks. Afterwards
 // each entry is read relative to the newest one, and the newest one relative to
-// the last charge, which is known exactly.
+// the last use, which is known exactly.
 const (
-	maxRing  = 64
-	maxTicks = 60000
+	maxRing   = 64
+	maxTicks  = 60000
+	ringWords = 3 // before the entries
 )
 
 // readRing returns how many uses count at t. Uses are in order, so it drops the
 // oldest ones until one is younger than a period. It writes nothing.
 func (w *window) readRing(st []uint64, t *instant) reading {
 	n := int(uint8(st[0] >> countShift))
-	if n == 0 || t.at-t.last >= w.period {
+	if n == 0 || t.at-int64(st[2]) >= w.period {
 		return reading{}
 	}
 	var r reading
@@ -65,6 +70,7 @@ func (w *window) chargeRing(st []uint64, t *instant, r *reading, cost int64) {
 		st[1] = uint64(t.at)
 		r.pos, r.past = 0, false
 	}
+	st[2] = uint64(t.at)
 	tick := uint16(r.pos)
 	if r.past {
 		tick++
@@ -75,7 +81,7 @@ func (w *window) chargeRing(st []uint64, t *instant, r *reading, cost int64) {
 	// this one, and the ring is full.
 	cost = min(cost, int64(size))
 	for range cost {
-		word, shift := 2+head/4, head%4*16
+		word, shift := ringWords+head/4, head%4*16
 		st[word] = st[word]&^(0xffff<<shift) | uint64(tick)<<shift
 		if head++; head == size {
 			head = 0
@@ -101,14 +107,14 @@ func (w *window) entry(st []uint64, i int) uint16 {
 	if i < 0 {
 		i += int(w.shape &^ ringShape)
 	}
-	return uint16(st[2+i/4] >> (i % 4 * 16))
+	return uint16(st[ringWords+i/4] >> (i % 4 * 16))
 }
 
 // time returns the time of the n-th newest use, rounded up to a tick, but not
 // after the last charge, whose time is known exactly.
-func (w *window) time(st []uint64, t *instant, r *reading, n int) int64 {
+func (w *window) time(st []uint64, r *reading, n int) int64 {
 	tick := r.pos - w.age(st, r, n)
-	return min(int64(st[1])+w.ns(tick), t.last)
+	return min(int64(st[1])+w.ns(tick), int64(st[2]))
 }
 
 // position converts nanoseconds to ticks, rounded down. past reports whether
@@ -142,14 +148,14 @@ func (w *window) ringReturns(st []uint64, t *instant, r *reading, n int64) time.
 	// The n-th oldest use returns one period after it. The result is on a tick,
 	// because a period is a whole number of ticks, or it is the time when the
 	// whole ring ends.
-	return time.Duration(w.time(st, t, r, int(r.used-n+1)) + w.period - t.now)
+	return time.Duration(w.time(st, r, int(r.used-n+1)) + w.period - t.now)
 }
 
 // eachInRing calls f for all uses, oldest first.
-func (w *window) eachInRing(st []uint64, last int64, f func(at, cost int64)) {
-	t := instant{at: last, last: last}
+func (w *window) eachInRing(st []uint64, f func(at, cost int64)) {
+	t := instant{at: int64(st[2])}
 	r := w.readRing(st, &t)
 	for n := int(r.used); n > 0; n-- {
-		f(w.time(st, &t, &r, n), 1)
+		f(w.time(st, &r, n), 1)
 	}
 }

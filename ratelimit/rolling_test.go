@@ -156,14 +156,14 @@ func checkRetry(t *testing.T, m *Memory, p *Plan, cost int64, now time.Time, ret
 	if retry <= 0 {
 		t.Fatalf("refused with Retry %v", retry)
 	}
-	words := slices.Clone(m.narrow.words)
+	words := slices.Clone(m.narrow.stripes[0])
 	if d := takeOne(t, m, p, cost, now.Add(retry-1)); d.Allowed {
 		t.Fatalf("%d passes before Retry %v", cost, retry)
 	}
 	if d := takeOne(t, m, p, cost, now.Add(retry)); !d.Allowed {
 		t.Fatalf("%d does not pass after Retry %v, but after %v more", cost, retry, d.Retry)
 	}
-	copy(m.narrow.words, words)
+	copy(m.narrow.stripes[0], words)
 }
 
 // A client that paces itself at exactly the limit is never refused, whatever
@@ -236,7 +236,7 @@ func TestRingForACentury(t *testing.T) {
 		now := start
 		takeOne(t, m, p, 1, now)
 		w := &p.windows[0]
-		rec := m.record(t, "s", p)
+		rec := m.record(t, "s")
 		// As if it had been in use since then: the newest entry stays now's.
 		const years = 140 * 365 * 24 * time.Hour
 		rec[w.start+1] -= uint64(years)
@@ -245,7 +245,7 @@ func TestRingForACentury(t *testing.T) {
 		if rest > 0 {
 			tick++
 		}
-		rec[w.start+2] = uint64(uint16(tick))
+		rec[w.start+ringWords] = uint64(uint16(tick))
 		if d := takeOne(t, m, p, 1, now); !d.Allowed {
 			t.Fatalf("refused: %+v", d)
 		}
@@ -258,9 +258,9 @@ func TestRingForACentury(t *testing.T) {
 }
 
 // record returns the words kept of a subject of scope "test".
-func (m *Memory) record(t *testing.T, subject string, p *Plan) []uint64 {
+func (m *Memory) record(t *testing.T, subject string) []uint64 {
 	t.Helper()
-	rec, _ := m.table(p).find(m.identify("test", subject))
+	rec, _ := m.find(0, m.identify("test", subject))
 	if rec == nil {
 		t.Fatalf("no record of %q", subject)
 	}

@@ -80,7 +80,7 @@ func newWindow(shape uint8, ms int64) window {
 		// A multiple of the quota, so that a client at exactly the quota falls
 		// on ticks.
 		w.ticks = n * (maxTicks / n)
-		w.words = 2 + int(n+3)/4
+		w.words = ringWords + int(n+3)/4
 	}
 	w.desc = uint64(shape)<<shapeShift | uint64(ms)
 	w.period = ms * int64(time.Millisecond)
@@ -113,7 +113,7 @@ type instant struct {
 // A reading is what a window contains at an instant.
 type reading struct {
 	used int64
-	pos  int64 // rings: ticks since the phase; buckets: index of the sub-window; calendars: beginning
+	pos  int64 // rings: ticks since the phase; buckets: index of the sub-window; calendars: end
 	past bool  // rings: the instant is after the tick pos, not on it
 }
 
@@ -153,27 +153,22 @@ func (w *window) returns(st []uint64, t *instant, r *reading, n int64) time.Dura
 	return w.calendarReturns(t, r)
 }
 
-// replay charges to st what an old window of the same kind and period contains.
+// replay charges to st what an old window that counts the same contains.
 // So a limit keeps its usage when its quota changes and its window gets another
 // shape. Times are only rounded up, so nothing returns early.
 func (w *window) replay(st []uint64, old *window, from []uint64, last int64) {
-	switch {
-	case w.desc == old.desc:
+	if w.desc == old.desc {
 		copy(st, from[:old.words])
 		return
-	case w.period == 0 || w.period != old.period:
-		return
 	}
-	prev := int64(0)
 	event := func(at, cost int64) {
-		t := instant{now: at, at: at, last: prev}
+		t := instant{now: at, at: at}
 		r := w.read(st, &t)
 		w.charge(st, &t, &r, cost)
-		prev = at
 	}
 	if old.shape == bucketShape {
 		old.eachBucket(from, last, event)
 	} else {
-		old.eachInRing(from, last, event)
+		old.eachInRing(from, event)
 	}
 }
