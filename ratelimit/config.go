@@ -23,7 +23,10 @@ type Charge func(*http.Request) (subject string, plan *Plan)
 type OnOutage uint8
 
 const (
-	// Local counts in this process, with the whole quota.
+	// Local counts in this process. It goes on from the last state that the store
+	// has told of each subject, and charges what it has admitted to the store when
+	// that answers again. So an outage, or many short ones, bring no new quota in
+	// this process; other processes do the same, each for itself.
 	Local OnOutage = iota
 	// Open lets requests pass, and counts nothing.
 	Open
@@ -48,6 +51,9 @@ type Config struct {
 	NoLegacyHeaders, NoFieldHeaders bool
 	// OnOutage is what happens while Store fails. Default: Local.
 	OnOutage OnOutage
+	// Timeout is how long a request may wait for Store, if that is outside the
+	// process. Default: 50 ms.
+	Timeout time.Duration
 	// Errors writes refusals, with the limit headers set. They are 429 with the
 	// code "rate_limit_exceeded", or "cost_exceeds_quota" if the cost exceeds a
 	// whole quota, and 503 if OnOutage is Closed. Default: problem.Write.
@@ -65,6 +71,9 @@ func (c *Config) validate() error {
 	var errs []error
 	if c.OnOutage > Closed {
 		errs = append(errs, fmt.Errorf("ratelimit: Config.OnOutage is %d", c.OnOutage))
+	}
+	if c.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("ratelimit: Config.Timeout is %v: want 0 or more", c.Timeout))
 	}
 	if c.Name == "" {
 		c.Name = "plan"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -14,7 +15,7 @@ import (
 // Cached credentials bypass this limit: package authn asks it only about a
 // credential that is malformed or must be looked up. Logins never bypass it.
 type Failures struct {
-	store guarded
+	store *guarded
 	plan  *Plan
 }
 
@@ -28,7 +29,7 @@ const failuresScope = "failures/"
 // and with a store of their own these do not compete with verified identities
 // for room. While a store fails, this process counts by itself.
 func NewFailures(store Store, plan *Plan) (*Failures, error) {
-	if plan == nil {
+	if plan == nil || len(plan.limits) == 0 {
 		return nil, errors.New("ratelimit: failures need a plan")
 	}
 	if store == nil {
@@ -38,7 +39,7 @@ func NewFailures(store Store, plan *Plan) (*Failures, error) {
 		return nil, errors.New("ratelimit: another counter of failures under a plan of this name uses the store, so both would charge the same counters: name the plans differently")
 	}
 	return &Failures{
-		store: guarded{store: store, log: slog.New(slog.DiscardHandler)},
+		store: newGuarded(store, Local, 0, slog.New(slog.DiscardHandler)),
 		plan:  plan,
 	}, nil
 }
@@ -62,9 +63,13 @@ func (f *Failures) Count(subject string, now time.Time) {
 	f.take(subject, 1, now)
 }
 
-// take asks the store. There is no error to return: guarded counts locally if
-// the store fails, and the take is valid.
+// take asks the store, for as long as newGuarded lets it. There is no error to
+// return: guarded counts locally if the store fails, and the take is valid. An
+// empty subject is counted with those that have no address.
 func (f *Failures) take(subject string, cost int64, now time.Time) Decision {
+	if subject == "" {
+		subject = AddrSubject(netip.Addr{})
+	}
 	t := Take{Scope: failuresScope + f.plan.Name(), Subject: subject, Plan: f.plan, Cost: cost}
 	d, _ := f.store.Take(context.Background(), t, now)
 	return d

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +42,7 @@ func (e *ExceededError) Is(target error) bool { return target == ErrExceeded }
 // goroutine, and does not need to be closed.
 type Limiter struct {
 	config  Config
-	store   guarded
+	store   *guarded
 	misused loglimit.Log
 }
 
@@ -58,7 +57,7 @@ func New(c Config) (*Limiter, error) {
 	return &Limiter{
 		config:  c,
 		misused: loglimit.Log{Logger: c.Logger},
-		store:   guarded{store: c.Store, onOutage: c.OnOutage, log: c.Logger.With("limiter", c.Name)},
+		store:   newGuarded(c.Store, c.OnOutage, c.Timeout, c.Logger.With("limiter", c.Name)),
 	}, nil
 }
 
@@ -77,33 +76,61 @@ func (l *Limiter) Take(ctx context.Context, subject string, plan *Plan, cost int
 
 // guarded is a store, with what to do when it fails.
 //
-// A failure is any error of the store, such as a time-out. It is not a refusal,
-// so no caller is told that a limit is exceeded when nobody knows. The store is
-// asked again at every take, so it is used again as soon as it answers.
+// A failure is an error of the store, or no answer in time. It is not a refusal,
+// so no caller is told that a limit is exceeded when nobody knows. A request
+// waits for the store at most once, and after the first time-out nobody waits:
+// see breaker.
 type guarded struct {
 	store    Store
+	inside   bool // the store is a Memory: it does not fail, and nobody waits for it
 	onOutage OnOutage
+	timeout  time.Duration
 	log      *slog.Logger
 
-	failing atomic.Bool
-	once    sync.Once
-	local   *Memory // made at the first failure
+	breaker breaker
+	failing atomic.Bool // as the log knows it
+	local   *Memory     // what the store has told, and what was admitted without it
+	debts   debts
+}
+
+const defaultTimeout = 50 * time.Millisecond
+
+func newGuarded(store Store, onOutage OnOutage, timeout time.Duration, log *slog.Logger) *guarded {
+	g := &guarded{store: store, onOutage: onOutage, timeout: timeout, log: log}
+	if g.timeout == 0 {
+		g.timeout = defaultTimeout
+	}
+	if _, g.inside = store.(*Memory); !g.inside && onOutage == Local {
+		g.local = NewMemory(0)
+	}
+	return g
 }
 
 // Take asks the store. If the store fails, it answers by the policy. It logs
-// the cause once, when the store begins to fail. An error wraps ErrUnavailable.
-// The decision of an open limiter has no plan, so no headers tell of a state
-// that nobody knows.
+// the cause once, when the store begins to fail. An error wraps ErrUnavailable,
+// unless the take itself cannot be. The decision of an open limiter has no plan,
+// so no headers tell of a state that nobody knows.
 func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, error) {
-	if _, inside := g.store.(*Memory); !inside {
-		ctx = context.WithoutCancel(ctx) // a client that hangs up pays all the same
+	if g.inside {
+		return g.store.Take(ctx, t, now)
 	}
-	d, err := g.store.Take(ctx, t, now)
+	if err := t.check(); err != nil {
+		return Decision{}, err
+	}
+	g.pay(ctx, &t, now)
+	d, err := g.ask(ctx, t, now)
 	if err == nil {
 		if g.failing.Load() && g.failing.CompareAndSwap(true, false) {
 			g.log.LogAttrs(ctx, slog.LevelInfo, "ratelimit: store answers again")
 		}
+		if g.local != nil {
+			g.local.raise(&t, &d, now)
+		}
 		return d, nil
+	}
+	// Nobody waits for this answer, and the take goes on.
+	if errors.Is(err, errGone) {
+		return Decision{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	// Only the first failure is logged, so that an outage is one line and not
 	// one for each request.
@@ -114,10 +141,10 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, er
 	case Open:
 		return Decision{Allowed: true}, nil
 	case Local:
-		// The local counters start empty. So during an outage a subject gets at
-		// most its quota once more in each process.
-		g.once.Do(func() { g.local = NewMemory(0) })
 		if d, err = g.local.Take(ctx, t, now); err == nil {
+			if d.Allowed && t.Cost > 0 {
+				g.debts.add(&t)
+			}
 			return d, nil
 		}
 	}

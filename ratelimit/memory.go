@@ -152,6 +152,36 @@ func (m *Memory) admit(stripe int, id identity, old []uint64, from *table, t Tak
 	if !t.Plan.decide(rec, at, t.Cost, d) {
 		return
 	}
+	m.put(stripe, id, rec, old, from, to, at)
+}
+
+// raise makes the windows of a subject hold at least what a decision of another
+// store says has been used. It charges the difference at now, so the uses return
+// here no earlier than there. It never lowers a count: what was admitted here
+// while the other store did not answer stays counted.
+func (m *Memory) raise(t *Take, d *Decision, now time.Time) {
+	id, at := m.identify(t.Scope, t.Subject), m.instant(now)
+	stripe := int(id.tag & uint64(len(m.locks)-1))
+	l := &m.locks[stripe]
+	l.Lock()
+	defer l.Unlock()
+	old, from := m.find(stripe, id)
+	var fresh [wideSlot - 1]uint64
+	words := t.Plan.adopt(fresh[:], old, &at)
+	if !t.Plan.raise(fresh[:], &at, d) {
+		return
+	}
+	to := from
+	if words >= narrowSlot {
+		to = &m.wide
+	} else if from == nil {
+		to = &m.narrow
+	}
+	m.put(stripe, id, fresh[:to.slot-1], old, from, to, &at)
+}
+
+// put stores the record of a subject, whose old one is in from, if it has one.
+func (m *Memory) put(stripe int, id identity, rec, old []uint64, from, to *table, at *instant) {
 	// The subject is in one table at a time, because its lock is held.
 	if from != to {
 		if from != nil {

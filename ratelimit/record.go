@@ -148,6 +148,25 @@ func (p *Plan) decide(rec []uint64, t *instant, cost int64, d *Decision) bool {
 	return charged
 }
 
+// raise charges every window what d says has been used of it and rec does not
+// know. It reports whether it has charged anything.
+func (p *Plan) raise(rec []uint64, t *instant, d *Decision) (raised bool) {
+	t.at = max(t.now, int64(rec[0]))
+	for i := range p.windows {
+		w, st := &p.windows[i], rec[p.windows[i].start:]
+		r := w.read(st, t)
+		if more := min(w.quota, w.quota-d.States[i].Remaining) - r.used; more > 0 {
+			w.charge(st, t, &r, more)
+			raised = true
+		}
+	}
+	if raised {
+		rec[0] = uint64(t.at)
+		rec[1] = rec[1]&^(0xff<<pressureShift) | max(d.pressure(), rec[1]>>pressureShift)<<pressureShift
+	}
+	return raised
+}
+
 // pressure returns how close the binding limit is to its end: how often its
 // quota can be halved until what remains is left, and 255 if nothing remains.
 func (d *Decision) pressure() uint64 {

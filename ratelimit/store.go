@@ -50,15 +50,15 @@ type State struct {
 //  9. Counters belong to scope, subject, kind and window together; none is
 //     shared, and no two pairs of scope and subject are confused.
 //  10. A now that lies before an earlier one frees nothing.
-//  11. Usage is kept across a change of plan by kind and window. An added
-//     window starts empty, a removed one is forgotten, and a quota below the
-//     present usage refuses.
+//  11. Usage is kept across a change of plan by kind and window, until it has
+//     passed: in windows that the present plan does not have as well. An added
+//     window starts empty, and a quota below the present usage refuses.
 //  12. Takes may run concurrently; exactly the quota is admitted.
 //  13. Binding is the refusing limit with the latest Retry (never is later than
 //     any), else the one with the smallest share of its quota left; ties go to
 //     the longer period.
-//  14. Every field of the decision is set. A nil plan or a negative cost is an
-//     error. After an error the decision means nothing, and nobody may conclude
+//  14. Every field of the decision is set. A take without plan or subject, or with a
+//     negative cost, is an error. After an error the decision means nothing, and nobody may conclude
 //     anything from it.
 type Store interface {
 	Take(ctx context.Context, t Take, now time.Time) (Decision, error)

@@ -261,7 +261,7 @@ func apart(p *probe) {
 	one := plan("5-M")
 	// Concatenated with or without a separator, some of these are equal.
 	pairs := [][2]string{
-		{"a", "b:c"}, {"a:b", "c"}, {"a", "b"}, {"a", "B"}, {"ab", ""}, {"", "ab"}, {"b", "a"},
+		{"a", "b:c"}, {"a:b", "c"}, {"a", "b"}, {"a", "B"}, {"ab", "c"}, {"", "ab"}, {"b", "a"},
 		{"a\x00", "b"}, {"a", "\x00b"}, {"a/b", "c"}, {"a", "b/c"},
 	}
 	for _, pair := range pairs {
@@ -289,8 +289,8 @@ func backwards(p *probe) {
 }
 
 // planChange goes through plans with larger, smaller, more and fewer windows.
-// What was used in a window stays used in it. A window that was removed and
-// added again starts empty.
+// What was used in a window stays used in it, also while the plan does not have it.
+// A window that was never there starts empty.
 func planChange(p *probe) {
 	now := start
 	p.take(plan("10-M, 1000-D"), "s", 6, now)
@@ -306,8 +306,13 @@ func planChange(p *probe) {
 	p.remaining("an added hour", p.take(plan("20-M, 50-H, 100-D"), "s", 1, now), 9, 49, 89)
 	p.remaining("a removed hour", p.take(plan("20-M, 100-D"), "s", 1, now), 8, 88)
 	p.remaining("the day removed", p.take(plan("20-M"), "s", 1, now), 7)
-	p.remaining("the day is added again", p.take(plan("20-M, 100-D"), "s", 1, now), 6, 99)
-	p.remaining("the hour is added again", p.take(plan("20-M, 50-H, 100-D"), "s", 1, now), 5, 49, 98)
+	p.remaining("the day is added again", p.take(plan("20-M, 100-D"), "s", 1, now), 6, 87)
+	p.remaining("the hour is added again", p.take(plan("20-M, 50-H, 100-D"), "s", 1, now), 5, 48, 86)
+	// A client whose routes have different plans uses both in turn.
+	for i := range int64(40) {
+		p.take(plan("50-M"), "turns", 1, now)
+		p.remaining("every other take", p.take(plan("100-D"), "turns", 1, now), 99-i)
+	}
 }
 
 // concurrent has 200 goroutines take the last 50 of a quota. Exactly 50 must

@@ -114,7 +114,7 @@ func TestRollLosesNoRequest(t *testing.T) {
 	sent, lost := 0, map[string]int{}
 	for range 8 {
 		all.Go(func() {
-			pause := time.NewTicker(5 * time.Millisecond)
+			pause := time.NewTicker(25 * time.Millisecond)
 			defer pause.Stop()
 			for ; ctx.Err() == nil; <-pause.C {
 				a := f.do(front, "POST", "/v1/projects", key, `{"name":"rolled"}`)

@@ -1,0 +1,183 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	errBroken = errors.New("the store has not answered lately, and is not asked")
+	errSlow   = errors.New("the store does not answer in time")
+	errGone   = errors.New("the client has gone")
+)
+
+// ask asks the store, and waits for as long as the client does and the timeout
+// lasts. A client that hangs up pays all the same: its take goes on.
+func (g *guarded) ask(ctx context.Context, t Take, now time.Time) (Decision, error) {
+	if !g.breaker.admits() {
+		return Decision{}, errBroken
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
+	type answer struct {
+		d   Decision
+		err error
+	}
+	answers := make(chan answer, 1)
+	// A store that does not heed its context would keep the request, so the
+	// request does not wait for the store itself. The breaker bounds how many of
+	// these goroutines there are.
+	go func() {
+		defer cancel()
+		d, err := g.store.Take(limited, t, now)
+		g.breaker.done(err)
+		answers <- answer{d, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.d, a.err
+	case <-limited.Done():
+		select {
+		case a := <-answers: // it answered, and then cancel was called
+			return a.d, a.err
+		default:
+			g.breaker.open()
+			return Decision{}, errSlow
+		}
+	case <-ctx.Done():
+		return Decision{}, errGone
+	}
+}
+
+// A breaker keeps requests from a store that does not answer. Three failures in a
+// row, or one time-out, open it. Then one request in 200 ms asks the store, and
+// the first answer closes it.
+type breaker struct {
+	failures atomic.Int64
+	asking   atomic.Int64 // goroutines that wait for the store
+	next     atomic.Int64 // when the store may be asked again, ns since begun; 0: at any time
+}
+
+const (
+	maxFailures   = 3
+	maxAsking     = 1024 // far more than a store that answers ever has
+	probeInterval = 200 * time.Millisecond
+)
+
+var begun = time.Now()
+
+// admits reports whether the store may be asked now. While the breaker is open,
+// the one request that moves next forward is the probe: all others see the later
+// time. If nobody hears of its answer, because the store hangs, the next probe
+// comes all the same.
+func (b *breaker) admits() bool {
+	next := b.next.Load()
+	if next != 0 {
+		now := int64(time.Since(begun))
+		if now < next || !b.next.CompareAndSwap(next, now+probeDelay()) {
+			return false
+		}
+	}
+	if b.asking.Add(1) > maxAsking {
+		b.asking.Add(-1)
+		return false
+	}
+	return true
+}
+
+// done notes the answer of the store. An answer closes the breaker, whenever it
+// was asked for: a store that answers late answers.
+func (b *breaker) done(err error) {
+	b.asking.Add(-1)
+	switch {
+	case err == nil:
+		b.failures.Store(0)
+		b.next.Store(0)
+	case b.failures.Add(1) >= maxFailures, errors.Is(err, context.DeadlineExceeded):
+		b.open()
+	}
+}
+
+// open keeps requests away until the next probe. If the breaker is open already,
+// the time of that probe stays as it is: otherwise the requests that were waiting
+// when the store began to hang would put it off.
+func (b *breaker) open() { b.next.CompareAndSwap(0, int64(time.Since(begun))+probeDelay()) }
+
+// probeDelay differs from one process to another, because none opens its breaker
+// at the same nanosecond. So they do not all ask at once.
+func probeDelay() int64 {
+	return int64(probeInterval - probeInterval/8 + time.Since(begun)%(probeInterval/4))
+}
+
+// debts are the takes that Local has admitted and the store does not know. They
+// are paid when the subject is seen again and the store answers, so that a store
+// that comes back is not flooded.
+type debts struct {
+	any atomic.Bool // so that no request locks while there are none
+	mu  sync.Mutex
+	of  map[debtor]int64
+}
+
+type debtor struct {
+	scope, subject string
+	plan           *Plan
+}
+
+// maxDebtors bounds debts. Beyond it, an outage gives the others back what they
+// used during it, in the store alone.
+const maxDebtors = 1 << 16
+
+func (d *debts) add(t *Take) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := debtor{t.Scope, t.Subject, t.Plan}
+	if d.of == nil {
+		d.of = make(map[debtor]int64)
+	}
+	if _, ok := d.of[key]; ok || len(d.of) < maxDebtors {
+		d.of[key] += t.Cost
+		d.any.Store(true)
+	}
+}
+
+// take removes what a subject owes, and returns it.
+func (d *debts) take(t *Take) int64 {
+	if !d.any.Load() {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := debtor{t.Scope, t.Subject, t.Plan}
+	n := d.of[key]
+	delete(d.of, key)
+	d.any.Store(len(d.of) > 0)
+	return n
+}
+
+// pay charges the store what the subject owes, or as much of it as is left: the
+// rest was beyond the quota, which other processes have used meanwhile.
+func (g *guarded) pay(ctx context.Context, t *Take, now time.Time) {
+	owed := g.debts.take(t)
+	// Each turn pays less than the one before, so it ends: in two turns as a rule,
+	// because a refusal says how much is left.
+	for pay := owed; pay > 0; {
+		bill := *t
+		bill.Cost = pay
+		d, err := g.ask(ctx, bill, now)
+		if err != nil {
+			bill.Cost = owed
+			g.debts.add(&bill)
+			return
+		}
+		if d.Allowed {
+			return
+		}
+		left := pay - 1 // at the most, whatever the store says
+		for i := range d.limits() {
+			left = min(left, d.States[i].Remaining)
+		}
+		pay = left
+	}
+}
