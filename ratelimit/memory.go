@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Memory is a [Store] inside the process. Its size is fixed when it is made: 250
+// Memory is a [Store] inside the process. Its size is fixed when it is made: 254
 // bytes for each key, which is enough for plans such as 60 a minute and 10,000 a
 // day. It holds that many live keys, and forgets at most one in a thousand of
 // them. Subjects with more state, as under a plan of three windows with small
-// quotas, or under several plans in turn, are in a second table with another 800
+// quotas, or under several plans in turn, are in a second table with another 810
 // bytes for each key, which grows in steps as it is used. Take does not allocate
 // but for these steps.
 //
@@ -60,7 +60,7 @@ func NewMemory(maxKeys int) *Memory {
 	for stripes < mostLocks && maxKeys/(2*stripes) >= stripeKeys {
 		stripes *= 2
 	}
-	places := maxKeys + (maxKeys+3)/4
+	places := maxKeys + (maxKeys*27+99)/100
 	sets := (places + ways*stripes - 1) / (ways * stripes)
 	m := &Memory{
 		base:   time.Now(),

@@ -65,7 +65,7 @@ func TestMillionIdentities(t *testing.T) {
 			kept += every
 		}
 	}
-	if kept > size*5/4*11/10 || kept < size/2 {
-		t.Errorf("about %d hostile identities are remembered, want at most %d and not many fewer", kept, size*5/4)
+	if kept > size*127/100*11/10 || kept < size/2 {
+		t.Errorf("about %d hostile identities are remembered, want at most %d and not many fewer", kept, size*127/100)
 	}
 }

@@ -9,7 +9,7 @@ import "math"
 // An identity may be in one of two sets, and a new one goes to the emptier of
 // them. With one set for each, a table for n keys would lose one in seven of n
 // live keys, because some sets overflow while others have room. With two, and a
-// quarter more places than keys, it loses fewer than one in a thousand: see
+// quarter more places than keys or a little more, it loses fewer than one in a thousand: see
 // TestHoldsItsKeys.
 //
 // The two sets are in the same stripe, so that one lock guards both. A table
@@ -35,9 +35,9 @@ func (t *table) grow(stripe int) {
 	}
 }
 
-// pair returns the words of the two sets that id may be in. They are one set if
+// pair returns the numbers of the two sets that id may be in. They are one set if
 // a stripe has only one.
-func (t *table) pair(stripe int, id identity) (first, second []uint64) {
+func (t *table) pair(id identity) (first, second int) {
 	sets := uint64(t.sets)
 	i, j := id.tag>>32*sets>>32, id.rest>>32*sets>>32
 	if i == j {
@@ -45,7 +45,7 @@ func (t *table) pair(stripe int, id identity) (first, second []uint64) {
 			j = 0
 		}
 	}
-	return t.set(stripe, int(i)), t.set(stripe, int(j))
+	return int(i), int(j)
 }
 
 func (t *table) set(stripe, i int) []uint64 {
@@ -59,19 +59,33 @@ func (t *table) find(stripe int, id identity) (rec, set []uint64, way int) {
 	if t.stripes[stripe] == nil {
 		return nil, nil, 0
 	}
-	first, second := t.pair(stripe, id)
-	for _, set := range [2][]uint64{first, second} {
-		for way := range ways {
-			// A tag that is equal by accident is told apart by the other half.
-			if set[way] == id.tag {
-				i := ways + way*t.slot
-				if set[i] == id.rest {
-					return set[i+1 : i+t.slot : i+t.slot], set, way
-				}
-			}
-		}
+	first, second := t.pair(id)
+	set = t.set(stripe, first)
+	if way := t.place(set, id); way >= 0 {
+		return t.record(set, way), set, way
+	}
+	set = t.set(stripe, second)
+	if way := t.place(set, id); way >= 0 {
+		return t.record(set, way), set, way
 	}
 	return nil, nil, 0
+}
+
+// place returns the place of id in a set, or -1.
+func (t *table) place(set []uint64, id identity) int {
+	for way, tag := range set[:ways] {
+		// A tag that is equal by accident is told apart by the other half.
+		if tag == id.tag && set[ways+way*t.slot] == id.rest {
+			return way
+		}
+	}
+	return -1
+}
+
+// record returns the words of a place behind the second half of the identity.
+func (t *table) record(set []uint64, way int) []uint64 {
+	i := ways + way*t.slot
+	return set[i+1 : i+t.slot : i+t.slot]
 }
 
 // remove frees the place of id.
@@ -89,20 +103,21 @@ func (t *table) remove(stripe int, id identity) {
 // their limit.
 func (t *table) add(stripe int, id identity, now *instant) []uint64 {
 	t.grow(stripe)
-	first, second := t.pair(stripe, id)
-	set, way, live, least := first, 0, ways+1, uint64(math.MaxUint64)
-	for _, s := range [2][]uint64{first, second} {
+	first, second := t.pair(id)
+	var set []uint64
+	way, live, least := 0, ways+1, uint64(math.MaxUint64)
+	for _, i := range [2]int{first, second} {
+		s := t.set(stripe, i)
 		w, l, p := t.victim(s, now)
 		// The emptier set, or of two full sets that with the lesser pressure.
 		if l < live || l == live && p < least {
 			set, way, live, least = s, w, l, p
 		}
 	}
-	i := ways + way*t.slot
 	// The record of the victim is forgotten, and the caller writes the new one
 	// over it.
-	set[way], set[i] = id.tag, id.rest
-	return set[i+1 : i+t.slot]
+	set[way], set[ways+way*t.slot] = id.tag, id.rest
+	return t.record(set, way)
 }
 
 // victim returns the place of a set that a new record may have, how many places
@@ -112,8 +127,7 @@ func (t *table) victim(set []uint64, now *instant) (way, live int, least uint64)
 	for w := range ways {
 		p := uint64(0)
 		if set[w] != 0 {
-			i := ways + w*t.slot
-			p = pressure(set[i+1:i+t.slot], now)
+			p = pressure(t.record(set, w), now)
 		}
 		if p > 0 {
 			live++
