@@ -57,12 +57,15 @@ func (r *Router) Start() (http.Handler, error) {
 // serve asks the router which route a request has, before the router serves it: chi
 // runs middleware either before it knows the route, or only on routes that have it.
 func (r *Router) serve(w http.ResponseWriter, req *http.Request) {
-	pattern := r.find(req, req.Method)
-	allow := ""
+	method, allow := req.Method, ""
+	pattern := r.find(req, method)
+	if pattern == "" && method == http.MethodHead { // which middleware.GetHead serves as GET
+		method, pattern = http.MethodGet, r.find(req, http.MethodGet)
+	}
 	if pattern == "" {
 		allow = r.allowed(req)
 	}
-	if err := r.cover.Admit(w, req, req.Method, pattern, allow); err != nil {
+	if err := r.cover.Admit(w, req, method, pattern, allow); err != nil {
 		r.gate.Refuse(w, req, err)
 		return
 	}

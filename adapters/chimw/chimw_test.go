@@ -130,6 +130,27 @@ func TestWalk(t *testing.T) {
 	})
 }
 
+// GetHead serves a HEAD request by the GET route, and so behind its need.
+func TestGetHead(t *testing.T) {
+	gate := newGate(t)
+	routes := chi.NewRouter()
+	routes.Use(middleware.GetHead)
+	routes.With(gate.Require(authz.Need{ID: "x", Permission: "read"})).Get("/x", ok)
+	routes.Get("/open", ok)
+	guard := chimw.New(gate, routes)
+	guard.Public("GET", "/open", "a test")
+	h, err := guard.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := status(h, "HEAD", "/x"); got != 401 {
+		t.Errorf("without a credential: got %d, want 401", got)
+	}
+	if got := status(h, "HEAD", "/open"); got != 200 {
+		t.Errorf("public: got %d, want 200", got)
+	}
+}
+
 // Requests that match no route are the gate's, unless the router is said to have them.
 func TestUnmatched(t *testing.T) {
 	for _, tt := range []struct {
