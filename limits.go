@@ -27,26 +27,28 @@ func newLimits(c Config) (l limits, err error) {
 	if c.Limits == nil {
 		c.Limits = ratelimit.NewMemory(0) // all limiters share it: their names keep the counters apart
 	}
-	limiter := func(name string) *ratelimit.Limiter { // gates of other prefixes may share c.Limits
-		made, bad := ratelimit.New(ratelimit.Config{Name: c.Prefix + "/" + name, Store: c.Limits, Logger: c.Logger, Now: c.Now})
-		err = errors.Join(err, bad)
-		return made
-	}
 	parse := func(name, notation string) *ratelimit.Plan {
 		made, bad := ratelimit.ParsePlan(name, notation)
 		err = errors.Join(err, bad)
 		return made
 	}
-	l.plan, l.denied, l.free = limiter("plan"), limiter("denied"), limiter("free")
 	l.deniedPlan, l.freePlan = parse("denied", deniedLimit), parse("free", freeLimit)
 	var plans []*ratelimit.Plan
 	for _, name := range slices.Sorted(maps.Keys(c.Plans)) {
 		plans = append(plans, parse(name, c.Plans[name]))
 	}
-	if err != nil || len(plans) == 0 {
+	if err == nil && len(plans) > 0 {
+		l.plans, err = ratelimit.NewPlans(ratelimit.PlansConfig{Plans: plans, Default: c.DefaultPlan, Environments: c.EnvironmentPlans})
+	}
+	if err != nil {
 		return l, err
 	}
-	l.plans, err = ratelimit.NewPlans(ratelimit.PlansConfig{Plans: plans, Default: c.DefaultPlan, Environments: c.EnvironmentPlans})
+	limiter := func(name string) *ratelimit.Limiter { // gates of other prefixes may share c.Limits
+		made, bad := ratelimit.New(ratelimit.Config{Name: c.Prefix + "/" + name, Store: c.Limits, Logger: c.Logger, Now: c.Now})
+		err = errors.Join(err, bad)
+		return made
+	}
+	l.plan, l.denied, l.free = limiter("plan"), limiter("denied"), limiter("free")
 	return l, err
 }
 

@@ -55,13 +55,13 @@ func New(c Config) (*Gate, error) {
 	if g.config.Roles == nil {
 		g.config.Roles = c.roles(g.model)
 	}
-	if g.limits, err = newLimits(c); err != nil {
-		return nil, err
-	}
 	if err := g.assemble(); err != nil {
 		return nil, err
 	}
 	if err := g.checkSecrets(); err != nil {
+		return nil, err
+	}
+	if g.limits, err = newLimits(c); err != nil { // last: it takes names in c.Limits
 		return nil, err
 	}
 	g.routes.mux.HandleFunc("/", g.missed)

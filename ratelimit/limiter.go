@@ -20,6 +20,10 @@ var (
 	// ErrUnavailable says that the store did not answer, and that the limiter
 	// is [Closed].
 	ErrUnavailable = errors.New("ratelimit: store unavailable")
+	// ErrMisconfigured says that the store refuses to work as it is set up, as with a
+	// wrong password. That is no outage: it does not heal by itself, so no policy of
+	// OnOutage hides it. A [Store] wraps it.
+	ErrMisconfigured = errors.New("ratelimit: the store is misconfigured")
 	// ErrNoSubject says that there is a plan, and nobody to charge. A limiter
 	// belongs inside authentication. Without a subject all callers would share
 	// one counter.
@@ -114,11 +118,12 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, er
 	if g.inside {
 		return g.store.Take(ctx, t, now)
 	}
-	if err := t.check(); err != nil {
+	if err := t.Check(); err != nil {
 		return Decision{}, err
 	}
-	g.pay(ctx, &t, now)
-	d, err := g.ask(ctx, t, now)
+	until := time.Now().Add(g.timeout) // of all that is asked for this request
+	g.pay(ctx, &t, now, until)
+	d, err := g.ask(ctx, t, now, until)
 	if err == nil {
 		if g.failing.Load() && g.failing.CompareAndSwap(true, false) {
 			g.log.LogAttrs(ctx, slog.LevelInfo, "ratelimit: store answers again")
@@ -137,13 +142,17 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, er
 	if g.failing.CompareAndSwap(false, true) {
 		g.log.LogAttrs(ctx, slog.LevelError, "ratelimit: store fails", slog.Any("error", err))
 	}
+	if errors.Is(err, ErrMisconfigured) {
+		return Decision{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	switch g.onOutage {
 	case Open:
 		return Decision{Allowed: true}, nil
 	case Local:
+		cause := err
 		if d, err = g.local.Take(ctx, t, now); err == nil {
-			if d.Allowed && t.Cost > 0 {
-				g.debts.add(&t)
+			if d.Allowed && t.Cost > 0 && !mayHaveRun(cause) {
+				g.debts.add(&t, now)
 			}
 			return d, nil
 		}

@@ -14,7 +14,8 @@ import (
 // them. Subjects with more state, as under a plan of three windows with small
 // quotas, or under several plans in turn, are in a second table with another 810
 // bytes for each key, which grows in steps as it is used. Take does not allocate
-// but for these steps.
+// but for these steps. It has room for four windows with quotas of 64 or more of
+// other kinds; of a subject with more, the shortest windows are forgotten.
 //
 // Keys are spread over sets of eight places, two for each key. In full sets, a
 // new key takes the place of a key that has nothing left to count, or else of
@@ -84,8 +85,9 @@ var (
 	errNoValue   = errors.New("ratelimit: take with a negative cost")
 )
 
-// check returns why a take cannot be decided, or nil.
-func (t *Take) check() error {
+// Check returns why no store may decide a take, or nil: it has no plan, no subject, or a
+// negative cost.
+func (t *Take) Check() error {
 	switch {
 	case t.Plan == nil || len(t.Plan.limits) == 0:
 		return errNoPlan
@@ -100,7 +102,7 @@ func (t *Take) check() error {
 // Take implements [Store]. It fails only if there is no plan or no subject, or
 // the cost is negative.
 func (m *Memory) Take(_ context.Context, t Take, now time.Time) (d Decision, err error) {
-	if err := t.check(); err != nil {
+	if err := t.Check(); err != nil {
 		return d, err
 	}
 	// The identity is a hash, so a long subject takes no more memory than a

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,13 +15,20 @@ var (
 	errGone   = errors.New("the client has gone")
 )
 
-// ask asks the store, and waits for as long as the client does and the timeout
-// lasts. A client that hangs up pays all the same: its take goes on.
-func (g *guarded) ask(ctx context.Context, t Take, now time.Time) (Decision, error) {
+// mayHaveRun reports whether a take that failed may have been charged all the same:
+// the store was asked and has not answered. Such a take is no debt, because charging it
+// twice would refuse a client something, and one take in an outage, of those that go to
+// the store before the breaker opens, is what it costs not to.
+func mayHaveRun(err error) bool {
+	return errors.Is(err, errSlow) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// ask asks the store, and waits for as long as the client does, and until then. A client that hangs up pays all the same: its take goes on.
+func (g *guarded) ask(ctx context.Context, t Take, now, until time.Time) (Decision, error) {
 	if !g.breaker.admits() {
 		return Decision{}, errBroken
 	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
+	limited, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	type answer struct {
 		d   Decision
 		err error
@@ -60,6 +68,9 @@ type breaker struct {
 	next     atomic.Int64 // when the store may be asked again, ns since begun; 0: at any time
 }
 
+// With these, a store that is down costs 1,000 requests a second one time-out at the
+// beginning, and afterwards five of them in a second as long as it takes to fail. A store
+// that comes back is used after 225 ms at most.
 const (
 	maxFailures   = 3
 	maxAsking     = 1024 // far more than a store that answers ever has
@@ -117,7 +128,7 @@ func probeDelay() int64 {
 type debts struct {
 	any atomic.Bool // so that no request locks while there are none
 	mu  sync.Mutex
-	of  map[debtor]int64
+	of  map[debtor]debt
 }
 
 type debtor struct {
@@ -125,59 +136,99 @@ type debtor struct {
 	plan           *Plan
 }
 
+type debt struct {
+	cost int64
+	at   time.Time // of the last take
+}
+
 // maxDebtors bounds debts. Beyond it, an outage gives the others back what they
 // used during it, in the store alone.
 const maxDebtors = 1 << 16
 
-func (d *debts) add(t *Take) {
+func (d *debts) add(t *Take, now time.Time) { d.put(t, debt{t.Cost, now}) }
+
+func (d *debts) put(t *Take, more debt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	key := debtor{t.Scope, t.Subject, t.Plan}
 	if d.of == nil {
-		d.of = make(map[debtor]int64)
+		d.of = make(map[debtor]debt)
 	}
-	if _, ok := d.of[key]; ok || len(d.of) < maxDebtors {
-		d.of[key] += t.Cost
+	if owed, ok := d.of[key]; ok || len(d.of) < maxDebtors {
+		more.cost += owed.cost
+		d.of[key] = more
 		d.any.Store(true)
 	}
 }
 
 // take removes what a subject owes, and returns it.
-func (d *debts) take(t *Take) int64 {
+func (d *debts) take(t *Take) debt {
 	if !d.any.Load() {
-		return 0
+		return debt{}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	key := debtor{t.Scope, t.Subject, t.Plan}
-	n := d.of[key]
+	owed := d.of[key]
 	delete(d.of, key)
 	d.any.Store(len(d.of) > 0)
-	return n
+	return owed
 }
 
 // pay charges the store what the subject owes, or as much of it as is left: the
-// rest was beyond the quota, which other processes have used meanwhile.
-func (g *guarded) pay(ctx context.Context, t *Take, now time.Time) {
+// rest was beyond the quota, which other processes have used meanwhile. Windows
+// that have passed since are not charged.
+func (g *guarded) pay(ctx context.Context, t *Take, now, until time.Time) {
 	owed := g.debts.take(t)
+	if owed.cost == 0 {
+		return
+	}
+	bill := *t
+	if bill.Plan = t.Plan.since(owed.at, now); bill.Plan == nil {
+		return
+	}
 	// Each turn pays less than the one before, so it ends: in two turns as a rule,
 	// because a refusal says how much is left.
-	for pay := owed; pay > 0; {
-		bill := *t
-		bill.Cost = pay
-		d, err := g.ask(ctx, bill, now)
+	for bill.Cost = owed.cost; bill.Cost > 0; {
+		d, err := g.ask(ctx, bill, now, until)
+		if mayHaveRun(err) {
+			return
+		}
 		if err != nil {
-			bill.Cost = owed
-			g.debts.add(&bill)
+			g.debts.put(t, owed)
 			return
 		}
 		if d.Allowed {
 			return
 		}
-		left := pay - 1 // at the most, whatever the store says
+		left := bill.Cost - 1 // at the most, whatever the store says
 		for i := range d.limits() {
 			left = min(left, d.States[i].Remaining)
 		}
-		pay = left
+		bill.Cost = left
 	}
+}
+
+// since returns p without the windows that have passed between then and now, or nil
+// if all have.
+//
+// For example, 4 takes of "10-M, 100-D" are admitted in an outage. If the subject comes
+// back an hour later, its day is charged with 4, and its minute with nothing: in this
+// process the minute was charged when it was due, and has passed.
+func (p *Plan) since(then, now time.Time) *Plan {
+	var left []Limit
+	for i := range p.windows {
+		w := &p.windows[i]
+		if w.cal != nil && w.cal.find(then.Unix()).end > now.Unix() || w.cal == nil && now.Sub(then) < time.Duration(w.period) {
+			left = append(left, p.limits[i])
+		}
+	}
+	if len(left) == len(p.limits) {
+		return p
+	}
+	some, err := NewPlan(p.name, left...)
+	if err != nil { // none is left
+		return nil
+	}
+	return some
 }

@@ -19,6 +19,7 @@ type Plan struct {
 	words   int      // of a record in Memory
 	texts   []limitText
 	policy  string // the RateLimit-Policy field
+	shared  *Shared
 }
 
 // NewPlan returns a plan of 1 to 4 limits. Headers list them in this order. It
@@ -54,6 +55,7 @@ func NewPlan(name string, limits ...Limit) (*Plan, error) {
 	}
 	p.compile()
 	p.render()
+	p.share()
 	return p, nil
 }
 

@@ -16,6 +16,7 @@ import (
 //	sessions:{6:user_1}        sorted set: ids of the records, by when Redis drops each
 //	digest:2:p1:<hex>          string: 6:user_1ses_1, where the session with this digest is
 //	id:ses_1                   string: user_1
+//	limit:4:planacct_1/live    string: the windows of a subject of the limiter "plan"
 //	witness:0                  string: there as long as nobody empties the database
 //	ready:{<witness>}          string: there for a second, to see whether the server of that witness takes writes
 //	changes                    channel: ids
@@ -29,11 +30,14 @@ type names string
 
 func (n names) session(user, id string) string { return string(n) + "session:" + tag(user) + ":" + id }
 func (n names) sessions(user string) string    { return string(n) + "sessions:" + tag(user) }
-func (n names) id(id string) string            { return string(n) + "id:" + id }
-func (n names) witness(number int) string      { return string(n) + "witness:" + strconv.Itoa(number) }
-func (n names) ready(witness string) string    { return string(n) + "ready:{" + witness + "}" }
-func (n names) changes() string                { return string(n) + "changes" }
-func (n names) beat(random string) string      { return string(n) + "beat:" + random }
+func (n names) limit(scope, subject string) string {
+	return string(n) + "limit:" + counted(scope) + subject
+}
+func (n names) id(id string) string         { return string(n) + "id:" + id }
+func (n names) witness(number int) string   { return string(n) + "witness:" + strconv.Itoa(number) }
+func (n names) ready(witness string) string { return string(n) + "ready:{" + witness + "}" }
+func (n names) changes() string             { return string(n) + "changes" }
+func (n names) beat(random string) string   { return string(n) + "beat:" + random }
 
 // digest contains the sum that is stored, an HMAC-SHA-256, which does not reveal the
 // token.

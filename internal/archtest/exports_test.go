@@ -11,7 +11,7 @@ import (
 
 // most bounds the exported names of all public packages: what a release promises to
 // keep. Suites, backends, methods that every Go programmer knows and the fields of
-// every Config count, for all of them can be typed. There are about 1,220. Some 490 are
+// every Config count, for all of them can be typed. There are about 1,230. Some 495 are
 // fields; the 730 others compare with the 28 of golang.org/x/time/rate and the 136 of
 // log/slog, whose fields are not counted.
 //
@@ -28,7 +28,7 @@ import (
 // Packages webhook and secretscan have 86, which stand apart: no other package types them.
 // 45 are fields, and 14 belong to the interfaces of their stores, so that applications
 // keep endpoints and reports in tables of their own.
-const most = 1225
+const most = 1235
 
 // surface keeps what a user can type small.
 func surface(t *tree) []string {

@@ -41,7 +41,9 @@ type config struct {
 	privateHooks   bool
 	logLevel       slog.Level
 
-	limits ratelimit.Store // of tests; nil: counters in this process
+	localLimits bool
+
+	limits ratelimit.Store // of tests; nil: Redis, or counters in this process
 }
 
 // keepTimes are for how long what has ended is kept; 0: for ever.
@@ -80,7 +82,7 @@ func newFlags(name string, c *config, stderr io.Writer) *flag.FlagSet {
 		f.PrintDefaults()
 	}
 	f.StringVar(&c.database, "database", "sqlite:tollgate.db", "`sqlite:FILE`, postgres://USER:PASSWORD@HOST/DATABASE (others see no password in TOLLGATE_DATABASE), or memory, which ends with the process")
-	f.StringVar(&c.redis, "redis", "", "keep sessions in Redis or Valkey: `URL`, as in redis://HOST, redis+sentinel://HOST,…/MASTER or redis+cluster://HOST,…; rediss with TLS")
+	f.StringVar(&c.redis, "redis", "", "keep sessions and count requests in Redis or Valkey: `URL`, as in redis://HOST, redis+sentinel://HOST,…/MASTER or redis+cluster://HOST,…; rediss with TLS")
 	f.IntVar(&c.redisReplicas, "redis-replicas", 0, "acknowledge the end of a session when `N` replicas have it, so that no failover undoes it")
 	f.StringVar(&c.mail, "mail", "", "send mail by `URL`: smtp://USER:PASSWORD@HOST:587 or smtps://…:465; or, for development, to log or folder:DIR. Default: no mail, so that only the operator invites people")
 	f.StringVar(&c.mailFrom, "mail-from", "", "`ADDRESS` that mail comes from; required for smtp")
@@ -101,6 +103,7 @@ func (c *config) serveFlags(f *flag.FlagSet) {
 	f.StringVar(&c.demoFile, "demo-file", "", "write the demo credentials to `FILE` as JSON, mode 0600, when they are made")
 	f.StringVar(&c.trusted, "trusted-proxies", "", "comma-separated `PREFIXES` of proxies whose X-Forwarded-For is believed")
 	f.StringVar(&c.origins, "allow-origin", "", "comma-separated `ORIGINS` of browser applications that may use cookies here, as in https://app.example.com")
+	f.BoolVar(&c.localLimits, "local-limits", false, "count requests in this process, although --redis could count for all")
 	f.StringVar(&c.leakKeys, "secret-scanning-keys", "", "`URL` of the public keys that leak reports are signed with, fetched at start; default: GitHub's, fetched when the first report comes")
 	f.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "write lines of this `LEVEL` and above: debug, info, warn or error. Refusals beyond ten a second are debug")
 	f.BoolVar(&c.privateHooks, "dangerously-allow-private-webhooks", false, "also deliver webhooks over http and to private addresses, for tests")

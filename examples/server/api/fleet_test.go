@@ -214,3 +214,43 @@ func sentinelURL(s *redistest.Sentinel) string {
 func clusterURL(c *redistest.Cluster) string {
 	return fmt.Sprintf("redis+cluster://:%s@%s", c.Password(), strings.Join(c.Addrs(), ","))
 }
+
+// A client that goes to two servers in turn gets its plan once, because they count in
+// Redis; with --local-limits each of them counts for itself.
+func TestPlanOfTwoServers(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		flags    []string
+		min, max int
+	}{{"shared", nil, 60, 75}, {"local", []string{"--local-limits"}, 119, 121}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server, err := redistest.Start(redistest.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			start := func(t *testing.T, dir string, args ...string) *process {
+				return start(t, dir, append(args, tt.flags...)...)
+			}
+			f := newFleetOf(t, start, postgres(t), server.URL())
+			a := f.account(1)
+			if err := f.desk.Accounts().SetPlan(t.Context(), a.id, "enterprise", "60-H"); err != nil {
+				t.Fatal(err)
+			}
+			passed := 0
+			for i := range 160 {
+				switch got := f.do([]*process{f.a, f.b}[i%2], "GET", "/v1/projects", a.keys[0], ""); got.status {
+				case 200:
+					passed++
+				case 429:
+				default:
+					t.Fatalf("got %d %s", got.status, got.body)
+				}
+			}
+			if passed < tt.min || passed > tt.max {
+				t.Errorf("%d passed at two servers, want %d to %d", passed, tt.min, tt.max)
+			}
+		})
+	}
+}

@@ -69,6 +69,9 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (s *server, err 
 		if err := s.keepSessions(c, log); err != nil {
 			return nil, err
 		}
+		if c.limits == nil && !c.localLimits {
+			c.limits = s.redis.Limits()
+		}
 	}
 	if s.secrets, err = keyfmt.OpenKeyring(c.pepperFile); err != nil {
 		return nil, fmt.Errorf("--pepper-file: %w", err)
