@@ -28,7 +28,7 @@ func parsed(t testing.TB, notation string) *ratelimit.Plan {
 	return must(ratelimit.ParsePlan("test", notation))(t)
 }
 
-// The contract of a store of limits, on every Redis. Cases L1 to L7, L9 to L16, L23, L27.
+// The contract of a store of limits, on every Redis. case L23
 func TestLimits(t *testing.T) {
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
