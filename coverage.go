@@ -31,7 +31,11 @@ type Endpoint struct {
 	Pattern string   // in the notation of the router
 	Params  []string // the names of the parameters in the pattern
 	Guards  []*Guard // around its handler; exactly one, or none if the route is public
+	Missing bool     // it is the router's own answer to paths that match no other route
 }
+
+// missing stands for a method where a pattern is an [Endpoint] that is Missing.
+const missing = "404"
 
 // A routeKey is what routers tell routes apart by.
 type routeKey struct{ method, pattern string }
@@ -72,6 +76,10 @@ func (c *Coverage) Start(endpoints []Endpoint) error {
 	var errs []error
 	covered, unused := make(map[string][]string), maps.Clone(c.public)
 	for _, e := range endpoints {
+		if e.Missing {
+			covered[e.Pattern] = append(covered[e.Pattern], missing)
+			continue
+		}
 		key := routeKey{e.Method, e.Pattern}
 		declared := key
 		if _, ok := c.public[key]; !ok {
@@ -140,12 +148,22 @@ func (c *Coverage) Admit(w http.ResponseWriter, r *http.Request, method, pattern
 		return &problem.Problem{Status: http.StatusInternalServerError}
 	case pattern != "":
 		for _, m := range (*covered)[pattern] {
-			if m == method || m == "" {
+			switch m {
+			case method, "":
 				return nil
+			case missing:
+				return c.unknown(w, allow)
 			}
 		}
 		c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the route was added after the start; add it before", slog.String("route", routeKey{method, pattern}.String()))
 		return &problem.Problem{Status: http.StatusNotFound}
+	}
+	return c.unknown(w, allow)
+}
+
+// unknown is the answer to a request that matches no route, or nil if the router answers.
+func (c *Coverage) unknown(w http.ResponseWriter, allow string) error {
+	switch {
 	case c.unmatched:
 		return nil
 	case allow != "":

@@ -45,14 +45,14 @@ func New(gate *tollgate.Gate, e *echo.Echo) *Router {
 	r := &Router{gate: gate, echo: e, cover: tollgate.NewCoverage(gate)}
 	before := e.OnAddRoute
 	e.OnAddRoute = func(route echo.Route) error {
-		r.add(route.Method, route.Path, route.Middlewares)
+		r.add(route.Method, route.Path, route.Handler == nil, route.Middlewares)
 		if before != nil {
 			return before(route)
 		}
 		return nil
 	}
 	for _, route := range e.Router().Routes() {
-		r.add(route.Method, route.Path, nil)
+		r.add(route.Method, route.Path, false, nil)
 	}
 	e.Use(r.admit)
 	return r
@@ -83,9 +83,10 @@ func (r *Router) Start() (http.Handler, error) {
 	return r.echo, r.cover.Start(r.found)
 }
 
-// add notes a route and the guards among its middlewares.
-func (r *Router) add(method, path string, middlewares []echo.MiddlewareFunc) {
-	e := tollgate.Endpoint{Method: method, Pattern: path, Params: params(path)}
+// add notes a route and the guards among its middlewares. A group with middleware has two
+// routes of Echo's own, which answer 404.
+func (r *Router) add(method, path string, own bool, middlewares []echo.MiddlewareFunc) {
+	e := tollgate.Endpoint{Method: method, Pattern: path, Params: params(path), Missing: own && method == echo.RouteNotFound}
 	for _, m := range middlewares {
 		if reflect.ValueOf(m).Pointer() == wrapped {
 			m(nil) // a middleware of Require, which answers with its guard

@@ -45,13 +45,13 @@ func New(gate *tollgate.Gate, e *echo.Echo) *Router {
 	r := &Router{gate: gate, echo: e, cover: tollgate.NewCoverage(gate)}
 	before := e.OnAddRouteHandler
 	e.OnAddRouteHandler = func(host string, route echo.Route, h echo.HandlerFunc, m []echo.MiddlewareFunc) {
-		r.add(route.Method, route.Path, m)
+		r.add(route.Method, route.Path, reflect.ValueOf(h).Pointer() == reflect.ValueOf(echo.NotFoundHandler).Pointer(), m)
 		if before != nil {
 			before(host, route, h, m)
 		}
 	}
 	for _, route := range e.Routes() {
-		r.add(route.Method, route.Path, nil)
+		r.add(route.Method, route.Path, false, nil)
 	}
 	e.Use(r.admit)
 	return r
@@ -82,9 +82,10 @@ func (r *Router) Start() (http.Handler, error) {
 	return r.echo, r.cover.Start(r.found)
 }
 
-// add notes a route and the guards among its middlewares.
-func (r *Router) add(method, path string, middlewares []echo.MiddlewareFunc) {
-	e := tollgate.Endpoint{Method: method, Pattern: path, Params: params(path)}
+// add notes a route and the guards among its middlewares. A group with middleware has two
+// routes of Echo's own, which answer 404.
+func (r *Router) add(method, path string, own bool, middlewares []echo.MiddlewareFunc) {
+	e := tollgate.Endpoint{Method: method, Pattern: path, Params: params(path), Missing: own && method == echo.RouteNotFound}
 	for _, m := range middlewares {
 		if reflect.ValueOf(m).Pointer() == wrapped {
 			m(nil) // a middleware of Require, which answers with its guard

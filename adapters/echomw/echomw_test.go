@@ -97,6 +97,8 @@ func TestWalk(t *testing.T) {
 		e.GET("/plain", h, require("plain")...)
 		e.Group("/v1").Group("/deep").GET("/:id", h, require("nested")...)
 		e.Group("/group", require("group")...).GET("/:id", h)
+		logged := e.Group("/logged", func(next echo.HandlerFunc) echo.HandlerFunc { return next }) // has routes of Echo's own
+		logged.GET("/:id", h, require("logged")...)
 		e.Any("/any", h, require("any")...)
 		e.Static("/assets", t.TempDir())
 		e.RouteNotFound("/pages/*", h)
@@ -110,7 +112,7 @@ func TestWalk(t *testing.T) {
 		return e, err
 	}
 	for _, tt := range []struct{ name, pattern string }{
-		{"plain", "GET /plain"}, {"nested", "GET /v1/deep/:id"}, {"group", "GET /group/:id"}, {"any", "/any"}, {"static", "/assets*"}, {"not found", "/pages/*"},
+		{"plain", "GET /plain"}, {"nested", "GET /v1/deep/:id"}, {"group", "GET /group/:id"}, {"logged", "GET /logged/:id"}, {"any", "/any"}, {"static", "/assets*"}, {"not found", "/pages/*"},
 	} {
 		t.Run("without "+tt.name, func(t *testing.T) {
 			if _, err := whole(tt.name); err == nil || !strings.Contains(err.Error(), tt.pattern+": it requires nothing of its caller") {
@@ -123,12 +125,17 @@ func TestWalk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range []string{"/plain", "/v1/deep/1", "/group/1", "/any"} {
+		for _, path := range []string{"/plain", "/v1/deep/1", "/group/1", "/logged/1", "/any"} {
 			if w := serve(e, "GET", path, ""); w.Code != 401 {
 				t.Errorf("%s without a credential: got %d", path, w.Code)
 			}
 			if w := serve(e, "GET", path, "ann"); w.Code != 200 || w.Body.String() != "ann" {
 				t.Errorf("%s: got %d %q, want the user from the request's context", path, w.Code, w.Body)
+			}
+		}
+		for _, path := range []string{"/logged", "/group", "/nowhere"} {
+			if w := serve(e, "GET", path, "ann"); w.Code != 404 || !strings.Contains(w.Body.String(), "request_id") {
+				t.Errorf("%s: got %d %s, want the gate's 404", path, w.Code, w.Body)
 			}
 		}
 		if w := serve(e, "GET", "/pages/none", ""); w.Code != 200 {
