@@ -112,6 +112,8 @@ func (c *Coverage) Start(endpoints []Endpoint) error {
 // check returns what is wrong with one route.
 func (c *Coverage) check(e Endpoint, public bool) error {
 	switch {
+	case slices.Contains(e.Guards, nil):
+		return errors.New("its need was declared with another adapter: use the one whose Start checks this route")
 	case len(e.Guards) == 0 && !public:
 		return errors.New("it requires nothing of its caller: give it a need, or declare it public with a reason")
 	case len(e.Guards) > 0 && public:
@@ -124,6 +126,19 @@ func (c *Coverage) check(e Endpoint, public bool) error {
 		return fmt.Errorf("its need %q is of another gate", e.Guards[0].need.Need().ID)
 	}
 	return c.gate.fits(e.Guards[0].need.Need(), e.Method, e.Params)
+}
+
+// Withdraw is for adapters that hear of a route after Start: it is not served any more,
+// also if Start has seen a route of this method and pattern, whose handler the new one
+// replaces. Before Start it does nothing.
+func (c *Coverage) Withdraw(method, pattern string) {
+	covered := c.covered.Load()
+	if covered == nil {
+		return
+	}
+	fewer := maps.Clone(*covered)
+	fewer[pattern] = slices.DeleteFunc(slices.Clone(fewer[pattern]), func(m string) bool { return m == method || m == "" || m == missing || method == "" })
+	c.covered.Store(&fewer)
 }
 
 // Unmatched leaves requests that match no route to the router, whose handlers for them

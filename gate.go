@@ -94,6 +94,24 @@ func (g *Guard) CheckParams(r *http.Request, p authz.Params, h http.Header) (*ht
 	return r.WithContext(s), nil
 }
 
+// Allows decides r as CheckParams does, and charges only a refusal. An adapter asks it
+// where it cannot tell whether the route's own guard will be asked.
+func (g *Guard) Allows(r *http.Request, p authz.Params, h http.Header) (*http.Request, error) {
+	now := g.gate.config.Now()
+	target, err := g.need.Target(r, p)
+	if err != nil {
+		return r, err
+	}
+	principal, err := g.gate.auth.Identify(r, now)
+	if err != nil {
+		return r, err
+	}
+	if g.need.Decide(principal.Caller(now), &target) != nil {
+		return g.CheckParams(r, p, h)
+	}
+	return r, nil
+}
+
 // Wrap returns next behind the guard. It panics if next is nil.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	if next == nil {

@@ -46,8 +46,9 @@ var routers = []struct {
 		return r
 	}, func(g *tollgate.Gate, h http.Handler) http.Handler {
 		r := chi.NewRouter()
+		guard := chimw.New(g, r)
 		r.With(g.Require(projectNeed)).Method("GET", "/v1/projects/{project}", h)
-		return tollgate.Must(chimw.New(g, r).Start())
+		return tollgate.Must(guard.Start())
 	}},
 	{"gin", func(h http.Handler) http.Handler {
 		e := gin.New()

@@ -106,7 +106,8 @@ func open(t tb, newRouter func(*tollgate.Gate) Router) *desk {
 	secrets, err := keyfmt.NewKeyring(keyfmt.GeneratePepper("p1"))
 	d.must(err)
 	who := new(callers)
-	now := time.Now() // stands still, so that limit headers can be compared
+	// Stands still, and is that of every desk, so that limit headers can be compared.
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	d.gate, err = tollgate.New(tollgate.Config{
 		Store: db, Secrets: secrets, Prefix: "acme", Permissions: []string{"read", "write"}, ReadOnly: []string{"read"},
 		Resources: []string{"projects"}, Plans: map[string]string{"test": "20-M"}, DefaultPlan: "test",

@@ -1,18 +1,20 @@
 // Package chimw guards the routes of a chi router.
 //
 //	routes := chi.NewRouter()
-//	routes.With(gate.Require(need)).Get("/v1/projects/{project}", getProject)
+//	routes.Use(middleware.Recoverer)
 //	guard := chimw.New(gate, routes)
+//	routes.With(gate.Require(need)).Get("/v1/projects/{project}", getProject)
 //	guard.Public("GET", "/health", "liveness")
 //	handler, err := guard.Start()
 //
-// Start returns an error for every route without a need. The middlewares of chi are
-// net/http middlewares, so the gate's own Require is all that a route needs. Order them
-// with Use: recovery, request ids, tracing, CORS. Middleware that changes the path or
-// the method, such as StripSlashes, belongs around the handler that Start returns.
+// Put New after the middlewares that come first (recovery, request ids, tracing, CORS)
+// and before all routes. Start returns an error for every route without a need. The
+// middlewares of chi are net/http middlewares, so the gate's own Require is all that a
+// route needs.
 package chimw
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -28,11 +30,23 @@ type Router struct {
 	gate   *tollgate.Gate
 	routes chi.Router
 	cover  *tollgate.Coverage
+
+	// Of the roots of mounts, such as "/v1" and "/v1/" of Mount("/v1", …): the pattern of
+	// the route that serves them; and by method and that pattern its guard, nil if it is
+	// public.
+	roots  map[string]string
+	guards map[string]*tollgate.Guard
 }
 
-// New returns a Router for the routes of a chi router, those that are added later too.
+// New adds a middleware to a chi router that serves only routes which Start has seen. It
+// panics if there are routes, because chi takes middlewares before these only.
 func New(gate *tollgate.Gate, routes chi.Router) *Router {
-	return &Router{gate, routes, tollgate.NewCoverage(gate)}
+	if found := routes.Routes(); len(found) > 0 {
+		panic("chimw: New after " + found[0].Pattern + ": chi takes middlewares before routes only; call New before the first route")
+	}
+	r := &Router{gate: gate, routes: routes, cover: tollgate.NewCoverage(gate)}
+	routes.Use(r.admit)
+	return r
 }
 
 // Public declares a route that anyone may call, and why. An empty method means all. The
@@ -45,58 +59,97 @@ func (r *Router) Public(method, pattern, reason string) { r.cover.Public(method,
 func (r *Router) Unmatched(reason string) { r.cover.Unmatched(reason) }
 
 // Start checks all routes and returns the handler to serve, which is not to be mounted on
-// another chi router. The error names every route without a need. A route that is added
-// later is never served.
+// another chi router. The error names every route without a need. Nothing is served before
+// Start, and no route that is added later. A route that replaces one of the same method and
+// pattern is the exception: chi tells nobody, so replace none.
 func (r *Router) Start() (http.Handler, error) {
-	if err := r.cover.Start(walk(r.routes, "", nil)); err != nil {
+	r.roots, r.guards = make(map[string]string), make(map[string]*tollgate.Guard)
+	found := r.walk(r.routes, "", nil)
+	if err := r.cover.Start(found); err != nil {
 		return nil, err
+	}
+	for _, e := range found {
+		r.guards[e.Method+" "+e.Pattern] = nil
+		if len(e.Guards) > 0 {
+			r.guards[e.Method+" "+e.Pattern] = e.Guards[0]
+		}
 	}
 	return http.HandlerFunc(r.serve), nil
 }
 
-// serve asks the router which route a request has, before the router serves it: chi
-// runs middleware either before it knows the route, or only on routes that have it.
+// serve hides from chi that a handler may make a request on the context of its own: chi
+// would go on with the method and the parameters of that one.
 func (r *Router) serve(w http.ResponseWriter, req *http.Request) {
-	method, allow := req.Method, ""
-	pattern := r.find(req, method)
-	if pattern == "" && method == http.MethodHead { // which middleware.GetHead serves as GET
-		method, pattern = http.MethodGet, r.find(req, http.MethodGet)
-	}
-	if pattern == "" {
-		allow = r.allowed(req)
-	}
-	if err := r.cover.Admit(w, req, method, pattern, allow); err != nil {
-		r.gate.Refuse(w, req, err)
-		return
-	}
-	// A handler may make a request on the context of its own, where chi would go on with
-	// the method and the parameters of that one.
-	if outer, ok := req.Context().Value(chi.RouteCtxKey).(*chi.Context); ok && outer != nil {
+	if outer := chi.RouteContext(req.Context()); outer != nil {
 		req = req.WithContext(context.WithValue(req.Context(), chi.RouteCtxKey, (*chi.Context)(nil)))
 	}
 	r.routes.ServeHTTP(w, req)
 }
 
+// admit is the middleware in front of all routes. It asks the router which route a request
+// will have, because chi runs middleware before it knows the route.
+func (r *Router) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		method, path, allow := req.Method, "", ""
+		if c := chi.RouteContext(req.Context()); c != nil { // what GetHead and StripSlashes change
+			path = c.RoutePath
+			if c.RouteMethod != "" {
+				method = c.RouteMethod
+			}
+		}
+		path = cmp.Or(path, req.URL.RawPath, req.URL.Path, "/") // in chi's order
+		c := contexts.Get().(*chi.Context)
+		defer contexts.Put(c)
+		c.Reset()
+		pattern := r.routes.Find(c, method, path)
+		if root, ok := r.roots[pattern]; ok {
+			// chi does not tell whether the mount serves this or a route of the same
+			// pattern, so the need is decided here. The route's own guard charges.
+			guard, served := r.guards[method+" "+root]
+			if pattern = ""; served {
+				pattern = root
+			}
+			if guard != nil {
+				if checked, err := guard.Allows(req, params{c}, w.Header()); err != nil {
+					r.gate.Refuse(w, checked, err)
+					return
+				}
+			}
+		}
+		if pattern == "" {
+			allow = r.allowed(path)
+		}
+		if err := r.cover.Admit(w, req, method, pattern, allow); err != nil {
+			r.gate.Refuse(w, req, err)
+			return
+		}
+		next.ServeHTTP(w, req)
+	})
+}
+
 // find returns the pattern that the router would match, or "".
-func (r *Router) find(req *http.Request, method string) string {
-	path := req.URL.RawPath // as chi prefers
-	if path == "" {
-		path = req.URL.Path
-	}
+func (r *Router) find(method, path string) string {
 	c := contexts.Get().(*chi.Context)
 	defer contexts.Put(c)
 	c.Reset()
 	return r.routes.Find(c, method, path)
 }
 
-// contexts are what find uses and forgets.
+// params are the parameters that find has found.
+type params struct{ *chi.Context }
+
+func (p params) Param(name string) string { return p.URLParam(name) }
+
+// contexts are what finding a route uses and forgets.
 var contexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
 
-// allowed lists the methods that the path of req has.
-func (r *Router) allowed(req *http.Request) string {
+// allowed lists the methods that a path has.
+func (r *Router) allowed(path string) string {
 	var methods []string
 	for _, m := range []string{"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"} {
-		if r.find(req, m) != "" {
+		pattern := r.find(m, path)
+		root, ok := r.roots[pattern]
+		if _, served := r.guards[m+" "+root]; pattern != "" && (!ok || served) {
 			methods = append(methods, m)
 		}
 	}
@@ -105,12 +158,18 @@ func (r *Router) allowed(req *http.Request) string {
 
 // walk returns the routes below prefix. chi.Walk does not visit handlers that are
 // mounted, nor tells which guards are around them.
-func walk(routes chi.Routes, prefix string, around []*tollgate.Guard) (found []tollgate.Endpoint) {
+func (r *Router) walk(routes chi.Routes, prefix string, around []*tollgate.Guard) (found []tollgate.Endpoint) {
 	around = append(slices.Clip(around), guards(routes.Middlewares())...)
 	for _, route := range routes.Routes() {
+		if root, mounted := strings.CutSuffix(prefix+route.Pattern, "/*"); mounted && route.Handlers["*"] != nil {
+			r.roots[root], r.roots[root+"/"] = prefix+route.Pattern, prefix+route.Pattern
+			if route.SubRoutes != nil {
+				r.roots[root], r.roots[root+"/"] = root+"/", root+"/"
+			}
+		}
 		if route.SubRoutes != nil {
 			_, mount := unwrap(route.Handlers["*"])
-			found = append(found, walk(route.SubRoutes, prefix+strings.TrimSuffix(route.Pattern, "/*"), append(slices.Clip(around), mount...))...)
+			found = append(found, r.walk(route.SubRoutes, prefix+strings.TrimSuffix(route.Pattern, "/*"), append(slices.Clip(around), mount...))...)
 			continue
 		}
 		for method, handler := range route.Handlers {
@@ -122,7 +181,7 @@ func walk(routes chi.Routes, prefix string, around []*tollgate.Guard) (found []t
 				own = append(own, g)
 			}
 			found = append(found, tollgate.Endpoint{
-				Method: method, Pattern: prefix + route.Pattern, Params: params(prefix + route.Pattern), Guards: append(slices.Clip(around), own...),
+				Method: method, Pattern: prefix + route.Pattern, Params: names(prefix + route.Pattern), Guards: append(slices.Clip(around), own...),
 			})
 		}
 	}
@@ -146,8 +205,8 @@ func guards(middlewares chi.Middlewares) (found []*tollgate.Guard) {
 	return found
 }
 
-// params returns the names in a pattern: {name} or {name:regexp}.
-func params(pattern string) (names []string) {
+// names returns the names in a pattern: {name} or {name:regexp}.
+func names(pattern string) (names []string) {
 	depth, start := 0, 0
 	for i, c := range pattern {
 		switch c {

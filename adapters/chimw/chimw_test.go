@@ -5,14 +5,18 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"medtwin.ai/tollgate"
 	"medtwin.ai/tollgate/adapters/chimw"
+	"medtwin.ai/tollgate/authn"
+	"medtwin.ai/tollgate/authn/apikey"
 	"medtwin.ai/tollgate/authz"
 	"medtwin.ai/tollgate/keyfmt"
 	"medtwin.ai/tollgate/routertest"
+	"medtwin.ai/tollgate/store"
 	"medtwin.ai/tollgate/store/memory"
 )
 
@@ -67,6 +71,7 @@ func TestWalk(t *testing.T) {
 			return gate.Require(need(id))
 		}
 		routes := chi.NewRouter()
+		guard := chimw.New(gate, routes)
 		routes.With(require("with")).Get("/with", ok)
 		routes.Group(func(r chi.Router) {
 			r.Use(require("group"))
@@ -85,7 +90,6 @@ func TestWalk(t *testing.T) {
 		routes.With(require("around")).Mount("/around", other)
 		routes.Method("GET", "/wrapped", require("wrapped")(http.HandlerFunc(ok)))
 		routes.Mount("/opaque", http.HandlerFunc(ok))
-		guard := chimw.New(gate, routes)
 		if without != "opaque" {
 			guard.Public("", "/opaque/*", "a file server")
 		}
@@ -135,9 +139,9 @@ func TestGetHead(t *testing.T) {
 	gate := newGate(t)
 	routes := chi.NewRouter()
 	routes.Use(middleware.GetHead)
+	guard := chimw.New(gate, routes)
 	routes.With(gate.Require(authz.Need{ID: "x", Permission: "read"})).Get("/x", ok)
 	routes.Get("/open", ok)
-	guard := chimw.New(gate, routes)
 	guard.Public("GET", "/open", "a test")
 	h, err := guard.Start()
 	if err != nil {
@@ -162,6 +166,8 @@ func TestUnmatched(t *testing.T) {
 			routes := chi.NewRouter()
 			routes.NotFound(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 			guard := chimw.New(newGate(t), routes)
+			routes.Get("/open", ok)
+			guard.Public("GET", "/open", "a test")
 			if tt.router {
 				guard.Unmatched("a page that says so")
 			}
@@ -176,8 +182,133 @@ func TestUnmatched(t *testing.T) {
 	}
 }
 
+// The middlewares of the router run before the gate: a preflight is answered by CORS, and
+// refusals have its headers.
+func TestOrder(t *testing.T) {
+	gate := newGate(t)
+	routes := chi.NewRouter()
+	routes.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Access-Control-Allow-Origin", "https://app.example")
+			if r.Method == "OPTIONS" && r.Header.Get("Access-Control-Request-Method") != "" {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}, middleware.StripSlashes)
+	guard := chimw.New(gate, routes)
+	routes.With(gate.Require(authz.Need{ID: "x", Permission: "write"})).Post("/x", ok)
+	h, err := guard.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, method, path string
+		want               int
+	}{
+		{"preflight", "OPTIONS", "/x", 204}, {"no credential", "POST", "/x", 401}, {"another spelling", "POST", "/x/", 401},
+		{"no route", "GET", "/nowhere", 404}, {"another method", "GET", "/x", 405},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequest(tt.method, tt.path, nil)
+			r.Header.Set("Origin", "https://app.example")
+			if tt.method == "OPTIONS" {
+				r.Header.Set("Access-Control-Request-Method", "POST")
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != tt.want || w.Header().Get("Access-Control-Allow-Origin") == "" {
+				t.Errorf("got %d %v, want %d with the header of CORS", w.Code, w.Header(), tt.want)
+			}
+		})
+	}
+}
+
+// New refuses a router with routes that its middleware would miss.
+func TestNewAfterRoutes(t *testing.T) {
+	routes := chi.NewRouter()
+	routes.Get("/early", ok)
+	defer func() {
+		if v, _ := recover().(string); !strings.Contains(v, "call New before the first route") {
+			t.Errorf("got %q", v)
+		}
+	}()
+	chimw.New(newGate(t), routes)
+}
+
 func status(h http.Handler, method, path string) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	return w.Code
+}
+
+// The root of a mount is served by its route "/", with and without a slash at its end, and
+// a route of the same pattern outside does not open it.
+func TestMountRoots(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		override bool
+	}{{"as usual", false}, {"with a route of the same pattern", true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			gate := newGate(t)
+			routes := chi.NewRouter()
+			guard := chimw.New(gate, routes)
+			reached := 0
+			h := func(w http.ResponseWriter, r *http.Request) { reached++ }
+			routes.Route("/projects", func(r chi.Router) {
+				r.With(gate.Require(authz.Need{ID: "list", Permission: "read", AllOf: []string{"projects"}})).Get("/", h)
+				r.Route("/{project}", func(r chi.Router) {
+					r.With(gate.Require(authz.Need{ID: "get", Permission: "read", From: map[string]string{"projects": "project"}})).Get("/", h)
+				})
+			})
+			if tt.override {
+				routes.Get("/projects/", h)
+				routes.Get("/projects", h)
+			}
+			routes.Mount("/files", http.HandlerFunc(ok))
+			guard.Public("", "/files/*", "a file server")
+			handler, err := guard.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{"/projects", "/projects/", "/projects/p1", "/projects/p1/"} {
+				if got := status(handler, "GET", path); got != 401 || reached > 0 {
+					t.Errorf("%s: got %d, and %d requests reached a handler; want 401 and none", path, got, reached)
+				}
+				if got := status(handler, "POST", path); got != 405 && got != 404 && got != 401 || reached > 0 {
+					t.Errorf("POST %s: got %d", path, got)
+				}
+			}
+			for _, path := range []string{"/files", "/files/", "/files/a"} {
+				if got := status(handler, "GET", path); got != 200 {
+					t.Errorf("%s: got %d, want 200", path, got)
+				}
+			}
+			token := key(t, gate)
+			for _, path := range []string{"/projects", "/projects/p1", "/projects/p1/"} {
+				r := httptest.NewRequest("GET", path, nil)
+				r.Header.Set("Authorization", "Bearer "+token)
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, r)
+				if w.Code != 200 {
+					t.Errorf("%s with a key: got %d %s", path, w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
+
+// key makes a key that may do everything.
+func key(t *testing.T, gate *tollgate.Gate) string {
+	t.Helper()
+	now := time.Now()
+	if err := gate.Config().Store.Accounts().Create(t.Context(), store.Account{ID: "acct_1", Status: authz.Active, Created: now}); err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := gate.Keys().Issue(t.Context(), authn.Operator("acct_1"), apikey.Spec{Name: "k", Environment: "live", Grant: gate.Model().Everything()}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.Reveal()
 }

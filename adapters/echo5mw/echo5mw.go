@@ -89,11 +89,16 @@ func (r *Router) add(method, path string, own bool, middlewares []echo.Middlewar
 	e := tollgate.Endpoint{Method: method, Pattern: path, Params: params(path), Missing: own && method == echo.RouteNotFound}
 	for _, m := range middlewares {
 		if reflect.ValueOf(m).Pointer() == wrapped {
-			m(nil) // a middleware of Require, which answers with its guard
+			r.asked = nil // if it is of another Router
+			m(nil)        // a middleware of Require, which answers with its guard
 			e.Guards = append(e.Guards, r.asked)
 		}
 	}
 	r.found = append(r.found, e)
+	if method == echo.RouteNotFound {
+		method = ""
+	}
+	r.cover.Withdraw(method, path) // after Start: it may have replaced one that was checked
 }
 
 // admit is the middleware in front of all routes.

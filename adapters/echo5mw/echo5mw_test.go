@@ -175,6 +175,32 @@ func TestNewAfterRoutes(t *testing.T) {
 	}
 }
 
+// A route that is added after the start is not served if it replaces one that was checked.
+func TestReplaced(t *testing.T) {
+	e := newEcho()
+	guard := echo5mw.New(newGate(t), e)
+	h := func(c *echo.Context) error { return c.NoContent(http.StatusOK) }
+	e.GET("/x", h, guard.Require(authz.Need{ID: "x", Permission: "read"}))
+	e.Group("/logged", func(next echo.HandlerFunc) echo.HandlerFunc { return next })
+	guard.Unmatched("a test")
+	if _, err := guard.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if w := serve(e, "GET", "/x", "ann"); w.Code != 200 {
+		t.Errorf("before: got %d", w.Code)
+	}
+	e.GET("/x", h)
+	e.GET("/logged/*", h) // where the group has a route of Echo's own
+	if w := serve(e, "GET", "/logged/x", ""); w.Code != 404 {
+		t.Errorf("in a group: got %d, want 404", w.Code)
+	}
+	for _, user := range []string{"", "ann"} {
+		if w := serve(e, "GET", "/x", user); w.Code != 404 {
+			t.Errorf("after, as %q: got %d, want 404", user, w.Code)
+		}
+	}
+}
+
 func newEcho() *echo.Echo {
 	e := echo.New()
 	e.Logger = slog.New(slog.DiscardHandler) // which logs the panics of the suite

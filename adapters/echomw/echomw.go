@@ -45,13 +45,18 @@ func New(gate *tollgate.Gate, e *echo.Echo) *Router {
 	r := &Router{gate: gate, echo: e, cover: tollgate.NewCoverage(gate)}
 	before := e.OnAddRouteHandler
 	e.OnAddRouteHandler = func(host string, route echo.Route, h echo.HandlerFunc, m []echo.MiddlewareFunc) {
-		r.add(route.Method, route.Path, reflect.ValueOf(h).Pointer() == reflect.ValueOf(echo.NotFoundHandler).Pointer(), m)
+		r.add(route.Method, host+route.Path, reflect.ValueOf(h).Pointer() == reflect.ValueOf(echo.NotFoundHandler).Pointer(), m)
 		if before != nil {
 			before(host, route, h, m)
 		}
 	}
 	for _, route := range e.Routes() {
 		r.add(route.Method, route.Path, false, nil)
+	}
+	for host, router := range e.Routers() {
+		for _, route := range router.Routes() {
+			r.add(route.Method, host+route.Path, false, nil)
+		}
 	}
 	e.Use(r.admit)
 	return r
@@ -64,7 +69,8 @@ func (r *Router) Require(need authz.Need) echo.MiddlewareFunc {
 }
 
 // Public declares a route that anyone may call, and why. An empty method means all. The
-// pattern is the whole one, with those of its groups.
+// pattern is the whole one, with those of its groups, and begins with the name if it is of
+// e.Host: "admin.example.com/health".
 func (r *Router) Public(method, pattern, reason string) { r.cover.Public(method, pattern, reason) }
 
 // Unmatched leaves requests that match no route to Echo, and says why that is safe.
@@ -88,17 +94,25 @@ func (r *Router) add(method, path string, own bool, middlewares []echo.Middlewar
 	e := tollgate.Endpoint{Method: method, Pattern: path, Params: params(path), Missing: own && method == echo.RouteNotFound}
 	for _, m := range middlewares {
 		if reflect.ValueOf(m).Pointer() == wrapped {
-			m(nil) // a middleware of Require, which answers with its guard
+			r.asked = nil // if it is of another Router
+			m(nil)        // a middleware of Require, which answers with its guard
 			e.Guards = append(e.Guards, r.asked)
 		}
 	}
 	r.found = append(r.found, e)
+	if method == echo.RouteNotFound {
+		method = ""
+	}
+	r.cover.Withdraw(method, path) // after Start: it may have replaced one that was checked
 }
 
 // admit is the middleware in front of all routes.
 func (r *Router) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		pattern := c.Path()
+		pattern, host := c.Path(), c.Request().Host
+		if _, ok := r.echo.Routers()[host]; ok && pattern != "" {
+			pattern = host + pattern
+		}
 		allow, missed := c.Get(echo.ContextKeyHeaderAllow).(string)
 		if missed { // the path is that of another method's route
 			pattern = ""

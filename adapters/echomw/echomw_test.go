@@ -175,6 +175,94 @@ func TestNewAfterRoutes(t *testing.T) {
 	}
 }
 
+// A route that is added after the start is not served if it replaces one that was checked.
+func TestReplaced(t *testing.T) {
+	e := newEcho()
+	guard := echomw.New(newGate(t), e)
+	h := func(c echo.Context) error { return c.NoContent(http.StatusOK) }
+	e.GET("/x", h, guard.Require(authz.Need{ID: "x", Permission: "read"}))
+	e.Group("/logged", func(next echo.HandlerFunc) echo.HandlerFunc { return next })
+	guard.Unmatched("a test")
+	if _, err := guard.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if w := serve(e, "GET", "/x", "ann"); w.Code != 200 {
+		t.Errorf("before: got %d", w.Code)
+	}
+	e.GET("/x", h)
+	e.GET("/logged/*", h) // where the group has a route of Echo's own
+	if w := serve(e, "GET", "/logged/x", ""); w.Code != 404 {
+		t.Errorf("in a group: got %d, want 404", w.Code)
+	}
+	for _, user := range []string{"", "ann"} {
+		if w := serve(e, "GET", "/x", user); w.Code != 404 {
+			t.Errorf("after, as %q: got %d, want 404", user, w.Code)
+		}
+	}
+}
+
+// A route of a host is a route of its own: neither the need nor the declaration of the same
+// path elsewhere is its own.
+func TestHosts(t *testing.T) {
+	h := func(c echo.Context) error { return c.NoContent(http.StatusOK) }
+	admin := func(e *echo.Echo) int {
+		r := httptest.NewRequest("GET", "http://admin.example/x", nil)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		return w.Code
+	}
+	const want = "GET admin.example/x: it requires nothing of its caller"
+	for _, tt := range []struct {
+		name   string
+		before bool
+	}{{"added before New", true}, {"added after New", false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEcho()
+			if tt.before {
+				e.Host("admin.example").GET("/x", h)
+			}
+			guard := echomw.New(newGate(t), e)
+			if !tt.before {
+				e.Host("admin.example").GET("/x", h)
+			}
+			e.GET("/x", h)
+			guard.Public("GET", "/x", "a test")
+			if _, err := guard.Start(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got the error %v, want one with %q", err, want)
+			}
+		})
+	}
+	t.Run("declared", func(t *testing.T) {
+		e := newEcho()
+		guard := echomw.New(newGate(t), e)
+		e.Host("admin.example").GET("/x", h, guard.Require(authz.Need{ID: "x", Permission: "read"}))
+		e.GET("/x", h)
+		guard.Public("GET", "/x", "a test")
+		if _, err := guard.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if got := admin(e); got != 401 {
+			t.Errorf("without a credential: got %d, want 401", got)
+		}
+		if w := serve(e, "GET", "/x", ""); w.Code != 200 {
+			t.Errorf("the public route: got %d, want 200", w.Code)
+		}
+	})
+	t.Run("added after the start", func(t *testing.T) {
+		e := newEcho()
+		guard := echomw.New(newGate(t), e)
+		e.GET("/x", h)
+		guard.Public("GET", "/x", "a test")
+		if _, err := guard.Start(); err != nil {
+			t.Fatal(err)
+		}
+		e.Host("admin.example").GET("/x", h)
+		if got := admin(e); got != 404 {
+			t.Errorf("got %d, want 404", got)
+		}
+	})
+}
+
 func newEcho() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // where Recover writes the panics of the suite

@@ -71,6 +71,7 @@ func (r *Router) Start() (http.Handler, error) {
 	for _, route := range r.engine.Routes() {
 		e := tollgate.Endpoint{Method: route.Method, Pattern: route.Path}
 		if reflect.ValueOf(route.HandlerFunc).Pointer() == served {
+			r.asked = nil          // if it is of another Router
 			route.HandlerFunc(nil) // a handler of Handle, which answers with its guard
 			e.Guards = []*tollgate.Guard{r.asked}
 		}

@@ -178,6 +178,16 @@ func TestWrapHRunsTheHandlerAnyway(t *testing.T) {
 	}
 }
 
+// A need that was declared with another Router is not one of this.
+func TestNeedOfAnotherRouter(t *testing.T) {
+	gate, engine := newGate(t), gin.New()
+	guard, other := ginmw.New(gate, engine), ginmw.New(gate, gin.New())
+	engine.GET("/x", other.Handle(authz.Need{ID: "x", Permission: "read"}, func(*gin.Context) {}))
+	if _, err := guard.Start(); err == nil || !strings.Contains(err.Error(), "declared with another adapter") {
+		t.Errorf("got the error %v", err)
+	}
+}
+
 // New refuses an engine with routes that its middleware would miss.
 func TestNewAfterRoutes(t *testing.T) {
 	engine := gin.New()

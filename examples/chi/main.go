@@ -21,9 +21,10 @@ func main() {
 	}))
 	need := authz.Need{ID: "projects.get", Permission: "read", From: map[string]string{"projects": "project"}}
 	routes := chi.NewRouter()
+	guard := chimw.New(gate, routes)
 	routes.With(gate.Require(need)).Get("/v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte("project " + chi.URLParam(r, "project")))
 	})
 	tollgate.Main(gate)
-	log.Fatal(http.ListenAndServe("localhost:8080", tollgate.Must(chimw.New(gate, routes).Start())))
+	log.Fatal(http.ListenAndServe("localhost:8080", tollgate.Must(guard.Start())))
 }
