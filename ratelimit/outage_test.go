@@ -225,12 +225,13 @@ func TestDebts(t *testing.T) {
 	}
 	t.Run("a take that was slow", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			store := &slow{NewMemory(8), 60 * time.Millisecond}
+			store := &slow{Memory: NewMemory(8)}
+			store.by.Store(int64(60 * time.Millisecond))
 			now := start
 			l := newLimiter(t, Config{Store: store, Logger: slog.New(slog.DiscardHandler)}, &now)
 			l.Take(t.Context(), "s", plan, 1, now) // charged after the time-out
 			time.Sleep(2 * probeInterval)
-			store.by = 45 * time.Millisecond
+			store.by.Store(int64(45 * time.Millisecond))
 			began := time.Now()
 			l.Take(t.Context(), "s", plan, 1, now)
 			if took := time.Since(began); took > defaultTimeout {
@@ -247,11 +248,11 @@ func TestDebts(t *testing.T) {
 // slow is a store that answers late.
 type slow struct {
 	*Memory
-	by time.Duration
+	by atomic.Int64 // ns
 }
 
 func (s *slow) Take(ctx context.Context, t Take, now time.Time) (Decision, error) {
-	<-time.After(s.by)
+	<-time.After(time.Duration(s.by.Load()))
 	return s.Memory.Take(ctx, t, now)
 }
 

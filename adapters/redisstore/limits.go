@@ -20,8 +20,8 @@ type limits struct {
 }
 
 // Limits returns a store of limits that all processes share. It decides by the clock of
-// Redis, in one round trip, and writes nothing for a refused take. Every key expires with
-// its longest window. A process that does not reach Redis decides by the policy of its
+// Redis, in one round trip, and writes nothing for a refused take. Every key expires a
+// minute after its longest window. A process that does not reach Redis decides by the policy of its
 // limiter: see [ratelimit.OnOutage].
 //
 // Redis acknowledges a take before its replicas have it, so a failover may forget the last
@@ -107,7 +107,7 @@ var take = redis.NewScript(`
 			ends = math.max(ends, stop)
 		end
 	end
-	redis.call('SET', KEYS[1], table.concat(after, ';'), 'PX', string.format('%.0f', math.max(1, math.ceil((ends - now) / 1000))))
+	redis.call('SET', KEYS[1], table.concat(after, ';'), 'PX', string.format('%.0f', math.max(0, math.ceil((ends - now) / 1000)) + 60000))
 	return {1, string.format('%.0f', now), before}`)
 
 // Take implements [ratelimit.Store].
