@@ -107,6 +107,7 @@ func TestRetry(t *testing.T) {
 	if n := len(r.all()); n != webhook.MaxAttempts {
 		t.Errorf("%d attempts, want %d", n, webhook.MaxAttempts)
 	}
+	testkit.Eventually(t, "the line in the log", func() bool { return strings.Contains(s.log.String(), "webhook delivery given up") })
 	if log := s.log.String(); strings.Count(log, "webhook delivery given up") != 1 || !strings.Contains(log, "evt_1") || strings.Contains(log, r.URL) {
 		t.Errorf("the log:\n%s", log)
 	}
