@@ -125,6 +125,11 @@ func (c *Coverage) check(e Endpoint, public bool) error {
 	case e.Guards[0].gate != c.gate:
 		return fmt.Errorf("its need %q is of another gate", e.Guards[0].need.Need().ID)
 	}
+	for i, name := range e.Params {
+		if slices.Contains(e.Params[:i], name) {
+			return fmt.Errorf("the parameter %q is twice in the pattern, so that the need and the handler may read different ones: rename one", name)
+		}
+	}
 	return c.gate.fits(e.Guards[0].need.Need(), e.Method, e.Params)
 }
 
@@ -166,9 +171,10 @@ func (c *Coverage) Admit(w http.ResponseWriter, r *http.Request, method, pattern
 			switch m {
 			case method, "":
 				return nil
-			case missing:
-				return c.unknown(w, allow)
 			}
+		}
+		if slices.Contains((*covered)[pattern], missing) {
+			return c.unknown(w, allow)
 		}
 		c.gate.misused.Write(r.Context(), c.gate.config.Now(), slog.LevelError, "not served: the route was added after the start; add it before", slog.String("route", routeKey{method, pattern}.String()))
 		return &problem.Problem{Status: http.StatusNotFound}

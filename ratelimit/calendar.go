@@ -112,7 +112,7 @@ func (w *window) readCalendar(st []uint64, t *instant) reading {
 	// This window, or one that was counted under another zone or anchor and
 	// overlaps with it. Its uses count here: a changed zone must not be a way to
 	// get the quota twice.
-	return reading{used: used, pos: s.end}
+	return reading{used: used, pos: max(end, s.end)}
 }
 
 // chargeCalendar adds cost to the window that was read.

@@ -109,6 +109,22 @@ func TestSpansTile(t *testing.T) {
 	}
 }
 
+// Plans of two zones in turn give neither its day twice.
+func TestAlternatingZones(t *testing.T) {
+	m := NewMemory(8)
+	east := mustPlan(t, "test", Limit{Quota: 10, Window: day, Zone: time.FixedZone("", 14*3600)})
+	utc := mustPlan(t, "test", Limit{Quota: 20, Window: day})
+	at := func(hours float64) time.Time {
+		return time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC).Add(time.Duration(hours * float64(time.Hour)))
+	}
+	admitted := drain(t, m, east, at(11)) // its day lasts from 10:00 to 34:00
+	takeOne(t, m, utc, 1, at(23))
+	takeOne(t, m, utc, 1, at(24.001))
+	if admitted += drain(t, m, east, at(25)); admitted > 10 {
+		t.Errorf("%d of 10 a day passed", admitted)
+	}
+}
+
 // A plan whose zone changes in the middle of a day does not hand out a second day.
 func TestZoneChangeKeepsUsage(t *testing.T) {
 	m := NewMemory(8)

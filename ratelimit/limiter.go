@@ -152,7 +152,7 @@ func (g *guarded) Take(ctx context.Context, t Take, now time.Time) (Decision, er
 		cause := err
 		if d, err = g.local.Take(ctx, t, now); err == nil {
 			if d.Allowed && t.Cost > 0 && !mayHaveRun(cause) {
-				g.debts.add(&t, now)
+				g.debts.add(&t, debt{t.Plan, t.Cost, now})
 			}
 			return d, nil
 		}

@@ -103,7 +103,7 @@ func (b *breaker) admits() bool {
 func (b *breaker) done(err error) {
 	b.asking.Add(-1)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, ErrMisconfigured):
 		b.failures.Store(0)
 		b.next.Store(0)
 	case b.failures.Add(1) >= maxFailures, errors.Is(err, context.DeadlineExceeded):
@@ -128,47 +128,54 @@ func probeDelay() int64 {
 type debts struct {
 	any atomic.Bool // so that no request locks while there are none
 	mu  sync.Mutex
-	of  map[debtor]debt
+	of  map[debtor][]debt // one for each plan
 }
 
-type debtor struct {
-	scope, subject string
-	plan           *Plan
-}
+type debtor struct{ scope, subject string }
 
 type debt struct {
+	plan *Plan
 	cost int64
 	at   time.Time // of the last take
 }
 
-// maxDebtors bounds debts. Beyond it, an outage gives the others back what they
-// used during it, in the store alone.
-const maxDebtors = 1 << 16
+// maxDebtors bounds debts, and maxDebts the plans of one subject. Beyond them, an
+// outage gives back what was used during it, in the store alone.
+const (
+	maxDebtors = 1 << 16
+	maxDebts   = 4
+)
 
-func (d *debts) add(t *Take, now time.Time) { d.put(t, debt{t.Cost, now}) }
-
-func (d *debts) put(t *Take, more debt) {
+// add notes that a subject owes d.
+func (d *debts) add(t *Take, more debt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := debtor{t.Scope, t.Subject, t.Plan}
+	key := debtor{t.Scope, t.Subject}
 	if d.of == nil {
-		d.of = make(map[debtor]debt)
+		d.of = make(map[debtor][]debt)
 	}
-	if owed, ok := d.of[key]; ok || len(d.of) < maxDebtors {
-		more.cost += owed.cost
-		d.of[key] = more
+	owed := d.of[key]
+	for i := range owed {
+		// A plan may be parsed anew for each request.
+		if o := &owed[i]; o.plan == more.plan || o.plan.String() == more.plan.String() {
+			o.cost += more.cost
+			if more.at.After(o.at) {
+				o.at = more.at
+			}
+			return
+		}
+	}
+	if len(owed) < maxDebts && (owed != nil || len(d.of) < maxDebtors) {
+		d.of[key] = append(owed, more)
 		d.any.Store(true)
 	}
 }
 
 // take removes what a subject owes, and returns it.
-func (d *debts) take(t *Take) debt {
-	if !d.any.Load() {
-		return debt{}
-	}
+func (d *debts) take(t *Take) []debt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := debtor{t.Scope, t.Subject, t.Plan}
+	key := debtor{t.Scope, t.Subject}
 	owed := d.of[key]
 	delete(d.of, key)
 	d.any.Store(len(d.of) > 0)
@@ -178,27 +185,42 @@ func (d *debts) take(t *Take) debt {
 // pay charges the store what the subject owes, or as much of it as is left: the
 // rest was beyond the quota, which other processes have used meanwhile. Windows
 // that have passed since are not charged.
+//
+// A store that was not asked lately is peeked at first. If it does not answer, the
+// debt stays: a charge without an answer could not be repeated.
 func (g *guarded) pay(ctx context.Context, t *Take, now, until time.Time) {
-	owed := g.debts.take(t)
-	if owed.cost == 0 {
+	if !g.debts.any.Load() {
 		return
 	}
+	if g.breaker.next.Load() != 0 {
+		peek := *t
+		peek.Cost = 0
+		if _, err := g.ask(ctx, peek, now, until); err != nil {
+			return
+		}
+	}
+	for _, owed := range g.debts.take(t) {
+		g.payOne(ctx, t, owed, now, until)
+	}
+}
+
+// payOne pays one debt.
+func (g *guarded) payOne(ctx context.Context, t *Take, owed debt, now, until time.Time) {
 	bill := *t
-	if bill.Plan = t.Plan.since(owed.at, now); bill.Plan == nil {
+	if bill.Plan = owed.plan.since(owed.at, now); bill.Plan == nil {
 		return
 	}
 	// Each turn pays less than the one before, so it ends: in two turns as a rule,
 	// because a refusal says how much is left.
 	for bill.Cost = owed.cost; bill.Cost > 0; {
 		d, err := g.ask(ctx, bill, now, until)
-		if mayHaveRun(err) {
+		switch {
+		case mayHaveRun(err), errors.Is(err, errGone): // it goes on, and may be charged
 			return
-		}
-		if err != nil {
-			g.debts.put(t, owed)
+		case err != nil:
+			g.debts.add(t, owed)
 			return
-		}
-		if d.Allowed {
+		case d.Allowed:
 			return
 		}
 		left := bill.Cost - 1 // at the most, whatever the store says

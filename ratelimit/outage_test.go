@@ -245,6 +245,34 @@ func TestDebts(t *testing.T) {
 	})
 }
 
+// case L21: a store that is misconfigured answers, so it never counts as down.
+func TestMisconfiguredIsNotDown(t *testing.T) {
+	now := start
+	l := newLimiter(t, Config{Store: &failing{nil, ErrMisconfigured}, OnOutage: Open, Logger: slog.New(slog.DiscardHandler)}, &now)
+	for i := range 10 {
+		if _, err := l.Take(t.Context(), "s", parsed(t, "5-M"), 1, now); !errors.Is(err, ErrMisconfigured) {
+			t.Errorf("take %d: got %v", i, err)
+		}
+	}
+}
+
+// What a subject owes under one plan is paid when it comes with another one.
+func TestDebtsAcrossPlans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &failing{NewMemory(8), errors.New("down")}
+		now := start
+		l := newLimiter(t, Config{Store: f, Logger: slog.New(slog.DiscardHandler)}, &now)
+		for range 10 {
+			l.Take(t.Context(), "s", parsed(t, "10-M"), 1, now) // parsed anew each time
+		}
+		f.err = nil
+		time.Sleep(2 * probeInterval)
+		if d, err := l.Take(t.Context(), "s", parsed(t, "10-M"), 1, now); err != nil || d.Allowed {
+			t.Errorf("an eleventh take of 10 a minute: %+v %v", d, err)
+		}
+	})
+}
+
 // slow is a store that answers late.
 type slow struct {
 	*Memory

@@ -146,6 +146,7 @@ func misfits(t tb, newRouter func(*tollgate.Gate) Router) {
 	}{
 		{"a parameter that the pattern does not have", "GET", "/v1/projects/{id}", reading, "{project}"},
 		{"a parameter that is not checked", "GET", project, authz.Need{ID: "x", Permission: "read"}, "{project} is not checked"},
+		{"a parameter twice", "GET", "/v1/projects/{project}/copy/{project}", reading, "project"},
 		{"POST with a permission to read", "POST", project, reading, "which is read-only"},
 		{"a permission that does not exist", "GET", "/v1/x", authz.Need{ID: "x", Permission: "raed"}, `"read"`},
 	} {

@@ -61,7 +61,9 @@ func (r *Router) Unmatched(reason string) { r.cover.Unmatched(reason) }
 // Start checks all routes and returns the handler to serve, which is not to be mounted on
 // another chi router. The error names every route without a need. Nothing is served before
 // Start, and no route that is added later. A route that replaces one of the same method and
-// pattern is the exception: chi tells nobody, so replace none.
+// pattern is the exception: chi tells nobody, so replace none. Nor does chi tell of a route
+// with the pattern of a mount, as Get("/v1") beside Mount("/v1", …): what the route "/" of
+// the mount needs is asked for it, so declare none beside a public one.
 func (r *Router) Start() (http.Handler, error) {
 	r.roots, r.guards = make(map[string]string), make(map[string]*tollgate.Guard)
 	found := r.walk(r.routes, "", nil)
@@ -161,10 +163,15 @@ func (r *Router) allowed(path string) string {
 func (r *Router) walk(routes chi.Routes, prefix string, around []*tollgate.Guard) (found []tollgate.Endpoint) {
 	around = append(slices.Clip(around), guards(routes.Middlewares())...)
 	for _, route := range routes.Routes() {
-		if root, mounted := strings.CutSuffix(prefix+route.Pattern, "/*"); mounted && route.Handlers["*"] != nil {
-			r.roots[root], r.roots[root+"/"] = prefix+route.Pattern, prefix+route.Pattern
+		if root, mounted := strings.CutSuffix(prefix+route.Pattern, "/*"); mounted && root != "" && route.Handlers["*"] != nil {
+			to := prefix + route.Pattern
 			if route.SubRoutes != nil {
-				r.roots[root], r.roots[root+"/"] = root+"/", root+"/"
+				to = root + "/"
+			}
+			for _, p := range []string{root, root + "/"} {
+				if !slices.ContainsFunc(routes.Routes(), func(o chi.Route) bool { return prefix+o.Pattern == p }) && (route.SubRoutes != nil || r.find("GET", p) == p) {
+					r.roots[p] = to
+				}
 			}
 		}
 		if route.SubRoutes != nil {

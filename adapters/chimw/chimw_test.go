@@ -299,6 +299,29 @@ func TestMountRoots(t *testing.T) {
 	}
 }
 
+// A router that is mounted at "/" has no root that stands for what matches nothing.
+func TestMountAtRoot(t *testing.T) {
+	sub := chi.NewRouter()
+	sub.NotFound(ok)
+	sub.Get("/", ok)
+	routes := chi.NewRouter()
+	guard := chimw.New(newGate(t), routes)
+	routes.Mount("/", sub)
+	guard.Public("GET", "/", "the landing page")
+	h, err := guard.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path string
+		want int
+	}{{"/", 200}, {"/admin/secret", 404}} {
+		if got := status(h, "GET", tt.path); got != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.path, got, tt.want)
+		}
+	}
+}
+
 // key makes a key that may do everything.
 func key(t *testing.T, gate *tollgate.Gate) string {
 	t.Helper()

@@ -99,6 +99,7 @@ func TestWalk(t *testing.T) {
 		e.Group("/group", require("group")...).GET("/:id", h)
 		logged := e.Group("/logged", func(next echo.HandlerFunc) echo.HandlerFunc { return next }) // has routes of Echo's own
 		logged.GET("/:id", h, require("logged")...)
+		e.Group("/rooted", require("rooted")...).GET("", h)
 		e.Any("/any", h, require("any")...)
 		e.Static("/assets", t.TempDir())
 		e.RouteNotFound("/pages/*", h)
@@ -112,7 +113,7 @@ func TestWalk(t *testing.T) {
 		return e, err
 	}
 	for _, tt := range []struct{ name, pattern string }{
-		{"plain", "GET /plain"}, {"nested", "GET /v1/deep/:id"}, {"group", "GET /group/:id"}, {"logged", "GET /logged/:id"}, {"any", "/any"}, {"static", "/assets*"}, {"not found", "/pages/*"},
+		{"plain", "GET /plain"}, {"nested", "GET /v1/deep/:id"}, {"group", "GET /group/:id"}, {"logged", "GET /logged/:id"}, {"rooted", "GET /rooted"}, {"any", "/any"}, {"static", "/assets*"}, {"not found", "/pages/*"},
 	} {
 		t.Run("without "+tt.name, func(t *testing.T) {
 			if _, err := whole(tt.name); err == nil || !strings.Contains(err.Error(), tt.pattern+": it requires nothing of its caller") {
@@ -125,7 +126,7 @@ func TestWalk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range []string{"/plain", "/v1/deep/1", "/group/1", "/logged/1", "/any"} {
+		for _, path := range []string{"/plain", "/v1/deep/1", "/group/1", "/logged/1", "/rooted", "/any"} {
 			if w := serve(e, "GET", path, ""); w.Code != 401 {
 				t.Errorf("%s without a credential: got %d", path, w.Code)
 			}

@@ -9,7 +9,8 @@
 //
 // Put New after the middlewares that come first (recovery, request ids, tracing, CORS)
 // and before all routes. Start returns an error for every route without a need. The
-// caller is on the request's context: authn.FromContext(c.Request().Context()).
+// caller is on the request's context: authn.FromContext(c.Request().Context()). Add routes to
+// Echo and its groups, not to e.Router(), which tells nobody.
 package echomw
 
 import (
@@ -161,10 +162,10 @@ func (r *Router) refuse(c echo.Context, req *http.Request, err error) error {
 	return err
 }
 
-// params returns the names in a pattern: ":name".
+// params returns the names in a pattern: ":name", also behind other text of a segment.
 func params(pattern string) (names []string) {
-	for segment := range strings.SplitSeq(pattern, "/") {
-		if name, ok := strings.CutPrefix(segment, ":"); ok {
+	for segment := range strings.SplitSeq(strings.ReplaceAll(pattern, `\:`, ""), "/") {
+		if _, name, ok := strings.Cut(segment, ":"); ok {
 			names = append(names, name)
 		}
 	}

@@ -8,7 +8,7 @@
 //	handler, err := guard.Start()
 //
 // Put New after the middlewares that come first (recovery, request ids, tracing, CORS)
-// and before all routes. Start returns an error for every route without a need.
+// and before all routes and groups: gin copies the middlewares into a group when it is made. Start returns an error for every route without a need.
 //
 // Do not put gin.WrapH around the gate's Require: when a net/http middleware refuses a
 // request, gin does not know, and runs the next handler all the same.
@@ -76,7 +76,7 @@ func (r *Router) Start() (http.Handler, error) {
 			e.Guards = []*tollgate.Guard{r.asked}
 		}
 		for segment := range strings.SplitSeq(route.Path, "/") {
-			if name, ok := strings.CutPrefix(segment, ":"); ok {
+			if _, name, ok := strings.Cut(segment, ":"); ok { // also behind other text
 				e.Params = append(e.Params, name)
 			}
 		}
